@@ -1,0 +1,20 @@
+# vcache_room(NAME LIBRARIES...): the static library of cpp/NAME, made of every .cpp below it.
+function(vcache_room name)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
+  list(FILTER sources EXCLUDE REGEX "/predictor/torch/")
+  if(sources)
+    add_library(vcache_${name} STATIC ${sources})
+    target_link_libraries(vcache_${name} PUBLIC vcache_flags ${ARGN})
+  else()
+    add_library(vcache_${name} INTERFACE)
+    target_link_libraries(vcache_${name} INTERFACE vcache_flags ${ARGN})
+  endif()
+endfunction()
+
+# vcache_module(NAME SOURCES...): an extension module of the Python package.
+function(vcache_module name)
+  pybind11_add_module(${name} MODULE NO_EXTRAS ${ARGN})
+  target_compile_definitions(${name} PRIVATE VCACHE_VERSION="${PROJECT_VERSION}")
+  target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL)
+  install(TARGETS ${name} COMPONENT python LIBRARY DESTINATION vcache)
+endfunction()
