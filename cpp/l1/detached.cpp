@@ -1,0 +1,24 @@
+#include "l1/detached.hpp"
+
+#include <new>
+
+namespace vcache::l1 {
+
+EntryRef make_detached(std::string_view key, const base::ValueView& value) {
+  const std::size_t bytes = Entry::bytes_for(key, value);
+  auto* arena = new (std::nothrow) store::Arena(0);
+  if (arena == nullptr) return {};
+  arena->set_limit(2 * store::Arena::block_bytes(bytes) + 64);
+  void* memory = arena->allocate(bytes);
+  if (memory == nullptr) {
+    arena->release();
+    return {};
+  }
+  Entry* entry = Entry::create(memory, *arena, key, value);
+  entry->fill(value.payload);
+  entry->expires.store(kNever, std::memory_order_relaxed);
+  arena->pinned_bytes.store(entry->block_bytes(), std::memory_order_relaxed);
+  return EntryRef(entry);
+}
+
+}  // namespace vcache::l1

@@ -1,0 +1,153 @@
+#include "l1/l1_cache.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <random>
+#include <stdexcept>
+#include <utility>
+
+namespace vcache::l1 {
+
+namespace {
+
+constexpr std::size_t kMaxShards = 16;
+constexpr std::size_t kMinShardBytes = std::size_t{8} << 20;
+constexpr std::size_t kMinShardEntries = 4096;
+
+// Few enough that each shard is large: a policy sees its own shard only.
+std::size_t shard_count_for(const L1Options& options) {
+  std::size_t count = options.bytes / kMinShardBytes;
+  if (options.entries != 0) count = std::min(count, options.entries / kMinShardEntries);
+  return std::bit_floor(std::clamp<std::size_t>(count, 1, kMaxShards));
+}
+
+std::uint64_t seed_for(const L1Options& options) {
+  if (options.seed != 0) return options.seed;
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+policy::AnyPolicy policy_of(const L1Options& options, std::uint64_t seed) {
+  auto policy = policy::make_policy(options.policy, seed);
+  if (!policy) throw std::invalid_argument(options.validate().detail);
+  return std::move(*policy);
+}
+
+// The `index`-th of `count` near-equal parts of `whole`.
+std::size_t part(std::size_t whole, std::size_t index, std::size_t count) {
+  return whole / count + (index < whole % count ? 1 : 0);
+}
+
+std::int64_t expiry(std::int64_t now, base::Nanos lifetime) {
+  return lifetime == kNoExpiry ? kNever : now + lifetime.count();
+}
+
+}  // namespace
+
+base::Error L1Options::validate() const {
+  const auto names = policy::policy_names();
+  if (std::ranges::find(names, policy) != names.end()) return {};
+  std::string allowed;
+  for (const std::string_view name : names)
+    allowed += (allowed.empty() ? "" : ", ") + std::string(name);
+  return {base::ErrorCode::kInvalid, "policy='" + policy + "': allowed are " + allowed};
+}
+
+L1Cache::L1Cache(const L1Options& options, const base::Clock& clock, metrics::GroupTable& groups)
+    : options_(options), clock_(clock), groups_(groups), seed_(seed_for(options)) {
+  const std::size_t count = shard_count_for(options);
+  for (std::size_t i = 0; i < count; ++i) {
+    ShardLimits limits{.bytes = part(options.bytes, i, count)};
+    if (options.entries != 0) limits.entries = part(options.entries, i, count);
+    shards_.push_back(std::make_unique<Shard>(limits, policy_of(options, seed_ + i), seed_));
+  }
+}
+
+void L1Cache::find_many(std::span<const std::string_view> keys, std::span<EntryRef> out) {
+  thread_local std::vector<Probe> scratch;
+  std::vector<Probe>& probes = scratch;
+  probes.resize(2 * keys.size());
+  const auto unsorted = std::span(probes).first(keys.size());
+  const auto sorted = std::span(probes).last(keys.size());
+  const std::size_t mask = shards_.size() - 1;
+  std::array<std::size_t, kMaxShards + 1> starts{};
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    unsorted[i] = {
+        .key = keys[i], .hash = hash_of(keys[i]), .place = static_cast<std::uint32_t>(i)};
+    ++starts[shard_index(unsorted[i].hash, mask) + 1];
+  }
+  for (std::size_t s = 0; s < shards_.size(); ++s) starts[s + 1] += starts[s];
+  auto next = starts;
+  for (const Probe& probe : unsorted) sorted[next[shard_index(probe.hash, mask)]++] = probe;
+  const std::int64_t time = now();
+  for (std::size_t s = 0; s < shards_.size(); ++s) {
+    const std::span<const Probe> mine = sorted.subspan(starts[s], starts[s + 1] - starts[s]);
+    if (!mine.empty()) shards_[s]->find_many(mine, time, out);
+  }
+}
+
+EntryRef L1Cache::peek(std::string_view key) {
+  const Probe probe{.key = key, .hash = hash_of(key)};
+  return shard_of(probe.hash).peek(probe, now());
+}
+
+bool L1Cache::insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime) {
+  return insert(key, value, lifetime, base::Nanos{0}, 0) != nullptr;
+}
+
+EntryRef L1Cache::insert_pinned(std::string_view key, const base::ValueView& value,
+                                base::Nanos lifetime, base::Nanos age) {
+  return EntryRef(insert(key, value, lifetime, age, 1));
+}
+
+Entry* L1Cache::insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime,
+                       base::Nanos age, std::uint32_t pins) {
+  const std::uint64_t hash = hash_of(key);
+  const std::int64_t time = now();
+  const Publication publication{.hash = hash,
+                                .now = time,
+                                .created = time - age.count(),
+                                .expires = expiry(time, lifetime),
+                                .group = groups_.id_of(key)};
+  return shard_of(hash).insert(key, value, publication, pins);
+}
+
+bool L1Cache::erase(std::string_view key) {
+  const Probe probe{.key = key, .hash = hash_of(key)};
+  return shard_of(probe.hash).erase(probe, now());
+}
+
+bool L1Cache::touch(std::string_view key, base::Nanos lifetime) {
+  const std::int64_t time = now();
+  const Probe probe{.key = key, .hash = hash_of(key)};
+  return shard_of(probe.hash).touch(probe, time, expiry(time, lifetime));
+}
+
+void L1Cache::clear() {
+  for (const auto& shard : shards_) shard->clear();
+}
+
+ShardStats L1Cache::stats() const {
+  ShardStats sum;
+  for (const auto& shard : shards_) {
+    const ShardStats stats = shard->stats();
+    sum.hits += stats.hits;
+    sum.evictions += stats.evictions;
+    sum.expired += stats.expired;
+    sum.declined += stats.declined;
+    sum.cost_saved += stats.cost_saved;
+    sum.seconds_saved += stats.seconds_saved;
+    sum.entries += stats.entries;
+    sum.memory_bytes += stats.memory_bytes;
+    sum.pinned_bytes += stats.pinned_bytes;
+    if (sum.group_hits.size() < stats.group_hits.size())
+      sum.group_hits.resize(stats.group_hits.size());
+    for (std::size_t g = 0; g < stats.group_hits.size(); ++g)
+      sum.group_hits[g] += stats.group_hits[g];
+  }
+  return sum;
+}
+
+}  // namespace vcache::l1

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/hash.hpp"
+#include "base/result.hpp"
+#include "l1/shard.hpp"
+
+namespace vcache::l1 {
+
+struct L1Options {
+  std::size_t bytes = 0;    // 0: stores nothing
+  std::size_t entries = 0;  // 0: bounded by bytes only
+  std::string policy = "s3fifo";
+  std::uint64_t seed = 0;  // 0: random
+
+  [[nodiscard]] base::Error validate() const;
+};
+
+// Lifetime of an entry in L1, from now; kNoExpiry: none.
+inline constexpr base::Nanos kNoExpiry = base::Nanos::max();
+
+// The memory tier: shards chosen by key hash. Thread-safe.
+class L1Cache {
+ public:
+  // Requires: options.validate().ok().
+  L1Cache(const L1Options& options, const base::Clock& clock, metrics::GroupTable& groups);
+
+  // Pinned entry, or empty. Counts a hit; a miss is counted by whoever asks the next tier.
+  [[nodiscard]] EntryRef find(std::string_view key) {
+    const Probe probe{.key = key, .hash = hash_of(key)};
+    return shard_of(probe.hash).find(probe, now());
+  }
+  // out[i] for keys[i]. Requires: out.size() == keys.size(), out all empty.
+  void find_many(std::span<const std::string_view> keys, std::span<EntryRef> out);
+  // As find(), but neither counted nor noted as an access.
+  [[nodiscard]] EntryRef peek(std::string_view key);
+
+  // Copies the value in, in place of an older one. False when it is larger than a shard's budget:
+  // then nothing is left under the key.
+  bool insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime);
+  // As insert(); the stored entry, or empty. `age`: time since the value was made.
+  [[nodiscard]] EntryRef insert_pinned(std::string_view key, const base::ValueView& value,
+                                       base::Nanos lifetime, base::Nanos age = base::Nanos{0});
+  bool erase(std::string_view key);
+  bool touch(std::string_view key, base::Nanos lifetime);
+  void clear();
+
+  // Sums over the shards.
+  [[nodiscard]] ShardStats stats() const;
+  [[nodiscard]] std::size_t limit_bytes() const noexcept { return options_.bytes; }
+  [[nodiscard]] const std::string& policy_name() const noexcept { return options_.policy; }
+  [[nodiscard]] std::size_t shard_count() const noexcept { return shards_.size(); }
+
+  [[nodiscard]] std::int64_t now() const noexcept { return clock_.steady().count(); }
+
+ private:
+  [[nodiscard]] std::uint64_t hash_of(std::string_view key) const noexcept {
+    return base::hash64(key, seed_);
+  }
+  // By other bits than the index of a shard uses.
+  [[nodiscard]] static std::size_t shard_index(std::uint64_t hash, std::size_t mask) noexcept {
+    return (hash >> 40) & mask;
+  }
+  [[nodiscard]] Shard& shard_of(std::uint64_t hash) const noexcept {
+    return *shards_[shard_index(hash, shards_.size() - 1)];
+  }
+
+  Entry* insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime,
+                base::Nanos age, std::uint32_t pins);
+
+  const L1Options options_;
+  const base::Clock& clock_;
+  metrics::GroupTable& groups_;
+  const std::uint64_t seed_;
+  std::vector<std::unique_ptr<Shard>> shards_;  // a power of two
+};
+
+}  // namespace vcache::l1

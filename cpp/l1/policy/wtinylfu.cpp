@@ -1,0 +1,118 @@
+#include "l1/policy/wtinylfu.hpp"
+
+#include "l1/policy/fingerprint.hpp"
+
+namespace vcache::l1::policy {
+
+namespace {
+
+constexpr std::uint64_t kWindowPercent = 1;
+constexpr std::uint64_t kProtectedPercent = 80;  // of the main space
+constexpr std::uint32_t kFrequentCandidate = 6;  // may win by chance,
+constexpr std::uint64_t kChances = 128;          // one time in so many
+
+}  // namespace
+
+void WTinyLfu::on_insert(EntryId id, const Candidate& candidate) {
+  reach(nodes_, id);
+  reach(places_, id);
+  sketch_.reach(nodes_.size());
+  Entry& entry = nodes_[id];
+  entry.bytes = candidate.bytes;
+  entry.fingerprint = fingerprint(candidate.key_hash);
+  sketch_.add(entry.fingerprint);
+  places_[id] = Place::kWindow;
+  queue(Place::kWindow).push_front(nodes_, id);
+}
+
+void WTinyLfu::on_update(EntryId id, const Candidate& candidate) noexcept {
+  queue_of(id).resize(nodes_, id, candidate.bytes);
+  on_hit(id);
+}
+
+void WTinyLfu::on_hit(EntryId id) noexcept {
+  sketch_.add(nodes_[id].fingerprint);
+  if (places_[id] != Place::kProbation) {
+    queue_of(id).move_to_front(nodes_, id);
+    return;
+  }
+  move(id, Place::kProtected);
+  shrink_protected();
+}
+
+EntryId WTinyLfu::evict() noexcept {
+  const EntryId candidate = next_candidate();
+  const EntryId victim = main_victim();
+  EntryId leaves = victim;
+  if (candidate != kNoEntry) {
+    if (victim != kNoEntry && admits(candidate, victim)) {
+      move(candidate, Place::kProbation);
+    } else {
+      leaves = candidate;
+    }
+  }
+  if (leaves == kNoEntry) leaves = queue(Place::kWindow).back();
+  on_erase(leaves);
+  return leaves;
+}
+
+std::size_t WTinyLfu::size() const noexcept {
+  return queues_[0].size() + queues_[1].size() + queues_[2].size();
+}
+
+std::uint64_t WTinyLfu::bytes() const noexcept {
+  return queues_[0].bytes() + queues_[1].bytes() + queues_[2].bytes();
+}
+
+std::size_t WTinyLfu::memory_bytes() const noexcept {
+  return occupied(nodes_) + occupied(places_) + sketch_.memory_bytes();
+}
+
+void WTinyLfu::move(EntryId id, Place place) noexcept {
+  queue_of(id).remove(nodes_, id);
+  places_[id] = place;
+  queue(place).push_front(nodes_, id);
+}
+
+void WTinyLfu::shrink_protected() noexcept {
+  const Queue& protect = queue(Place::kProtected);
+  const std::uint64_t main = protect.bytes() + queue(Place::kProbation).bytes();
+  while (protect.bytes() * 100 > main * kProtectedPercent && protect.size() > 1) {
+    move(protect.back(), Place::kProbation);
+  }
+}
+
+// The entry that falls out of the window last; those before it, which a large newcomer or the
+// first eviction pushes out, go on probation unjudged. None when the window is within its share.
+EntryId WTinyLfu::next_candidate() noexcept {
+  const Queue& window = queue(Place::kWindow);
+  const std::uint64_t share = bytes() * kWindowPercent / 100;
+  while (window.size() > 1 && window.bytes() > share) {
+    const EntryId oldest = window.back();
+    if (window.bytes() - nodes_[oldest].bytes <= share || window.size() == 2) return oldest;
+    move(oldest, Place::kProbation);
+  }
+  return kNoEntry;
+}
+
+EntryId WTinyLfu::main_victim() const noexcept {
+  const Queue& probation = queue(Place::kProbation);
+  return probation.empty() ? queue(Place::kProtected).back() : probation.back();
+}
+
+bool WTinyLfu::admits(EntryId candidate, EntryId victim) noexcept {
+  const std::uint32_t asked = sketch_.estimate(nodes_[candidate].fingerprint);
+  if (asked > sketch_.estimate(nodes_[victim].fingerprint)) return true;
+  return asked >= kFrequentCandidate && next_random() % kChances == 0;
+}
+
+// SplitMix64.
+std::uint64_t WTinyLfu::next_random() noexcept {
+  random_ += 0x9E3779B97F4A7C15;
+  std::uint64_t bits = random_;
+  bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9;
+  bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EB;
+  return bits ^ (bits >> 31);
+}
+
+}  // namespace vcache::l1::policy

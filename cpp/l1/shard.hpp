@@ -1,0 +1,134 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/mutex.hpp"
+#include "base/page_allocator.hpp"
+#include "l1/entry.hpp"
+#include "l1/index/key_index.hpp"
+#include "l1/policy/any_policy.hpp"
+
+namespace vcache::l1 {
+
+// A key, its hash under the cache's seed, and its place in the caller's batch.
+struct Probe {
+  std::string_view key;
+  std::uint64_t hash = 0;
+  std::uint32_t place = 0;
+};
+
+// Bounds of one shard.
+struct ShardLimits {
+  std::size_t bytes = 0;
+  std::size_t entries = std::numeric_limits<std::size_t>::max();
+};
+
+// Identity and lifetime of an entry about to be published.
+struct Publication {
+  std::uint64_t hash = 0;
+  std::int64_t now = 0;  // steady nanoseconds, as the two below
+  std::int64_t created = 0;
+  std::int64_t expires = kNever;
+  metrics::GroupId group = 0;
+};
+
+// What a shard counted since it was made, and what it holds now.
+struct ShardStats {
+  std::uint64_t hits = 0;
+  std::uint64_t evictions = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t declined = 0;  // larger than the shard, or no room beside pinned entries
+  double cost_saved = 0;
+  double seconds_saved = 0;
+  std::uint64_t entries = 0;
+  std::size_t memory_bytes = 0;  // entries and bookkeeping
+  std::size_t pinned_bytes = 0;
+  std::vector<std::uint64_t> group_hits;  // by GroupId
+};
+
+// One lock's share of L1: record (Entry), index (KeyIndex) and policy over one arena.
+// A hit notes the access in a buffer; the policy hears of accesses in batches, before any change.
+// Thread-safe. No lock is held while a payload of more than a few KiB is copied.
+class Shard {
+ public:
+  Shard(ShardLimits limits, policy::AnyPolicy policy, std::uint64_t seed);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  // The entry under the key, pinned; counts a hit and notes the access. Empty on a miss.
+  [[nodiscard]] EntryRef find(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
+  // find() for each probe, under one lock; out[probe.place] is written.
+  void find_many(std::span<const Probe> probes, std::int64_t now, std::span<EntryRef> out)
+      VCACHE_EXCLUDES(mutex_);
+  // The entry under the key, pinned, without counting or noting.
+  [[nodiscard]] EntryRef peek(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
+
+  // Copies the value in, in place of an older one under the key, and evicts to the limits. The
+  // entry comes with `pins` references of the caller's; nullptr when the shard declines it, in
+  // which case nothing is left under the key.
+  Entry* insert(std::string_view key, const base::ValueView& value, const Publication& publication,
+                std::uint32_t pins) VCACHE_EXCLUDES(mutex_);
+
+  // True when the key was there.
+  bool erase(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
+  bool touch(const Probe& probe, std::int64_t now, std::int64_t expires) VCACHE_EXCLUDES(mutex_);
+  void clear() VCACHE_EXCLUDES(mutex_);
+  [[nodiscard]] ShardStats stats() const VCACHE_EXCLUDES(mutex_);
+
+ private:
+  using EntryId = policy::EntryId;
+
+  void prefetch(std::uint64_t hash) const VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] Entry* reserve(std::string_view key, const base::ValueView& value)
+      VCACHE_REQUIRES(mutex_);
+  void publish(Entry* entry, const Publication& publication) VCACHE_REQUIRES(mutex_);
+  void drop(const Probe& probe) VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] EntryId lookup(const Probe& probe) const VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] EntryId lookup_live(const Probe& probe, std::int64_t now) VCACHE_REQUIRES(mutex_);
+  void find_window(std::span<const Probe> probes, std::int64_t now, std::span<EntryRef> out)
+      VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] Entry* hit(EntryId id) noexcept VCACHE_REQUIRES(mutex_);
+  void drain_notes() noexcept VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] EntryId new_id(Entry* entry) VCACHE_REQUIRES(mutex_);
+  void replace(EntryId id, Entry* entry) VCACHE_REQUIRES(mutex_);
+  void remove(EntryId id) noexcept VCACHE_REQUIRES(mutex_);
+  void unpin(Entry* entry) noexcept VCACHE_REQUIRES(mutex_);
+  void evict_one() VCACHE_REQUIRES(mutex_);
+  void evict_to_limits() VCACHE_REQUIRES(mutex_);
+  void sweep_one(std::int64_t now) VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] std::size_t bookkeeping_bytes() const VCACHE_REQUIRES(mutex_);
+  void raise_arena_limit() VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] std::uint64_t hash_of(const Entry& entry) const noexcept;
+
+  static constexpr std::size_t kNotes = 64;
+  static constexpr std::size_t kWindow = 64;
+  // A second turn of the lock costs more than copying this much.
+  static constexpr std::size_t kCopyUnderLock = std::size_t{8} << 10;
+
+  // Constant after construction.
+  const ShardLimits limits_;
+  const std::uint64_t seed_;
+  const std::size_t chunk_bytes_;
+
+  // Guarded by mutex_.
+  mutable base::SpinMutex mutex_;
+  store::Arena* arena_ VCACHE_PT_GUARDED_BY(mutex_);  // shared with entries that outlive the shard
+  index::KeyIndex index_ VCACHE_GUARDED_BY(mutex_);
+  base::Table<Entry*> entries_ VCACHE_GUARDED_BY(mutex_);  // by id; nullptr: free
+  std::vector<EntryId> free_ids_ VCACHE_GUARDED_BY(mutex_);
+  policy::AnyPolicy policy_ VCACHE_GUARDED_BY(mutex_);
+  std::array<EntryId, kNotes> notes_ VCACHE_GUARDED_BY(mutex_){};
+  std::size_t note_count_ VCACHE_GUARDED_BY(mutex_) = 0;
+  std::size_t used_bytes_ VCACHE_GUARDED_BY(mutex_) = 0;
+  std::size_t sweep_cursor_ VCACHE_GUARDED_BY(mutex_) = 0;
+  ShardStats counters_ VCACHE_GUARDED_BY(mutex_);
+};
+
+}  // namespace vcache::l1
