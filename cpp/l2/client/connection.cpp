@@ -1,0 +1,220 @@
+#include "l2/client/connection.hpp"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "l2/client/errors.hpp"
+#include "l2/client/wait.hpp"
+
+namespace vcache::l2::client {
+
+namespace {
+
+constexpr std::size_t kMaxPieces = 512;  // of one sendmsg; the kernel takes 1024
+constexpr std::size_t kLeastReply = 4;   // bytes; `:0` and its line end
+constexpr std::size_t kLeastLowWater = 64;
+constexpr std::size_t kMostLowWater = 4096;
+constexpr unsigned kUserTimeoutMillis = 5000;
+constexpr int kKeepAliveIdle = 10;     // seconds
+constexpr int kKeepAliveInterval = 5;  // seconds
+constexpr int kKeepAliveProbes = 3;
+
+void set_option(int descriptor, int level, int name, int value) noexcept {
+  // Options tune; a kernel without one still carries the connection.
+  (void)setsockopt(descriptor, level, name, &value, sizeof value);
+}
+
+void tune(const redisContext& context) noexcept {
+  if (context.connection_type != REDIS_CONN_TCP) return;
+  set_option(context.fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_option(context.fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_option(context.fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdle);
+  set_option(context.fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveInterval);
+  set_option(context.fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+  set_option(context.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, kUserTimeoutMillis);
+}
+
+int pending_error(int descriptor) noexcept {
+  int error = 0;
+  socklen_t size = sizeof error;
+  return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
+base::Error as_connect_error(base::Error error) {
+  if (error.code == base::ErrorCode::kDisconnected) error.code = base::ErrorCode::kConnect;
+  return error;
+}
+
+// Takes `sent` bytes off the front of `pieces`, from `next` on.
+void advance(std::vector<iovec>& pieces, std::size_t& next, std::size_t sent) noexcept {
+  while (next < pieces.size() && sent >= pieces[next].iov_len) sent -= pieces[next++].iov_len;
+  if (sent == 0) return;
+  iovec& piece = pieces[next];
+  piece.iov_base = static_cast<std::byte*>(piece.iov_base) + sent;
+  piece.iov_len -= sent;
+}
+
+}  // namespace
+
+Connection::Connection(ContextPtr context, const ReplyLimits& limits)
+    : context_(std::move(context)), reader_(std::make_unique<ReplyReader>(limits)) {}
+
+base::Result<Connection> Connection::open_tcp(const std::string& address, int port,
+                                              const ReplyLimits& limits, Deadline deadline) {
+  redisOptions options{};
+  options.options = REDIS_OPT_NONBLOCK | REDIS_OPT_SET_SOCK_CLOEXEC;
+  REDIS_OPTIONS_SET_TCP(&options, address.c_str(), port);
+  return finish(ContextPtr(redisConnectWithOptions(&options)), limits, deadline);
+}
+
+base::Result<Connection> Connection::open_unix(const std::string& path, const ReplyLimits& limits,
+                                               Deadline deadline) {
+  redisOptions options{};
+  options.options = REDIS_OPT_NONBLOCK | REDIS_OPT_SET_SOCK_CLOEXEC;
+  REDIS_OPTIONS_SET_UNIX(&options, path.c_str());
+  return finish(ContextPtr(redisConnectWithOptions(&options)), limits, deadline);
+}
+
+base::Result<Connection> Connection::finish(ContextPtr context, const ReplyLimits& limits,
+                                            Deadline deadline) {
+  if (context == nullptr) return base::Error{base::ErrorCode::kConnect, "out of memory"};
+  if (context->err != 0) return as_connect_error(context_error(*context, errno));
+  short ready = 0;
+  if (base::Error error = wait_ready(context->fd, POLLOUT, deadline, ready); !error.ok()) {
+    return as_connect_error(std::move(error));
+  }
+  if (const int error = pending_error(context->fd); error != 0) {
+    return as_connect_error(socket_error(error));
+  }
+  tune(*context);
+  return Connection(std::move(context), limits);
+}
+
+Request& Connection::request() noexcept {
+  request_.clear();
+  return request_;
+}
+
+bool Connection::quiet() const noexcept {
+  char byte = 0;
+  const ssize_t size = recv(context_->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+}
+
+base::Error Connection::exchange(ReplySink& sink, Deadline deadline) noexcept {
+  spent_ = true;
+  written_ = 0;
+  next_piece_ = 0;
+  all_sent_ = filled_room_ = false;
+  try {
+    request_.pieces(pieces_);
+    reader_->begin();
+    base::Error error = pump(sink, deadline);
+    spent_ = !error.ok();
+    return error;
+  } catch (const std::exception&) {
+    return {base::ErrorCode::kProtocol};
+  }
+}
+
+base::Error Connection::pump(ReplySink& sink, Deadline deadline) {
+  while (owed() > 0 || !all_sent_) {
+    if (!all_sent_) {
+      base::Error error = send_what_fits(sink);
+      if (!error.ok()) return hear_out(std::move(error), sink, deadline);
+    }
+    if (base::Error error = read_what_comes(sink, deadline); !error.ok()) return error;
+  }
+  return {};
+}
+
+// The peer takes no more, but may have said why.
+base::Error Connection::hear_out(base::Error write_error, ReplySink& sink, Deadline deadline) {
+  pieces_.resize(next_piece_);
+  all_sent_ = true;
+  while (owed() > 0 && read_what_comes(sink, deadline).ok()) {
+  }
+  return write_error;
+}
+
+// Waits until something arrives, or until more can be sent.
+base::Error Connection::read_what_comes(ReplySink& sink, Deadline deadline) {
+  if (Deadline::clock::now() >= deadline) {
+    return {base::ErrorCode::kTimeout, "the deadline passed"};
+  }
+  short ready = POLLIN;
+  if (!filled_room_) {
+    tune_wakeups();
+    const short events = all_sent_ ? POLLIN : POLLIN | POLLOUT;
+    base::Error error = wait_ready(context_->fd, events, deadline, ready);
+    if (!error.ok()) return error;
+  }
+  if ((ready & ~POLLOUT) == 0) return {};
+  base::Error error = receive(sink);
+  if (error.ok() && owed() == 0 && !part_sent()) {
+    return {base::ErrorCode::kProtocol, "replies came before their requests"};
+  }
+  return error;
+}
+
+// Sends part after part until the socket is full or all is sent.
+base::Error Connection::send_what_fits(ReplySink& sink) {
+  for (;;) {
+    if (base::Error error = send_some(); !error.ok() || !part_sent()) return error;
+    request_.drop_pieces();
+    if (!sink.append_more(request_)) {
+      all_sent_ = true;
+      return {};
+    }
+    request_.pieces(pieces_);
+    next_piece_ = 0;
+  }
+}
+
+// Many short replies should wake us once, not one by one: each costs the server as well. The bytes
+// waited for are fewer than those that must still come, so that no wait is in vain.
+void Connection::tune_wakeups() noexcept {
+  const std::size_t others = owed() > 0 ? owed() - 1 : 0;  // of one, a part may be here already
+  const std::size_t due = std::min(others * kLeastReply, kMostLowWater);
+  const std::size_t wanted = due < kLeastLowWater ? 1 : due;
+  if (wanted == low_water_) return;
+  set_option(context_->fd, SOL_SOCKET, SO_RCVLOWAT, static_cast<int>(wanted));
+  low_water_ = wanted;
+}
+
+// Writes what the socket takes now.
+base::Error Connection::send_some() {
+  while (!part_sent()) {
+    msghdr message{};
+    message.msg_iov = &pieces_[next_piece_];
+    message.msg_iovlen = std::min(kMaxPieces, pieces_.size() - next_piece_);
+    const ssize_t size = sendmsg(context_->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (size < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return {};
+      return socket_error(errno);
+    }
+    written_ += static_cast<std::size_t>(size);
+    advance(pieces_, next_piece_, static_cast<std::size_t>(size));
+  }
+  return {};
+}
+
+base::Error Connection::receive(ReplySink& sink) {
+  const std::span<char> room = reader_->room();
+  if (room.empty()) return {base::ErrorCode::kProtocol, "out of memory"};
+  const ssize_t size = context_->funcs->read(context_.get(), room.data(), room.size());
+  if (size < 0) return context_error(*context_, errno);
+  filled_room_ = static_cast<std::size_t>(size) == room.size();
+  reader_->commit(static_cast<std::size_t>(size));
+  return reader_->parse(sink, request_.commands());
+}
+
+}  // namespace vcache::l2::client

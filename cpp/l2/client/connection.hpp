@@ -1,0 +1,82 @@
+#pragma once
+
+#include <hiredis/hiredis.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "l2/client/deadline.hpp"
+#include "l2/client/reply.hpp"
+#include "l2/client/reply_reader.hpp"
+#include "l2/client/request.hpp"
+
+namespace vcache::l2::client {
+
+struct ContextDeleter {
+  void operator()(redisContext* context) const noexcept { redisFree(context); }
+};
+using ContextPtr = std::unique_ptr<redisContext, ContextDeleter>;
+
+// A socket to one server, owned by one caller at a time. Every wait ends at the deadline given.
+// After any error the connection is spent: replies may still arrive, so it must not be used again.
+class Connection {
+ public:
+  [[nodiscard]] static base::Result<Connection> open_tcp(const std::string& address, int port,
+                                                         const ReplyLimits& limits,
+                                                         Deadline deadline);
+  [[nodiscard]] static base::Result<Connection> open_unix(const std::string& path,
+                                                          const ReplyLimits& limits,
+                                                          Deadline deadline);
+
+  // A cleared batch to fill and hand to exchange().
+  [[nodiscard]] Request& request() noexcept;
+  // Sends the batch and hands all its replies to `sink`, reading while the socket takes no more.
+  [[nodiscard]] base::Error exchange(ReplySink& sink, Deadline deadline) noexcept;
+
+  // True when nothing is owed, nothing is buffered and nothing went wrong.
+  [[nodiscard]] bool reusable() const noexcept { return !spent_ && reader_->empty(); }
+  // True when the peer has neither closed nor sent anything that nobody asked for.
+  [[nodiscard]] bool quiet() const noexcept;
+  // Makes it unfit for reuse.
+  void spend() noexcept { spent_ = true; }
+
+  // Of the last exchange.
+  [[nodiscard]] bool wrote_nothing() const noexcept { return written_ == 0; }
+  [[nodiscard]] bool met_oversized() const noexcept { return reader_->oversized(); }
+  [[nodiscard]] int descriptor() const noexcept { return context_->fd; }
+
+ private:
+  Connection(ContextPtr context, const ReplyLimits& limits);
+
+  [[nodiscard]] static base::Result<Connection> finish(ContextPtr context,
+                                                       const ReplyLimits& limits,
+                                                       Deadline deadline);
+  [[nodiscard]] base::Error pump(ReplySink& sink, Deadline deadline);
+  [[nodiscard]] base::Error send_what_fits(ReplySink& sink);
+  [[nodiscard]] base::Error send_some();
+  [[nodiscard]] base::Error hear_out(base::Error write_error, ReplySink& sink, Deadline deadline);
+  [[nodiscard]] base::Error read_what_comes(ReplySink& sink, Deadline deadline);
+  [[nodiscard]] base::Error receive(ReplySink& sink);
+  void tune_wakeups() noexcept;
+  [[nodiscard]] bool part_sent() const noexcept { return next_piece_ == pieces_.size(); }
+  [[nodiscard]] std::size_t owed() const noexcept {
+    return request_.commands() - reader_->replies();
+  }
+
+  ContextPtr context_;
+  std::unique_ptr<ReplyReader> reader_;
+  Request request_;
+  std::vector<iovec> pieces_;  // of the part of the batch that is sent now, cut as they go
+  std::size_t next_piece_ = 0;
+  std::size_t written_ = 0;
+  std::size_t low_water_ = 1;  // bytes that must have arrived before a wait ends
+  bool all_sent_ = false;
+  bool filled_room_ = false;  // the last receive did, so that more may be there already
+  bool spent_ = false;
+};
+
+}  // namespace vcache::l2::client

@@ -1,0 +1,60 @@
+#include "l2/codec/encoder.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "l2/codec/checksum.hpp"
+#include "l2/codec/format.hpp"
+#include "l2/codec/rules.hpp"
+
+namespace vcache::l2::codec {
+
+namespace {
+
+template <class T>
+void put(std::span<std::byte> out, std::size_t at, T value) noexcept {
+  std::memcpy(out.data() + at, &value, sizeof value);
+}
+
+void copy(std::span<std::byte> out, std::size_t at, const void* data, std::size_t size) noexcept {
+  if (size != 0) std::memcpy(out.data() + at, data, size);
+}
+
+std::uint64_t unsigned_millis(base::Millis time) noexcept {
+  return static_cast<std::uint64_t>(std::max(time.count(), base::Millis::rep{0}));
+}
+
+}  // namespace
+
+bool encodable(const base::ValueView& value, std::size_t max_value) noexcept {
+  return value.payload.size() <= max_value && value.metadata.size() <= base::kMaxMetadataBytes &&
+         consistent(value);
+}
+
+std::size_t head_size(const base::ValueView& value) noexcept {
+  return payload_offset(value.metadata.size());
+}
+
+void encode_head(const base::ValueView& value, const Stamps& stamps,
+                 std::span<std::byte> out) noexcept {
+  std::ranges::fill(out, std::byte{0});
+  copy(out, 0, kMagic.data(), kMagic.size());
+  put(out, offset::kVersion, kVersion);
+  put(out, offset::kKind, value.kind);
+  put(out, offset::kDType, value.dtype);
+  copy(out, offset::kFingerprint, stamps.fingerprint.data(), stamps.fingerprint.size());
+  copy(out, offset::kShape, value.shape.dims.data(), sizeof value.shape.dims);
+  put(out, offset::kNdim, value.shape.ndim);
+  put(out, offset::kMetadataLength, static_cast<std::uint32_t>(value.metadata.size()));
+  put(out, offset::kPayloadLength, static_cast<std::uint32_t>(value.payload.size()));
+  put(out, offset::kCreated, unsigned_millis(stamps.created));
+  put(out, offset::kExpires, unsigned_millis(stamps.expires));
+  put(out, offset::kStamp, stamps.generation);
+  put(out, offset::kCost, storable(value.cost));
+  put(out, offset::kSeconds, storable(value.seconds));
+  copy(out, kHeaderSize, value.metadata.data(), value.metadata.size());
+  put(out, offset::kChecksum, checksum(out, value.payload));
+}
+
+}  // namespace vcache::l2::codec

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/clock.hpp"
+#include "base/value.hpp"
+#include "l2/codec/fingerprint.hpp"
+
+namespace vcache::l2::codec {
+
+// What a header says besides the value itself.
+struct Stamps {
+  Fingerprint fingerprint{};
+  base::Millis created{0};  // Redis' time
+  base::Millis expires{0};  // Redis' time; 0: none
+  std::uint64_t generation = 0;
+};
+
+// True when a decoder with the same limit would take the value.
+[[nodiscard]] bool encodable(const base::ValueView& value, std::size_t max_value) noexcept;
+
+// Bytes of the head: header, metadata and padding, which end where the payload begins.
+[[nodiscard]] std::size_t head_size(const base::ValueView& value) noexcept;
+
+// Fills `out` with the head of `value`. The payload is read for the checksum and stays where it
+// is. Requires: encodable(value), out.size() == head_size(value).
+void encode_head(const base::ValueView& value, const Stamps& stamps,
+                 std::span<std::byte> out) noexcept;
+
+}  // namespace vcache::l2::codec

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+// The bytes of a stored value, as FORMAT.md specifies them.
+namespace vcache::l2::codec {
+
+static_assert(std::endian::native == std::endian::little, "headers are written as they lie");
+
+inline constexpr std::string_view kMagic = "VCHE";
+inline constexpr std::uint8_t kVersion = 1;
+
+inline constexpr std::size_t kHeaderSize = 96;
+inline constexpr std::size_t kPayloadAlignment = 64;
+
+// Where each field begins.
+namespace offset {
+inline constexpr std::size_t kVersion = 4;
+inline constexpr std::size_t kKind = 5;
+inline constexpr std::size_t kDType = 6;
+inline constexpr std::size_t kFlags = 7;
+inline constexpr std::size_t kChecksum = 8;
+inline constexpr std::size_t kFingerprint = 16;
+inline constexpr std::size_t kShape = 32;
+inline constexpr std::size_t kNdim = 48;
+inline constexpr std::size_t kReserved1 = 49;  // 3 bytes
+inline constexpr std::size_t kMetadataLength = 52;
+inline constexpr std::size_t kPayloadLength = 56;
+inline constexpr std::size_t kReserved2 = 60;  // 4 bytes
+inline constexpr std::size_t kCreated = 64;
+inline constexpr std::size_t kExpires = 72;
+inline constexpr std::size_t kStamp = 80;
+inline constexpr std::size_t kCost = 88;
+inline constexpr std::size_t kSeconds = 92;
+}  // namespace offset
+
+// The checksum covers every byte from here on; the bytes before it are its seed.
+inline constexpr std::size_t kChecksummed = offset::kFingerprint;
+
+[[nodiscard]] constexpr std::size_t payload_offset(std::size_t metadata_length) noexcept {
+  const std::size_t end = kHeaderSize + metadata_length;
+  return (end + kPayloadAlignment - 1) / kPayloadAlignment * kPayloadAlignment;
+}
+
+}  // namespace vcache::l2::codec

@@ -1,0 +1,7 @@
+#include "l2/codec/xxh3_functions.hpp"
+
+namespace vcache::l2::codec {
+
+const Xxh3& avx2_xxh3() noexcept { return kXxh3; }
+
+}  // namespace vcache::l2::codec

@@ -1,0 +1,55 @@
+#include "l2/command/batch.hpp"
+
+#include <algorithm>
+#include <exception>
+
+#include "l2/command/number.hpp"
+
+namespace vcache::l2::command {
+
+client::ServerError Batch::note_error(const client::ReplyPart& part) noexcept {
+  const client::ServerError error = client::classify(part.text);
+  count(error.kind);
+  health_ = std::max(health_, error.health);
+  if (error_.ok()) {
+    try {
+      error_ = client::to_error(error, part.text);
+    } catch (const std::exception&) {
+      error_.code = error.code;
+    }
+  }
+  return error;
+}
+
+void Batch::note_nonsense() noexcept {
+  count(ErrorKind::kProtocol);
+  suspicious_ = true;
+  health_ = std::max(health_, client::Health::kFailing);
+  if (error_.ok()) error_.code = base::ErrorCode::kProtocol;
+}
+
+void Batch::append_generation(client::Request& request) const {
+  request.command(2);
+  request.argument("MGET");
+  request.argument(context_.generation_key);
+}
+
+std::uint64_t Batch::read_generation(const client::ReplyPart& part) noexcept {
+  if (part.type != client::ReplyType::kString) return 0;
+  const std::int64_t number = to_number<std::int64_t>(part.text).value_or(0);
+  return number > 0 ? static_cast<std::uint64_t>(number) : 0;
+}
+
+Outcome outcome_of(base::ErrorCode code) noexcept {
+  switch (code) {
+    case base::ErrorCode::kConnect:
+    case base::ErrorCode::kBusy:
+    case base::ErrorCode::kBreakerOpen:
+    case base::ErrorCode::kClosed:
+      return Outcome::kSkipped;
+    default:
+      return Outcome::kFailed;
+  }
+}
+
+}  // namespace vcache::l2::command

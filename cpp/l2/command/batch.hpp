@@ -1,0 +1,55 @@
+#pragma once
+
+#include "base/result.hpp"
+#include "l2/client/reply.hpp"
+#include "l2/client/request.hpp"
+#include "l2/client/server_error.hpp"
+#include "l2/command/context.hpp"
+#include "l2/l2.hpp"
+
+namespace vcache::l2::command {
+
+// Commands that go out in one write, and the reading of their replies. Used by one thread.
+class Batch : public client::ReplySink {
+ public:
+  explicit Batch(const Context& context) noexcept : context_(context) {}
+
+  // Adds the commands for what has no answer yet. Called again when the batch is sent again.
+  virtual void append(client::Request& request) = 0;
+  // True when sending it twice does no harm.
+  [[nodiscard]] virtual bool repeatable() const noexcept { return false; }
+  // A reply is longer than anything of ours. True: the batch can do without that one.
+  [[nodiscard]] virtual bool skip_oversized() noexcept { return false; }
+
+  // The first error reply, cut to what may be shown.
+  [[nodiscard]] const base::Error& error() const noexcept { return error_; }
+  // The worst that error replies said about the server.
+  [[nodiscard]] client::Health health() const noexcept { return health_; }
+  // True when replies may not belong to their requests, so the connection must go.
+  [[nodiscard]] bool suspicious() const noexcept { return suspicious_; }
+
+ protected:
+  // Counts an error reply.
+  client::ServerError note_error(const client::ReplyPart& part) noexcept;
+  // The reply has another form than its command can have.
+  void note_nonsense() noexcept;
+  void count(ErrorKind kind) noexcept { context_.errors.add(kind); }
+  void suspect() noexcept { suspicious_ = true; }
+
+  // Reads the namespace's generation; one reply, an array of one.
+  void append_generation(client::Request& request) const;
+  // The number in such a reply's element; 0 when there is none.
+  [[nodiscard]] static std::uint64_t read_generation(const client::ReplyPart& part) noexcept;
+
+  const Context& context_;
+
+ private:
+  base::Error error_;
+  client::Health health_ = client::Health::kFine;
+  bool suspicious_ = false;
+};
+
+// The outcome of everything that a failed call left without an answer.
+[[nodiscard]] Outcome outcome_of(base::ErrorCode code) noexcept;
+
+}  // namespace vcache::l2::command

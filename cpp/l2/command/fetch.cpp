@@ -1,0 +1,126 @@
+#include "l2/command/fetch.hpp"
+
+#include <algorithm>
+#include <exception>
+
+#include "l2/codec/fingerprint.hpp"
+
+namespace vcache::l2::command {
+
+namespace {
+
+// Keys of one MGET. Few enough that the server sends the first values while the next keys are made.
+constexpr std::size_t kChunk = 32;
+
+ErrorKind kind_of(codec::Refusal refusal) noexcept {
+  switch (refusal) {
+    case codec::Refusal::kMismatch:
+      return ErrorKind::kMismatch;
+    case codec::Refusal::kVersion:
+      return ErrorKind::kVersion;
+    case codec::Refusal::kTooBig:
+      return ErrorKind::kTooBig;
+    case codec::Refusal::kForeign:
+      return ErrorKind::kForeign;
+    default:
+      return ErrorKind::kCorrupt;
+  }
+}
+
+}  // namespace
+
+void Fetch::append(client::Request& request) {
+  first_ = asked_ = next_;
+  (void)append_more(request);
+}
+
+bool Fetch::append_more(client::Request& request) {
+  if (asked_ == keys_.size()) return false;
+  const auto chunk = keys_.subspan(asked_, std::min(kChunk, keys_.size() - asked_));
+  request.command(chunk.size() + 2);
+  request.argument("MGET");
+  request.argument(context_.generation_key);
+  for (const std::string_view key : chunk) request.argument(context_.key_prefix, key);
+  asked_ += chunk.size();
+  return true;
+}
+
+std::size_t Fetch::chunk_size(std::size_t reply) const noexcept {
+  const std::size_t begin = first_ + reply * kChunk;
+  return begin < keys_.size() ? std::min(kChunk, keys_.size() - begin) : 0;
+}
+
+void Fetch::on_part(const client::ReplyPart& part) noexcept {
+  if (part.depth == 0) return on_reply(part);
+  if (part.depth != 1) return note_nonsense();
+  if (part.index == 0) {
+    generation_ = read_generation(part);
+    context_.facts.set_generation(generation_);
+    return;
+  }
+  // Out of step when an earlier reply was nonsense: such keys stay without an answer.
+  if (next_ == first_ + part.reply * kChunk + part.index - 1 && next_ < keys_.size()) {
+    on_value(part);
+  }
+}
+
+void Fetch::on_reply(const client::ReplyPart& part) noexcept {
+  const std::size_t size = chunk_size(part.reply);
+  if (part.type == client::ReplyType::kError) {
+    const Outcome outcome = outcome_of(note_error(part).code);
+    if (next_ != first_ + part.reply * kChunk) return;
+    for (std::size_t i = 0; i < size; ++i) absent(outcome);
+    return;
+  }
+  if (part.type != client::ReplyType::kArray ||
+      part.integer != static_cast<std::int64_t>(size) + 1) {
+    note_nonsense();
+  }
+}
+
+void Fetch::on_value(const client::ReplyPart& part) noexcept {
+  if (part.type == client::ReplyType::kNil) return absent(Outcome::kMiss);
+  if (part.type != client::ReplyType::kString) {
+    note_nonsense();
+    return absent(Outcome::kMiss);
+  }
+  const auto expected = codec::fingerprint(context_.namespace_name, keys_[next_]);
+  on_decoded(codec::decode(std::as_bytes(std::span(part.text)), expected,
+                           {.max_value = context_.max_value}));
+}
+
+void Fetch::on_decoded(const codec::DecodeResult& result) noexcept {
+  if (!result.ok()) return refuse(result.refusal);
+  if (generation_ == 0 || result.generation != generation_) return absent(Outcome::kExpired);
+  const base::Millis now = context_.facts.now();
+  const base::Millis zero{0};
+  StoredValue stored{.value = result.value, .age = std::max(now - result.created, zero)};
+  if (result.expires != zero) stored.remaining = std::max(result.expires - now, zero);
+  sink_.on_value(next_++, stored);
+}
+
+void Fetch::refuse(codec::Refusal refusal) noexcept {
+  count(kind_of(refusal));
+  if (refusal != codec::Refusal::kVersion) spoil();
+  if (refusal == codec::Refusal::kCorrupt || refusal == codec::Refusal::kMismatch) suspect();
+  absent(Outcome::kMiss);
+}
+
+void Fetch::spoil() noexcept {
+  try {
+    spoiled_.push_back(keys_[next_]);
+  } catch (const std::exception&) {
+    count(ErrorKind::kMemory);  // the value is refused again next time
+  }
+}
+
+bool Fetch::skip_oversized() noexcept {
+  if (next_ < keys_.size()) refuse(codec::Refusal::kTooBig);
+  return true;
+}
+
+void Fetch::finish(Outcome outcome) noexcept {
+  while (next_ < keys_.size()) absent(outcome);
+}
+
+}  // namespace vcache::l2::command

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "l2/codec/decoder.hpp"
+#include "l2/command/batch.hpp"
+
+namespace vcache::l2::command {
+
+// Reads values and hands them over while they arrive. Each MGET also reads the generation, so
+// that every value is judged by the generation of the same moment.
+class Fetch final : public Batch {
+ public:
+  Fetch(const Context& context, std::span<const std::string_view> keys, FetchSink& sink) noexcept
+      : Batch(context), keys_(keys), sink_(sink) {}
+
+  void append(client::Request& request) override;
+  [[nodiscard]] bool append_more(client::Request& request) override;
+  [[nodiscard]] bool repeatable() const noexcept override { return true; }
+  [[nodiscard]] bool skip_oversized() noexcept override;
+  void on_part(const client::ReplyPart& part) noexcept override;
+
+  // Answers for all keys that have no answer yet.
+  void finish(Outcome outcome) noexcept;
+  // The keys whose values were refused and should be removed.
+  [[nodiscard]] const std::vector<std::string_view>& spoiled() const noexcept { return spoiled_; }
+
+ private:
+  [[nodiscard]] std::size_t chunk_size(std::size_t reply) const noexcept;
+  void on_reply(const client::ReplyPart& part) noexcept;
+  void on_value(const client::ReplyPart& part) noexcept;
+  void on_decoded(const codec::DecodeResult& result) noexcept;
+  void absent(Outcome outcome) noexcept { sink_.on_absent(next_++, outcome); }
+  void refuse(codec::Refusal refusal) noexcept;
+  void spoil() noexcept;
+
+  const std::span<const std::string_view> keys_;
+  FetchSink& sink_;
+  std::vector<std::string_view> spoiled_;
+  std::size_t first_ = 0;  // the key that the batch as sent begins with
+  std::size_t asked_ = 0;  // keys before it are in the batch
+  std::size_t next_ = 0;   // keys before it are answered
+  std::uint64_t generation_ = 0;
+};
+
+}  // namespace vcache::l2::command

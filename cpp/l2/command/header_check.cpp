@@ -1,0 +1,27 @@
+#include "l2/command/header_check.hpp"
+
+#include <span>
+
+#include "l2/codec/decoder.hpp"
+#include "l2/codec/format.hpp"
+
+namespace vcache::l2::command {
+
+void append_header(client::Request& request, const Context& context, std::string_view key) {
+  request.command(4);
+  request.argument("GETRANGE");
+  request.argument(context.key_prefix, key);
+  request.number(0);
+  request.number(static_cast<long long>(codec::kHeaderSize) - 1);
+}
+
+Outcome judge_header(const client::ReplyPart& part, const Context& context, std::string_view key,
+                     std::uint64_t generation) noexcept {
+  if (part.type != client::ReplyType::kString || part.text.empty()) return Outcome::kMiss;
+  const auto result = codec::decode_header(std::as_bytes(std::span(part.text)),
+                                           codec::fingerprint(context.namespace_name, key));
+  if (!result.ok()) return Outcome::kMiss;
+  return generation != 0 && result.generation == generation ? Outcome::kHit : Outcome::kExpired;
+}
+
+}  // namespace vcache::l2::command

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "l2/client/reply.hpp"
+#include "l2/client/request.hpp"
+#include "l2/command/context.hpp"
+#include "l2/l2.hpp"
+
+namespace vcache::l2::command {
+
+// Asks for the header of a stored value, without its payload.
+void append_header(client::Request& request, const Context& context, std::string_view key);
+
+// kHit: a header of ours, for this key, of `generation`; kExpired: of another generation; else
+// kMiss. Requires: `part` is not an error.
+[[nodiscard]] Outcome judge_header(const client::ReplyPart& part, const Context& context,
+                                   std::string_view key, std::uint64_t generation) noexcept;
+
+}  // namespace vcache::l2::command

@@ -1,0 +1,115 @@
+#include "l2/command/store.hpp"
+
+#include <algorithm>
+
+#include "l2/codec/encoder.hpp"
+
+namespace vcache::l2::command {
+
+namespace {
+
+// Bytes that are made before the first of them are sent.
+constexpr std::size_t kPart = std::size_t{128} << 10;
+
+}  // namespace
+
+Store::Store(const Context& context, std::span<const Write> writes,
+             std::span<Outcome> outcomes) noexcept
+    : Batch(context), writes_(writes), outcomes_(outcomes) {}
+
+bool Store::storable(const Write& write) const noexcept {
+  return codec::encodable(write.value, context_.max_value);
+}
+
+void Store::append(client::Request& request) {
+  stored_ = complete_ = closed_ = false;
+  current_ = answered_ = appended_ = 0;
+  stamp_ = seen_.value_or(context_.facts.generation());
+  before_ = stamp_ == 0 ? 1 : 0;
+  if (stamp_ == 0) {
+    stamp_ = context_.facts.generation_after(0);
+    append_new_generation(request);
+  }
+  (void)append_more(request);
+}
+
+bool Store::append_more(client::Request& request) {
+  if (closed_) return false;
+  for (; appended_ < writes_.size(); ++appended_) {
+    if (request.size() >= kPart) return true;
+    if (storable(writes_[appended_])) append_write(request, writes_[appended_]);
+  }
+  append_generation(request);
+  return closed_ = true;
+}
+
+// Takes effect only where there is none: all processes then see the first one's.
+void Store::append_new_generation(client::Request& request) const {
+  request.command(4);
+  request.argument("SET");
+  request.argument(context_.generation_key);
+  request.number(static_cast<long long>(stamp_));
+  request.argument("NX");
+}
+
+void Store::append_write(client::Request& request, const Write& write) const {
+  const base::Millis now = context_.facts.now();
+  const bool expires = write.ttl > base::Millis::zero();
+  request.command(expires ? 5 : 3);
+  request.argument("SET");
+  request.argument(context_.key_prefix, write.key);
+  const auto head = request.value(codec::head_size(write.value), write.value.payload);
+  codec::encode_head(write.value,
+                     {.fingerprint = codec::fingerprint(context_.namespace_name, write.key),
+                      .created = now,
+                      .expires = expires ? now + write.ttl : base::Millis::zero(),
+                      .generation = stamp_},
+                     head);
+  if (expires) {
+    request.argument("PX");
+    request.number(write.ttl.count());
+  }
+}
+
+void Store::on_part(const client::ReplyPart& part) noexcept {
+  if (part.depth > 0) {
+    seen_ = read_generation(part);
+    context_.facts.set_generation(*seen_);
+    return;
+  }
+  if (part.reply < before_) {
+    if (part.type == client::ReplyType::kError) note_error(part);
+    return;
+  }
+  while (current_ < writes_.size() && !storable(writes_[current_])) {
+    count(ErrorKind::kTooBig);
+    outcomes_[current_++] = Outcome::kFailed;
+  }
+  answered_ = current_;
+  if (current_ < writes_.size()) {
+    on_write(outcomes_[current_++], part);
+    answered_ = current_;
+  } else if (part.type == client::ReplyType::kError) {
+    note_error(part);  // the generation is not to be learnt: the writes stand as they are
+  } else {
+    complete_ = true;
+  }
+}
+
+void Store::on_write(Outcome& outcome, const client::ReplyPart& part) noexcept {
+  outcome = Outcome::kFailed;
+  if (part.type == client::ReplyType::kStatus) {
+    outcome = Outcome::kHit;
+    stored_ = true;
+  } else if (part.type == client::ReplyType::kError) {
+    refusal_ = note_error(part).kind;
+  } else {
+    note_nonsense();
+  }
+}
+
+void Store::finish(Outcome outcome) noexcept {
+  std::ranges::fill(outcomes_.subspan(answered_), outcome);
+}
+
+}  // namespace vcache::l2::command

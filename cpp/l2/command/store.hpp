@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "l2/command/batch.hpp"
+
+namespace vcache::l2::command {
+
+// Writes values, each with its TTL in the same command, and reads the generation behind them. The
+// payloads are sent from where they lie.
+class Store final : public Batch {
+ public:
+  Store(const Context& context, std::span<const Write> writes,
+        std::span<Outcome> outcomes) noexcept;
+
+  void append(client::Request& request) override;
+  [[nodiscard]] bool append_more(client::Request& request) override;
+  void on_part(const client::ReplyPart& part) noexcept override;
+
+  // True when what was written bears another generation than the server's, and would never be
+  // served. Sending the batch again writes it with the right one.
+  [[nodiscard]] bool outdated() const noexcept { return complete_ && stored_ && seen_ != stamp_; }
+  // Why the server refused a write, if it did.
+  [[nodiscard]] std::optional<ErrorKind> refusal() const noexcept { return refusal_; }
+  // The outcome of all writes that have no answer.
+  void finish(Outcome outcome) noexcept;
+
+ private:
+  [[nodiscard]] bool storable(const Write& write) const noexcept;
+  void append_write(client::Request& request, const Write& write) const;
+  void append_new_generation(client::Request& request) const;
+  void on_write(Outcome& outcome, const client::ReplyPart& part) noexcept;
+
+  const std::span<const Write> writes_;
+  const std::span<Outcome> outcomes_;
+  std::uint64_t stamp_ = 0;            // of the batch as sent
+  std::optional<std::uint64_t> seen_;  // the server's generation, behind the writes
+  std::size_t appended_ = 0;           // writes that are in the batch
+  bool closed_ = false;                // so is the read behind them
+  std::size_t before_ = 0;             // replies before those of the writes
+  std::size_t current_ = 0;            // the write whose reply comes next
+  std::size_t answered_ = 0;           // writes that have their outcome
+  bool stored_ = false;                // at least one
+  bool complete_ = false;              // all replies came
+  std::optional<ErrorKind> refusal_;
+};
+
+}  // namespace vcache::l2::command

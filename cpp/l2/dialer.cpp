@@ -1,0 +1,50 @@
+#include "l2/dialer.hpp"
+
+#include <algorithm>
+
+#include "base/value.hpp"
+#include "l2/codec/format.hpp"
+#include "l2/command/login.hpp"
+
+namespace vcache::l2 {
+
+namespace {
+
+// The longest string of ours: a payload of max_value behind the longest metadata.
+client::ReplyLimits limits_for(const RedisOptions& options) noexcept {
+  return {.string_bytes = options.max_value + codec::payload_offset(base::kMaxMetadataBytes)};
+}
+
+}  // namespace
+
+Dialer::Dialer(const RedisOptions& options, const command::Context& context)
+    : options_(options), context_(context), limits_(limits_for(options)), resolver_(options.host) {}
+
+base::Result<client::Connection> Dialer::dial(client::Deadline deadline) {
+  deadline = std::min(deadline, client::Deadline::clock::now() + options_.connect_timeout);
+  base::Result<client::Connection> connection = connect(deadline);
+  if (!connection.ok()) return connection;
+  command::Login login(context_, options_);
+  login.append(connection.value().request());
+  base::Error error = connection.value().exchange(login, deadline);
+  if (!login.refusal().ok()) return login.refusal();
+  if (error.code == base::ErrorCode::kDisconnected) error.code = base::ErrorCode::kConnect;
+  if (!error.ok()) return error;
+  return connection;
+}
+
+base::Result<client::Connection> Dialer::connect(client::Deadline deadline) {
+  if (!options_.unix_socket.empty()) {
+    return client::Connection::open_unix(options_.unix_socket, limits_, deadline);
+  }
+  auto addresses = resolver_.resolve(deadline);
+  if (!addresses.ok()) return addresses.error();
+  base::Result<client::Connection> last = base::Error{base::ErrorCode::kConnect};
+  for (const std::string& address : addresses.value()) {
+    last = client::Connection::open_tcp(address, options_.port, limits_, deadline);
+    if (last.ok()) break;
+  }
+  return last;
+}
+
+}  // namespace vcache::l2

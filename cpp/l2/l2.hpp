@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "base/value.hpp"
+
+namespace vcache::l2 {
+
+// How a request to L2 ended. A miss is not an error, and "not asked" is not a miss.
+enum class Outcome : std::uint8_t {
+  kHit,      // found, stored, erased or touched
+  kMiss,     // not there, or there but not to be trusted (counted by kind in Status)
+  kExpired,  // there, but older than its own expiry or made before the last clear
+  kSkipped,  // not asked: breaker open, pool empty, closed
+  kFailed,   // asked, no usable answer
+};
+
+// A value as L2 holds it. Views are valid during FetchSink::on_value only.
+struct StoredValue {
+  base::ValueView value;
+  base::Millis age{0};
+  base::Millis remaining{-1};  // until the expiry in its header; negative: none
+};
+
+// Receives the answers of a fetch, each index exactly once, in any order.
+class FetchSink {
+ public:
+  virtual ~FetchSink() = default;
+  virtual void on_value(std::size_t index, const StoredValue& stored) noexcept = 0;
+  virtual void on_absent(std::size_t index, Outcome outcome) noexcept = 0;
+};
+
+struct Write {
+  std::string_view key;  // the user's key, without the namespace
+  base::ValueView value;
+  base::Millis ttl{0};  // 0: no expiry
+};
+
+struct Status {
+  Outcome outcome = Outcome::kSkipped;  // of the probe; kSkipped when none was asked for
+  base::Error error;
+  std::string breaker = "closed";               // closed | open | half_open
+  std::map<std::string, std::uint64_t> errors;  // by kind: timeout, connect, corrupt, mismatch, ...
+  std::map<std::string, double> server;         // used_memory, evicted_keys, ops, clients, keys
+  std::uint64_t connections = 0;
+};
+
+// The shared tier. Thread-safe. Never throws; a failure is an outcome, and the returned Error says
+// why for callers that want to raise (strict mode). No call outlasts the configured timeout.
+class L2 {
+ public:
+  L2() = default;
+  virtual ~L2() = default;
+  L2(const L2&) = delete;
+  L2& operator=(const L2&) = delete;
+
+  virtual base::Error fetch(std::span<const std::string_view> keys, FetchSink& sink) noexcept = 0;
+  // Requires: outcomes.size() == writes.size().
+  virtual base::Error store(std::span<const Write> writes,
+                            std::span<Outcome> outcomes) noexcept = 0;
+  // outcomes[i]: kHit when keys[i] was there. Requires: outcomes.size() == keys.size().
+  virtual base::Error erase(std::span<const std::string_view> keys,
+                            std::span<Outcome> outcomes) noexcept = 0;
+  // kHit when the key is there; ttl 0 removes the expiry, a negative one only asks.
+  virtual base::Error touch(std::string_view key, base::Millis ttl, Outcome& outcome) noexcept = 0;
+  // Steps the generation of the namespace: everything stored before reads as kExpired.
+  virtual base::Error clear() noexcept = 0;
+  // probe: also asks the server (round trip and figures); else only what is known here.
+  [[nodiscard]] virtual Status status(bool probe) noexcept = 0;
+  // Closes all connections; every later call is kSkipped. Idempotent.
+  virtual void close() noexcept = 0;
+};
+
+}  // namespace vcache::l2

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "l2/breaker.hpp"
+#include "l2/command/batch.hpp"
+#include "l2/command/context.hpp"
+#include "l2/dialer.hpp"
+#include "l2/error_kind.hpp"
+#include "l2/pool.hpp"
+#include "l2/redis_options.hpp"
+#include "l2/server_facts.hpp"
+
+namespace vcache::l2 {
+
+// One server as one process sees it: connections, breaker, counters. Thread-safe. Belongs to the
+// process that made it.
+class Node {
+ public:
+  Node(const RedisOptions& options, const base::Clock& clock);
+
+  // Sends the batch and has it read its replies, by `deadline`. The error is that of the
+  // connection, or else the first one that the server answered with.
+  [[nodiscard]] base::Error run(command::Batch& batch, client::Deadline deadline) noexcept;
+  // The server refused a write for this reason: full memory pauses writes for a second, and a
+  // server that became a replica gets new connections, which may lead to its successor.
+  void on_write_refused(ErrorKind kind) noexcept;
+  [[nodiscard]] bool writes_paused() const noexcept;
+
+  [[nodiscard]] client::Deadline deadline() const noexcept {
+    return client::Deadline::clock::now() + options_.timeout;
+  }
+
+  [[nodiscard]] const command::Context& context() const noexcept { return context_; }
+  [[nodiscard]] ServerFacts& facts() noexcept { return facts_; }
+  [[nodiscard]] ErrorCounters& errors() noexcept { return errors_; }
+  [[nodiscard]] const Breaker& breaker() const noexcept { return breaker_; }
+  [[nodiscard]] Pool& pool() noexcept { return pool_; }
+  [[nodiscard]] pid_t process() const noexcept { return process_; }
+
+ private:
+  [[nodiscard]] base::Error run_permitted(command::Batch& batch, client::Deadline deadline);
+  [[nodiscard]] base::Error attempt(command::Batch& batch, client::Deadline deadline, bool& again);
+  [[nodiscard]] base::Error exchange(Pool::Lease& lease, command::Batch& batch,
+                                     client::Deadline deadline);
+  void on_failure(const base::Error& error) noexcept;
+  [[nodiscard]] Breaker::Verdict judge(const base::Error& error, const command::Batch& batch,
+                                       client::Deadline::duration elapsed) const noexcept;
+
+  // Constant after construction.
+  const RedisOptions& options_;
+  const base::Clock& clock_;
+  const pid_t process_;
+
+  // Own synchronization.
+  ServerFacts facts_;
+  ErrorCounters errors_;
+  command::Context context_;
+  Dialer dialer_;
+  Pool pool_;
+  Breaker breaker_;
+  std::atomic<std::int64_t> paused_until_{0};  // steady nanoseconds
+  std::atomic<std::int64_t> renewed_{0};       // when connections were last given up for new ones
+};
+
+}  // namespace vcache::l2

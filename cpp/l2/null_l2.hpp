@@ -1,0 +1,20 @@
+#pragma once
+
+#include "l2/l2.hpp"
+
+namespace vcache::l2 {
+
+// No shared tier: everything is kSkipped and nothing is an error. Thread-safe.
+class NullL2 final : public L2 {
+ public:
+  base::Error fetch(std::span<const std::string_view> keys, FetchSink& sink) noexcept override;
+  base::Error store(std::span<const Write> writes, std::span<Outcome> outcomes) noexcept override;
+  base::Error erase(std::span<const std::string_view> keys,
+                    std::span<Outcome> outcomes) noexcept override;
+  base::Error touch(std::string_view key, base::Millis ttl, Outcome& outcome) noexcept override;
+  base::Error clear() noexcept override { return {}; }
+  [[nodiscard]] Status status(bool probe) noexcept override;
+  void close() noexcept override {}
+};
+
+}  // namespace vcache::l2

@@ -1,0 +1,168 @@
+#include "l2/pool.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace vcache::l2 {
+
+namespace {
+
+constexpr std::chrono::milliseconds kLongestWait{5};
+constexpr std::chrono::seconds kReducedFor{10};
+
+}  // namespace
+
+Pool::Lease::Lease(Pool& pool, client::Connection connection, std::size_t slot,
+                   std::uint64_t generation, bool fresh) noexcept
+    : pool_(&pool),
+      connection_(std::move(connection)),
+      slot_(slot),
+      generation_(generation),
+      fresh_(fresh) {}
+
+Pool::Lease::Lease(Lease&& other) noexcept
+    : pool_(std::exchange(other.pool_, nullptr)),
+      connection_(std::move(other.connection_)),
+      slot_(other.slot_),
+      generation_(other.generation_),
+      fresh_(other.fresh_) {}
+
+Pool::Lease::~Lease() {
+  if (pool_ != nullptr) pool_->give_back(std::move(connection_), slot_, generation_);
+}
+
+Pool::Pool(Dialer& dialer, std::size_t size) : dialer_(dialer), descriptors_(size) {
+  for (auto& descriptor : descriptors_) descriptor.store(-1, std::memory_order_relaxed);
+  const base::MutexLock lock(mutex_);
+  idle_.reserve(size);
+  free_slots_.reserve(size);
+  for (std::size_t slot = size; slot > 0; --slot) free_slots_.push_back(slot - 1);
+}
+
+base::Result<Pool::Lease> Pool::acquire(client::Deadline deadline) {
+  for (;;) {
+    base::Result<Turn> turn = next_turn(deadline);
+    if (!turn.ok()) return turn.error();
+    Turn& next = turn.value();
+    if (!next.idle) return connect(next, deadline);
+    if (next.idle->connection.quiet()) {
+      return Lease(*this, std::move(next.idle->connection), next.idle->slot, next.generation,
+                   false);
+    }
+    next.idle->connection.spend();
+    give_back(std::move(next.idle->connection), next.idle->slot, next.generation);
+  }
+}
+
+base::Result<Pool::Turn> Pool::next_turn(client::Deadline deadline) {
+  deadline = std::min(deadline, client::Deadline::clock::now() + kLongestWait);
+  const base::MutexLock lock(mutex_);
+  for (;;) {
+    if (closed_) return base::Error{base::ErrorCode::kClosed, "the cache is closed"};
+    if (!idle_.empty()) {
+      Turn turn{.idle = std::move(idle_.back()), .generation = generation_};
+      idle_.pop_back();
+      return turn;
+    }
+    if (descriptors_.size() - free_slots_.size() < limit_locked()) {
+      Turn turn{.idle = {}, .slot = free_slots_.back(), .generation = generation_};
+      free_slots_.pop_back();
+      return turn;
+    }
+    if (client::Deadline::clock::now() >= deadline) {
+      return base::Error{base::ErrorCode::kBusy, "all connections are in use"};
+    }
+    returned_.wait_until(mutex_, deadline);
+  }
+}
+
+base::Result<Pool::Lease> Pool::connect(const Turn& turn, client::Deadline deadline) {
+  try {
+    base::Result<client::Connection> made = dialer_.dial(deadline);
+    if (made.ok()) {
+      client::Connection connection = std::move(made).value();
+      descriptors_[turn.slot].store(connection.descriptor(), std::memory_order_release);
+      return Lease(*this, std::move(connection), turn.slot, turn.generation, true);
+    }
+    free_slot(turn.slot);
+    if (made.error().code != base::ErrorCode::kBusy) return made.error();
+    shrink();
+    return base::Error{base::ErrorCode::kConnect, made.error().detail};
+  } catch (...) {
+    free_slot(turn.slot);
+    throw;
+  }
+}
+
+void Pool::give_back(client::Connection connection, std::size_t slot,
+                     std::uint64_t generation) noexcept {
+  if (connection.reusable()) {
+    const base::MutexLock lock(mutex_);
+    if (!closed_ && generation == generation_) {
+      idle_.push_back({std::move(connection), slot});
+      returned_.notify_one();
+      return;
+    }
+  }
+  free_slot(slot);
+}
+
+// Requires: the connection in it, if any, is still open, so that the number names our socket.
+void Pool::free_slot(std::size_t slot) noexcept {
+  descriptors_[slot].store(-1, std::memory_order_release);
+  const base::MutexLock lock(mutex_);
+  free_slots_.push_back(slot);
+  returned_.notify_one();
+}
+
+std::optional<Pool::Idle> Pool::take_idle() noexcept {
+  const base::MutexLock lock(mutex_);
+  if (idle_.empty()) return std::nullopt;
+  std::optional<Idle> idle(std::move(idle_.back()));
+  idle_.pop_back();
+  return idle;
+}
+
+void Pool::invalidate() noexcept {
+  {
+    const base::MutexLock lock(mutex_);
+    ++generation_;
+  }
+  while (const std::optional<Idle> idle = take_idle()) free_slot(idle->slot);
+}
+
+void Pool::close() noexcept {
+  {
+    const base::MutexLock lock(mutex_);
+    closed_ = true;
+    returned_.notify_all();
+  }
+  invalidate();
+}
+
+void Pool::shrink() noexcept {
+  const base::MutexLock lock(mutex_);
+  reduced_limit_ = std::max<std::size_t>(1, limit_locked() / 2);
+  reduced_until_ = client::Deadline::clock::now() + kReducedFor;
+}
+
+std::size_t Pool::limit_locked() const {
+  const bool reduced = reduced_limit_ != 0 && client::Deadline::clock::now() < reduced_until_;
+  return reduced ? reduced_limit_ : descriptors_.size();
+}
+
+std::size_t Pool::connections() const noexcept {
+  const base::MutexLock lock(mutex_);
+  return descriptors_.size() - free_slots_.size();
+}
+
+void Pool::abandon() noexcept {
+  for (auto& descriptor : descriptors_) {
+    const int socket = descriptor.exchange(-1, std::memory_order_acq_rel);
+    if (socket >= 0) ::close(socket);
+  }
+}
+
+}  // namespace vcache::l2

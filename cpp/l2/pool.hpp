@@ -1,0 +1,96 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/mutex.hpp"
+#include "base/result.hpp"
+#include "l2/client/connection.hpp"
+#include "l2/client/deadline.hpp"
+#include "l2/dialer.hpp"
+
+namespace vcache::l2 {
+
+// A bounded set of connections to one server, made when needed, each lent to one caller at a
+// time. Thread-safe; nothing is connected, checked or closed under the lock. The last returned is
+// lent first, so that surplus ones stay idle.
+class Pool {
+ public:
+  // A borrowed connection. Goes back when nothing is owed on it, else is closed.
+  class Lease {
+   public:
+    Lease(Pool& pool, client::Connection connection, std::size_t slot, std::uint64_t generation,
+          bool fresh) noexcept;
+    Lease(Lease&& other) noexcept;
+    Lease& operator=(Lease&&) = delete;
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    ~Lease();
+
+    [[nodiscard]] client::Connection& connection() noexcept { return connection_; }
+    // True when it was made for this lease.
+    [[nodiscard]] bool fresh() const noexcept { return fresh_; }
+
+   private:
+    Pool* pool_;
+    client::Connection connection_;
+    std::size_t slot_;
+    std::uint64_t generation_;
+    bool fresh_;
+  };
+
+  Pool(Dialer& dialer, std::size_t size);
+
+  // Waits a few milliseconds at most for one to come back: kBusy then.
+  [[nodiscard]] base::Result<Lease> acquire(client::Deadline deadline);
+  // No connection made so far is lent again.
+  void invalidate() noexcept;
+  // No connection is lent any more; those out are closed when they come back.
+  void close() noexcept;
+  [[nodiscard]] std::size_t connections() const noexcept;
+
+  // In a forked child, instead of the destructor: closes this process' copies of the sockets
+  // without a lock, which another thread of the parent may have held. The pool is unusable then.
+  void abandon() noexcept;
+
+ private:
+  struct Idle {
+    client::Connection connection;
+    std::size_t slot;
+  };
+  // What acquire() may do next: use this one, or connect in that slot.
+  struct Turn {
+    std::optional<Idle> idle;
+    std::size_t slot = 0;
+    std::uint64_t generation = 0;
+  };
+
+  [[nodiscard]] base::Result<Turn> next_turn(client::Deadline deadline);
+  [[nodiscard]] base::Result<Lease> connect(const Turn& turn, client::Deadline deadline);
+  void give_back(client::Connection connection, std::size_t slot,
+                 std::uint64_t generation) noexcept;
+  void free_slot(std::size_t slot) noexcept;
+  [[nodiscard]] std::optional<Idle> take_idle() noexcept;
+  // Halves the number of connections for a while: the server has too many clients.
+  void shrink() noexcept;
+  [[nodiscard]] std::size_t limit_locked() const VCACHE_REQUIRES(mutex_);
+
+  // Own synchronization.
+  Dialer& dialer_;
+  // The socket of each slot, or -1: what abandon() may read at any moment.
+  std::vector<std::atomic<int>> descriptors_;
+
+  mutable base::Mutex mutex_;
+  base::CondVar returned_;
+  std::vector<Idle> idle_ VCACHE_GUARDED_BY(mutex_);
+  std::vector<std::size_t> free_slots_ VCACHE_GUARDED_BY(mutex_);
+  std::uint64_t generation_ VCACHE_GUARDED_BY(mutex_) = 0;
+  std::size_t reduced_limit_ VCACHE_GUARDED_BY(mutex_) = 0;
+  client::Deadline reduced_until_ VCACHE_GUARDED_BY(mutex_){};
+  bool closed_ VCACHE_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace vcache::l2

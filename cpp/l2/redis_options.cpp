@@ -1,0 +1,79 @@
+#include "l2/redis_options.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace vcache::l2 {
+
+namespace {
+
+constexpr int kMaxPort = 65535;
+constexpr std::size_t kMaxSocketPath = 107;  // sun_path of Linux, with its closing NUL
+constexpr std::size_t kMaxHost = 255;
+constexpr std::size_t kMaxPool = 1024;
+constexpr std::size_t kMaxNamespace = 64;
+constexpr std::size_t kMaxValue = std::size_t{256} << 20;
+constexpr base::Millis kMaxTimeout{3'600'000};
+
+base::Error invalid(std::string text) { return {base::ErrorCode::kInvalid, std::move(text)}; }
+
+bool is_namespace_byte(char c) noexcept {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '.' || c == '-';
+}
+
+bool is_namespace(std::string_view text) noexcept {
+  return !text.empty() && text.size() <= kMaxNamespace &&
+         std::ranges::all_of(text, is_namespace_byte);
+}
+
+bool has_nul(std::string_view text) noexcept { return text.find('\0') != std::string_view::npos; }
+
+base::Error validate_address(const RedisOptions& options) {
+  if (!options.unix_socket.empty()) {
+    if (options.unix_socket.size() > kMaxSocketPath || has_nul(options.unix_socket)) {
+      return invalid("unix_socket must be a path of at most 107 bytes without NUL");
+    }
+    return {};
+  }
+  if (options.host.empty() || options.host.size() > kMaxHost || has_nul(options.host)) {
+    return invalid("host must be a name or address of 1 to 255 bytes without NUL");
+  }
+  if (options.port < 1 || options.port > kMaxPort) {
+    return invalid("port must be 1 to 65535, not " + std::to_string(options.port));
+  }
+  return {};
+}
+
+base::Error validate_times(const RedisOptions& options) {
+  if (options.timeout <= base::Millis::zero() || options.timeout > kMaxTimeout) {
+    return invalid("timeout must be more than 0 and at most an hour");
+  }
+  if (options.connect_timeout <= base::Millis::zero() || options.connect_timeout > kMaxTimeout) {
+    return invalid("connect_timeout must be more than 0 and at most an hour");
+  }
+  return {};
+}
+
+}  // namespace
+
+base::Error RedisOptions::validate() const {
+  if (base::Error error = validate_address(*this); !error.ok()) return error;
+  if (base::Error error = validate_times(*this); !error.ok()) return error;
+  if (db < 0) return invalid("db must be 0 or more, not " + std::to_string(db));
+  if (pool_size < 1 || pool_size > kMaxPool) {
+    return invalid("pool_size must be 1 to 1024, not " + std::to_string(pool_size));
+  }
+  if (!username.empty() && password.empty()) {
+    return invalid("username needs a password");
+  }
+  if (!is_namespace(namespace_name)) {
+    return invalid("namespace must be 1 to 64 of A-Z a-z 0-9 _ . -");
+  }
+  if (max_value < 1 || max_value > kMaxValue) {
+    return invalid("max_value must be 1 byte to 256 MiB, not " + std::to_string(max_value));
+  }
+  return {};
+}
+
+}  // namespace vcache::l2

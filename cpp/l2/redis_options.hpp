@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+
+namespace vcache::l2 {
+
+// How to reach one Redis node, and what may be stored there.
+struct RedisOptions {
+  std::string host = "127.0.0.1";
+  int port = 6379;
+  std::string unix_socket = {};  // a path; when set, host and port are not used
+  int db = 0;
+  std::string username = {};
+  std::string password = {};
+  std::size_t pool_size = 16;         // most connections at once
+  base::Millis timeout{250};          // of a whole call, connecting included
+  base::Millis connect_timeout{500};  // of connecting and logging in, within `timeout`
+  std::string namespace_name = "vcache";
+  std::size_t max_value = std::size_t{16} << 20;  // most bytes of one payload
+
+  // kInvalid with a text that names the option, never the password.
+  [[nodiscard]] base::Error validate() const;
+};
+
+}  // namespace vcache::l2

@@ -1,0 +1,128 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "l2/codec/decoder.hpp"
+#include "l2/codec/encoder.hpp"
+
+// The files of tests/data/wire were written by the first release of their format version. They
+// must decode for ever; they are never written again.
+namespace vcache::l2::codec {
+namespace {
+
+using namespace std::string_literals;
+
+struct Golden {
+  std::string file;
+  std::string key;
+  base::ValueView value;
+  base::Millis expires;
+};
+
+const std::vector<float> kFloats = {1.0F, -0.5F, 0.0F, 3.25F, 1e-30F};
+const std::vector<std::uint16_t> kHalves = {0x3C00, 0xB800, 0x0000, 0x7BFF, 0x0001, 0x4248};
+const std::vector<std::int64_t> kLongs = {0, -1, (std::int64_t{1} << 53) + 1};
+const std::string kObject =
+    "\x83\xa4name\xa4gpu0\xa5price\xca\x3f\x80\x00\x00\xa4tags\x92\x01\xc0"s;
+const std::string kMetadata = "\x81\xa5model\xa5small";
+const std::string kEmptyText;
+
+template <class T>
+base::ValueView vector_of(const std::vector<T>& elements, base::DType dtype,
+                          std::vector<std::uint32_t> dims) {
+  base::ValueView value{.kind = base::ValueKind::kVector, .dtype = dtype};
+  value.shape.ndim = static_cast<std::uint8_t>(dims.size());
+  std::ranges::copy(dims, value.shape.dims.begin());
+  value.payload = std::as_bytes(std::span(elements));
+  return value;
+}
+
+base::ValueView object_of(const std::string& bytes) {
+  return {.kind = base::ValueKind::kObject, .payload = std::as_bytes(std::span(bytes))};
+}
+
+std::vector<Golden> goldens() {
+  Golden with_metadata{.file = "v1_float32_metadata.bin",
+                       .key = "emb:small:1",
+                       .value = vector_of(kFloats, base::DType::kFloat32, {5}),
+                       .expires = base::Millis(0)};
+  with_metadata.value.metadata = std::as_bytes(std::span(kMetadata));
+  with_metadata.value.cost = 0.0001F;
+  with_metadata.value.seconds = 0.125F;
+  return {
+      {"v1_float32.bin", "emb:small:0", vector_of(kFloats, base::DType::kFloat32, {5}),
+       base::Millis(1'700'003'600'000)},
+      with_metadata,
+      {"v1_float16_2d.bin", "bin\r\n\0key"s, vector_of(kHalves, base::DType::kFloat16, {2, 3}),
+       base::Millis(1'700'003'600'000)},
+      {"v1_int64.bin", "ids", vector_of(kLongs, base::DType::kInt64, {3}), base::Millis(0)},
+      {"v1_object.bin", "gpu:list:instances", object_of(kObject), base::Millis(1'700'000'300'000)},
+      {"v1_object_empty.bin", "e", object_of(kEmptyText), base::Millis(0)},
+  };
+}
+
+std::vector<std::byte> read(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  std::vector<std::byte> bytes(text.size());
+  if (!text.empty()) std::memcpy(bytes.data(), text.data(), text.size());
+  return bytes;
+}
+
+std::vector<std::byte> encode(const Golden& golden) {
+  std::vector<std::byte> bytes(head_size(golden.value));
+  encode_head(golden.value,
+              {.fingerprint = fingerprint("vcache", golden.key),
+               .created = base::Millis(1'700'000'000'000),
+               .expires = golden.expires,
+               .generation = 1'700'000'000'000'000},
+              bytes);
+  bytes.insert(bytes.end(), golden.value.payload.begin(), golden.value.payload.end());
+  return bytes;
+}
+
+std::filesystem::path path_of(const Golden& golden) {
+  return std::filesystem::path(VCACHE_TEST_DATA) / "wire" / golden.file;
+}
+
+TEST(GoldenTest, EveryFileDecodes) {
+  for (const Golden& golden : goldens()) {
+    const std::vector<std::byte> bytes = read(path_of(golden));
+    ASSERT_FALSE(bytes.empty()) << golden.file;
+    const DecodeResult result = decode(bytes, fingerprint("vcache", golden.key), {});
+    ASSERT_TRUE(result.ok()) << golden.file << " " << static_cast<int>(result.refusal);
+    EXPECT_EQ(result.value.kind, golden.value.kind) << golden.file;
+    EXPECT_EQ(result.value.dtype, golden.value.dtype) << golden.file;
+    EXPECT_EQ(result.value.shape, golden.value.shape) << golden.file;
+    EXPECT_EQ(result.value.cost, golden.value.cost) << golden.file;
+    EXPECT_EQ(result.value.seconds, golden.value.seconds) << golden.file;
+    EXPECT_EQ(result.created, base::Millis(1'700'000'000'000)) << golden.file;
+    EXPECT_EQ(result.expires, golden.expires) << golden.file;
+    EXPECT_EQ(result.generation, 1'700'000'000'000'000U) << golden.file;
+    EXPECT_TRUE(std::ranges::equal(result.value.payload, golden.value.payload)) << golden.file;
+    EXPECT_TRUE(std::ranges::equal(result.value.metadata, golden.value.metadata)) << golden.file;
+  }
+}
+
+TEST(GoldenTest, TheCurrentVersionIsWrittenToTheByte) {
+  for (const Golden& golden : goldens()) {
+    EXPECT_EQ(encode(golden), read(path_of(golden))) << golden.file;
+  }
+}
+
+TEST(GoldenTest, NoFileIsLeftOut) {
+  std::size_t files = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::path(VCACHE_TEST_DATA) / "wire")) {
+    files += entry.path().extension() == ".bin" ? 1 : 0;
+  }
+  EXPECT_EQ(files, goldens().size());
+}
+
+}  // namespace
+}  // namespace vcache::l2::codec

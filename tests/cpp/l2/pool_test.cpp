@@ -1,0 +1,168 @@
+#include "l2/pool.hpp"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "l2/command/generation.hpp"
+#include "support/fake_clock.hpp"
+#include "support/redis_server.hpp"
+
+namespace vcache::l2 {
+namespace {
+
+using client::Deadline;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+Deadline in(milliseconds time) { return Deadline::clock::now() + time; }
+
+class PoolTest : public ::testing::Test {
+ protected:
+  RedisOptions options() const {
+    RedisOptions out;
+    out.port = server_.port();
+    return out;
+  }
+  base::Result<Pool::Lease> acquire() { return pool_.acquire(in(seconds(2))); }
+  // A round trip on the connection.
+  base::Error use(Pool::Lease& lease, milliseconds time = seconds(2)) {
+    command::ReadGeneration batch(context_);
+    batch.append(lease.connection().request());
+    return lease.connection().exchange(batch, in(time));
+  }
+
+  testing::RedisServer server_;
+  testing::FakeClock clock_;
+  RedisOptions options_ = options();
+  ServerFacts facts_{clock_};
+  ErrorCounters errors_;
+  command::Context context_{"ns", 1000, facts_, errors_};
+  Dialer dialer_{options_, context_};
+  Pool pool_{dialer_, 2};
+};
+
+TEST_F(PoolTest, ConnectsWhenNeededAndLendsAgain) {
+  EXPECT_EQ(pool_.connections(), 0U);
+  int first = 0;
+  {
+    auto lease = acquire();
+    ASSERT_TRUE(lease.ok());
+    EXPECT_TRUE(lease.value().fresh());
+    first = lease.value().connection().descriptor();
+    EXPECT_TRUE(use(lease.value()).ok());
+  }
+  auto lease = acquire();
+  EXPECT_FALSE(lease.value().fresh());
+  EXPECT_EQ(lease.value().connection().descriptor(), first);
+  EXPECT_EQ(pool_.connections(), 1U);
+}
+
+TEST_F(PoolTest, IsBoundedAndWaitsMilliseconds) {
+  const auto one = acquire();
+  std::optional<base::Result<Pool::Lease>> two(acquire());
+  const auto start = Deadline::clock::now();
+  EXPECT_EQ(acquire().error().code, base::ErrorCode::kBusy);
+  EXPECT_LT(Deadline::clock::now() - start, milliseconds(100));
+  two.reset();
+  EXPECT_TRUE(acquire().ok());
+}
+
+TEST_F(PoolTest, OneThatComesBackGoesToWhoWaits) {
+  const auto one = acquire();
+  int taken = 0;
+  for (int round = 0; round < 100; ++round) {
+    std::optional<base::Result<Pool::Lease>> two(acquire());
+    std::jthread waiter([&] { taken += acquire().ok() ? 1 : 0; });
+    two.reset();
+  }
+  EXPECT_EQ(taken, 100);
+}
+
+TEST_F(PoolTest, AConnectionThatIsOwedRepliesIsClosed) {
+  int spent = 0;
+  {
+    auto lease = acquire();
+    spent = lease.value().connection().descriptor();
+    server_.freeze();
+    EXPECT_EQ(use(lease.value(), milliseconds(20)).code, base::ErrorCode::kTimeout);
+    EXPECT_FALSE(lease.value().connection().reusable());
+  }
+  EXPECT_EQ(pool_.connections(), 0U);
+  EXPECT_EQ(::send(spent, "", 0, MSG_NOSIGNAL), -1) << "closed";
+  server_.thaw();
+  auto lease = acquire();
+  EXPECT_TRUE(lease.value().fresh());
+  EXPECT_TRUE(use(lease.value()).ok());
+}
+
+TEST_F(PoolTest, AConnectionWithBytesNobodyAskedForIsClosed) {
+  {
+    auto lease = acquire();
+    // A command behind the connection's back: its reply is owed to nobody.
+    ASSERT_EQ(::send(lease.value().connection().descriptor(), "PING\r\n", 6, MSG_NOSIGNAL), 6);
+    ASSERT_TRUE(testing::poll_until([&] { return !lease.value().connection().quiet(); }));
+    EXPECT_TRUE(lease.value().connection().reusable()) << "it cannot know yet";
+  }
+  EXPECT_TRUE(acquire().value().fresh());
+}
+
+TEST_F(PoolTest, AConnectionClosedByTheServerIsReplaced) {
+  {
+    EXPECT_TRUE(acquire().ok());
+  }
+  server_.kill();
+  server_.start();
+  auto lease = acquire();
+  ASSERT_TRUE(lease.ok());
+  EXPECT_TRUE(lease.value().fresh());
+}
+
+TEST_F(PoolTest, InvalidatedConnectionsAreNotLentAgain) {
+  {
+    EXPECT_TRUE(acquire().ok());
+  }
+  {
+    auto out = acquire();
+    EXPECT_FALSE(out.value().fresh());
+    pool_.invalidate();
+  }
+  EXPECT_EQ(pool_.connections(), 0U);
+  {
+    EXPECT_TRUE(acquire().value().fresh());
+  }
+  pool_.invalidate();
+  EXPECT_EQ(pool_.connections(), 0U);
+}
+
+TEST_F(PoolTest, AFailedConnectFreesItsPlace) {
+  server_.kill();
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(acquire().error().code, base::ErrorCode::kConnect);
+  EXPECT_EQ(pool_.connections(), 0U);
+  server_.start();
+  EXPECT_TRUE(acquire().ok());
+}
+
+TEST_F(PoolTest, ClosedItLendsNothingAndKeepsNothing) {
+  {
+    const auto out = acquire();
+    pool_.close();
+    EXPECT_EQ(acquire().error().code, base::ErrorCode::kClosed);
+    EXPECT_EQ(pool_.connections(), 1U);
+  }
+  EXPECT_EQ(pool_.connections(), 0U);
+}
+
+TEST_F(PoolTest, TooManyClientsHalvesIt) {
+  server_.call({"CONFIG", "SET", "maxclients", "1"});
+  const auto one = acquire();
+  ASSERT_TRUE(one.ok());
+  EXPECT_EQ(acquire().error().code, base::ErrorCode::kConnect);
+  EXPECT_EQ(acquire().error().code, base::ErrorCode::kBusy) << "the limit is one for now";
+}
+
+}  // namespace
+}  // namespace vcache::l2

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "l2/l2.hpp"
+#include "support/collect_sink.hpp"
+
+// One-key forms of the calls of an L2, for tests.
+namespace vcache::testing {
+
+[[nodiscard]] inline base::ValueView object_view(std::string_view payload) {
+  return {.kind = base::ValueKind::kObject, .payload = std::as_bytes(std::span(payload))};
+}
+
+[[nodiscard]] inline base::ValueView vector_view(std::span<const float> elements) {
+  base::ValueView view{.kind = base::ValueKind::kVector, .dtype = base::DType::kFloat32};
+  view.shape.ndim = 1;
+  view.shape.dims[0] = static_cast<std::uint32_t>(elements.size());
+  view.payload = std::as_bytes(elements);
+  return view;
+}
+
+inline l2::Outcome store(l2::L2& tier, std::string_view key, const base::ValueView& value,
+                         base::Millis ttl = base::Millis(60'000)) {
+  const l2::Write write{.key = key, .value = value, .ttl = ttl};
+  l2::Outcome outcome = l2::Outcome::kSkipped;
+  (void)tier.store({&write, 1}, {&outcome, 1});
+  return outcome;
+}
+
+inline l2::Outcome store(l2::L2& tier, std::string_view key, std::string_view payload,
+                         base::Millis ttl = base::Millis(60'000)) {
+  return store(tier, key, object_view(payload), ttl);
+}
+
+inline CollectSink::Answer fetch(l2::L2& tier, std::string_view key) {
+  CollectSink sink(1);
+  (void)tier.fetch({&key, 1}, sink);
+  CollectSink::Answer answer = sink.answers[0];
+  return answer;
+}
+
+inline l2::Outcome erase(l2::L2& tier, std::string_view key) {
+  l2::Outcome outcome = l2::Outcome::kSkipped;
+  (void)tier.erase({&key, 1}, {&outcome, 1});
+  return outcome;
+}
+
+inline l2::Outcome touch(l2::L2& tier, std::string_view key, base::Millis ttl) {
+  l2::Outcome outcome = l2::Outcome::kSkipped;
+  (void)tier.touch(key, ttl, outcome);
+  return outcome;
+}
+
+[[nodiscard]] inline std::vector<std::string_view> views(const std::vector<std::string>& texts) {
+  return {texts.begin(), texts.end()};
+}
+
+}  // namespace vcache::testing
