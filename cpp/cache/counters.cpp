@@ -1,0 +1,40 @@
+#include "cache/counters.hpp"
+
+namespace vcache::cache {
+
+Tally& Tally::operator+=(const Tally& other) noexcept {
+  memory_hits += other.memory_hits;
+  redis_hits += other.redis_hits;
+  misses += other.misses;
+  mismatch += other.mismatch;
+  expired += other.expired;
+  skipped += other.skipped;
+  errors += other.errors;
+  coalesced += other.coalesced;
+  source_calls += other.source_calls;
+  source_seconds += other.source_seconds;
+  cost_saved += other.cost_saved;
+  seconds_saved += other.seconds_saved;
+  return *this;
+}
+
+void Counters::add(const Tally& tally) {
+  const base::SpinLock lock(mutex_);
+  total_ += tally;
+}
+
+void Counters::add(metrics::GroupId group, const Tally& tally) {
+  const base::SpinLock lock(mutex_);
+  total_ += tally;
+  if (group >= groups_.size()) groups_.resize(group + 1U);
+  groups_[group].memory_hits += tally.memory_hits;
+  groups_[group].redis_hits += tally.redis_hits;
+  groups_[group].misses += tally.misses;
+}
+
+Counters::Snapshot Counters::snapshot() const {
+  const base::SpinLock lock(mutex_);
+  return {.total = total_, .groups = groups_};
+}
+
+}  // namespace vcache::cache

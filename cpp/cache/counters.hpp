@@ -1,0 +1,75 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "base/mutex.hpp"
+#include "metrics/group_table.hpp"
+#include "metrics/latency.hpp"
+
+namespace vcache::cache {
+
+// Where an answer came from.
+enum class Tier : std::uint8_t { kNone, kMemory, kRedis };
+
+enum class Operation : std::uint8_t { kGet, kSet, kMget, kMset, kGetVectors, kSetVectors, kSource };
+inline constexpr std::size_t kOperations = 7;
+inline constexpr std::array<const char*, kOperations> kOperationNames = {
+    "get", "set", "mget", "mset", "get_vectors", "set_vectors", "source"};
+
+// What L1 does not count itself. Signed: a hit in memory that turns out to be of another type is
+// taken back as a negative one.
+struct Tally {
+  std::int64_t memory_hits = 0;
+  std::int64_t redis_hits = 0;
+  std::int64_t misses = 0;
+  std::int64_t mismatch = 0;
+  std::int64_t expired = 0;
+  std::int64_t skipped = 0;
+  std::int64_t errors = 0;
+  std::int64_t coalesced = 0;
+  std::int64_t source_calls = 0;
+  double source_seconds = 0;
+  double cost_saved = 0;
+  double seconds_saved = 0;
+
+  Tally& operator+=(const Tally& other) noexcept;
+};
+
+// Outcomes of requests by group, since one call began.
+struct GroupTally {
+  std::int64_t memory_hits = 0;
+  std::int64_t redis_hits = 0;
+  std::int64_t misses = 0;
+};
+
+// Counters of one cache. Thread-safe.
+class Counters {
+ public:
+  struct Snapshot {
+    Tally total;
+    std::vector<GroupTally> groups;  // by GroupId
+  };
+
+  void add(const Tally& tally) VCACHE_EXCLUDES(mutex_);
+  // Counts `tally` in the total and its hits and misses in the group as well.
+  void add(metrics::GroupId group, const Tally& tally) VCACHE_EXCLUDES(mutex_);
+  [[nodiscard]] Snapshot snapshot() const VCACHE_EXCLUDES(mutex_);
+
+  void record(Operation operation, Tier tier, std::uint64_t nanos) noexcept {
+    histogram(operation, tier).record(nanos);
+  }
+  [[nodiscard]] metrics::LatencyHistogram& histogram(Operation operation, Tier tier) noexcept {
+    return latency_[static_cast<std::size_t>(operation)][static_cast<std::size_t>(tier)];
+  }
+
+ private:
+  mutable base::SpinMutex mutex_;
+  Tally total_ VCACHE_GUARDED_BY(mutex_);
+  std::vector<GroupTally> groups_ VCACHE_GUARDED_BY(mutex_);
+  // Own synchronization.
+  std::array<std::array<metrics::LatencyHistogram, 3>, kOperations> latency_;
+};
+
+}  // namespace vcache::cache

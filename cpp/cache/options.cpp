@@ -1,0 +1,33 @@
+#include "cache/options.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace vcache::cache {
+
+namespace {
+
+constexpr std::size_t kMaxName = 64;
+
+base::Error invalid(std::string detail) { return {base::ErrorCode::kInvalid, std::move(detail)}; }
+
+bool is_name_char(char c) {
+  const std::string_view punctuation = "_.-";
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+         punctuation.find(c) != std::string_view::npos;
+}
+
+}  // namespace
+
+base::Error CacheOptions::validate() const {
+  if (name.empty() || name.size() > kMaxName || !std::ranges::all_of(name, is_name_char)) {
+    return invalid("namespace='" + name + "': allowed are 1 to 64 of A-Z a-z 0-9 _ . -");
+  }
+  if (!(jitter >= 0 && jitter < 1)) {
+    return invalid("jitter=" + std::to_string(jitter) + ": allowed is 0 <= jitter < 1");
+  }
+  if (max_value == 0) return invalid("max_value=0: allowed is at least 1 byte");
+  return memory.validate();
+}
+
+}  // namespace vcache::cache

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "l1/l1_cache.hpp"
+
+namespace vcache::cache {
+
+// A lifetime; none: no expiry.
+using Ttl = std::optional<base::Nanos>;
+
+struct CacheOptions {
+  std::string name = "vcache";  // the namespace
+  Ttl ttl = std::chrono::hours(1);
+  Ttl memory_ttl = std::chrono::minutes(5);
+  double jitter = 0.1;  // TTLs are shortened by up to this share
+  std::size_t max_value = std::size_t{16} << 20;
+  bool metrics = true;  // latency histograms
+  l1::L1Options memory = {};
+
+  [[nodiscard]] base::Error validate() const;
+};
+
+// Lifetimes of one write.
+struct Lifetimes {
+  Ttl ttl;
+  Ttl memory_ttl;
+};
+
+}  // namespace vcache::cache

@@ -1,0 +1,334 @@
+#include "cache/tiered_cache.hpp"
+
+#include <algorithm>
+#include <array>
+#include <random>
+
+#include "cache/vector_rows.hpp"
+#include "l1/detached.hpp"
+
+namespace vcache::cache {
+
+namespace {
+
+// No user key is empty, so probes meet none.
+constexpr std::string_view kProbeKey = "";
+constexpr base::Nanos kProbeLifetime = std::chrono::seconds(10);
+
+constexpr std::uint64_t kJitterStep = 0x9E3779B97F4A7C15U;
+
+// The shorter of both: memory never outlives Redis.
+base::Nanos in_memory(const Lifetimes& lifetimes) noexcept {
+  return std::min(lifetimes.ttl.value_or(l1::kNoExpiry),
+                  lifetimes.memory_ttl.value_or(l1::kNoExpiry));
+}
+
+base::Millis to_redis(const Ttl& ttl) noexcept {
+  if (!ttl) return base::Millis{0};
+  return std::max(std::chrono::ceil<base::Millis>(*ttl), base::Millis{1});
+}
+
+std::uint64_t mix(std::uint64_t x) noexcept {  // splitmix64's finalizer
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
+  return x ^ (x >> 31);
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void prefetch_payload(const l1::Entry& entry) noexcept {
+  constexpr std::size_t kLine = 64;
+  constexpr std::size_t kLines = 4;  // the hardware follows from there
+  const std::byte* payload = entry.payload().data();
+  for (std::size_t i = 0; i < kLines; ++i) __builtin_prefetch(payload + i * kLine);
+}
+
+Tally hit_in_redis(const l1::Entry& entry) noexcept {
+  return {.redis_hits = 1,
+          .cost_saved = static_cast<double>(entry.cost),
+          .seconds_saved = static_cast<double>(entry.seconds)};
+}
+
+}  // namespace
+
+// Puts what L2 answers into memory and into the caller's places.
+class TieredCache::Promotion final : public l2::FetchSink {
+ public:
+  Promotion(TieredCache& cache, std::span<const std::string_view> keys,
+            std::span<const std::uint32_t> places, std::span<Located> out)
+      : cache_(cache), keys_(keys), places_(places), out_(out) {
+    tokens_.reserve(keys.size());
+    for (const std::string_view key : keys) tokens_.push_back(cache.fills_.begin_fill(key));
+  }
+
+  void on_value(std::size_t index, const l2::StoredValue& stored) noexcept override {
+    Located& located = out_[places_[index]];
+    const base::Nanos lifetime = lifetime_of(stored);
+    located.entry = cache_.memory_.insert_pinned(keys_[index], stored.value, lifetime, stored.age);
+    if (!cache_.fills_.may_keep(keys_[index], tokens_[index])) cache_.memory_.erase(keys_[index]);
+    if (!located.entry) located.entry = l1::make_detached(keys_[index], stored.value);
+    if (located.entry) located.tier = Tier::kRedis;
+  }
+
+  void on_absent(std::size_t, l2::Outcome outcome) noexcept override {
+    tally_.expired += outcome == l2::Outcome::kExpired ? 1 : 0;
+    tally_.skipped += outcome == l2::Outcome::kSkipped ? 1 : 0;
+    tally_.errors += outcome == l2::Outcome::kFailed ? 1 : 0;
+  }
+
+  [[nodiscard]] const Tally& tally() const noexcept { return tally_; }
+
+ private:
+  [[nodiscard]] base::Nanos lifetime_of(const l2::StoredValue& stored) const noexcept {
+    const Ttl remaining =
+        stored.remaining < base::Millis{0} ? Ttl() : Ttl(base::Nanos(stored.remaining));
+    return in_memory(cache_.jittered({.ttl = remaining, .memory_ttl = cache_.options_.memory_ttl}));
+  }
+
+  TieredCache& cache_;
+  std::span<const std::string_view> keys_;
+  std::span<const std::uint32_t> places_;
+  std::span<Located> out_;
+  std::vector<FillGuard::Token> tokens_;
+  Tally tally_;
+};
+
+TieredCache::TieredCache(CacheOptions options, std::unique_ptr<l2::L2> redis, bool has_redis,
+                         const base::Clock& clock)
+    : options_(std::move(options)),
+      has_redis_(has_redis),
+      memory_(options_.memory, clock, groups_),
+      redis_(std::move(redis)),
+      jitter_state_(options_.memory.seed != 0 ? options_.memory.seed : std::random_device{}()) {}
+
+void TieredCache::count_miss(std::string_view key) {
+  counters_.add(groups_.id_of(key), {.misses = 1});
+}
+
+base::Error TieredCache::find_redis(std::string_view key, Located& out) {
+  const std::array<std::uint32_t, 1> places{0};
+  base::Error error;
+  if (has_redis_) error = fetch({&key, 1}, places, {&out, 1});
+  if (out.entry) {
+    counters_.add(groups_.id_of(key), hit_in_redis(*out.entry));
+  } else {
+    count_miss(key);
+  }
+  return error;
+}
+
+base::Error TieredCache::find_many(std::span<const std::string_view> keys, std::span<Located> out) {
+  std::vector<l1::EntryRef> found(keys.size());
+  memory_.find_many(keys, found);
+  std::vector<std::uint32_t> missing;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (found[i]) {
+      out[i] = {.entry = std::move(found[i]), .tier = Tier::kMemory};
+    } else {
+      missing.push_back(static_cast<std::uint32_t>(i));
+    }
+  }
+  return missing.empty() ? base::Error{} : find_missing(keys, missing, out);
+}
+
+base::Error TieredCache::find_missing(std::span<const std::string_view> keys,
+                                      std::span<const std::uint32_t> places,
+                                      std::span<Located> out) {
+  base::Error error;
+  if (has_redis_) error = fetch(keys, places, out);
+  for (const std::uint32_t i : places) {
+    const metrics::GroupId group = groups_.id_of(keys[i]);
+    counters_.add(group, out[i].entry ? hit_in_redis(*out[i].entry) : Tally{.misses = 1});
+  }
+  return error;
+}
+
+base::Error TieredCache::get_vectors(std::span<const std::string_view> keys, const VectorRows& rows,
+                                     Tier& slowest) {
+  thread_local std::vector<l1::EntryRef> scratch;
+  std::vector<l1::EntryRef>& found = scratch;
+  found.resize(keys.size());
+  memory_.find_many(keys, found);
+  std::vector<std::uint32_t> missing;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (i + 1 < keys.size() && found[i + 1]) prefetch_payload(*found[i + 1]);
+    if (!found[i]) {
+      missing.push_back(static_cast<std::uint32_t>(i));
+      continue;
+    }
+    const l1::Entry& entry = *found[i];
+    fits(entry, rows) ? copy_row(entry, rows, i) : refuse_row(entry, Tier::kMemory, rows, i);
+  }
+  found.clear();  // at once: between copies, each release would wait for the stores before it
+  slowest = missing.empty() || !has_redis_ ? Tier::kMemory : Tier::kRedis;
+  if (missing.empty()) return {};
+  std::vector<Located> located(keys.size());
+  base::Error error = find_missing(keys, missing, located);
+  for (const std::uint32_t i : missing) gather_row(located[i], rows, i);
+  return error;
+}
+
+void TieredCache::gather(std::span<const Located> located, const VectorRows& rows) {
+  for (std::size_t i = 0; i < located.size(); ++i) gather_row(located[i], rows, i);
+}
+
+void TieredCache::gather_row(const Located& from, const VectorRows& rows, std::size_t place) {
+  if (!from.entry) {
+    clear_row(rows, place);
+  } else if (fits(*from.entry, rows)) {
+    copy_row(*from.entry, rows, place);
+  } else {
+    refuse_row(*from.entry, from.tier, rows, place);
+  }
+}
+
+// What was counted as a hit is a miss for this caller.
+void TieredCache::refuse_row(const l1::Entry& entry, Tier tier, const VectorRows& rows,
+                             std::size_t place) {
+  clear_row(rows, place);
+  counters_.add(entry.group, {.memory_hits = tier == Tier::kMemory ? -1 : 0,
+                              .redis_hits = tier == Tier::kRedis ? -1 : 0,
+                              .misses = 1,
+                              .mismatch = 1,
+                              .cost_saved = -static_cast<double>(entry.cost),
+                              .seconds_saved = -static_cast<double>(entry.seconds)});
+}
+
+base::Error TieredCache::put(std::string_view key, const base::ValueView& value,
+                             const Lifetimes& lifetimes) {
+  return put_many({&key, 1}, {&value, 1}, lifetimes);
+}
+
+base::Error TieredCache::put_many(std::span<const std::string_view> keys,
+                                  std::span<const base::ValueView> values,
+                                  const Lifetimes& lifetimes) {
+  if (has_redis_) return put_both(keys, values, lifetimes);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    memory_.insert(keys[i], values[i], in_memory(jittered(lifetimes)));
+  }
+  return {};
+}
+
+// Checksum and socket read the copy in memory, which nobody else can write to.
+base::Error TieredCache::put_both(std::span<const std::string_view> keys,
+                                  std::span<const base::ValueView> values,
+                                  const Lifetimes& lifetimes) {
+  WriteMark mark(fills_, keys);
+  std::vector<l1::EntryRef> pinned;
+  std::vector<l2::Write> writes;
+  pinned.reserve(keys.size());
+  writes.reserve(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const Lifetimes mine = jittered(lifetimes);
+    pinned.push_back(memory_.insert_pinned(keys[i], values[i], in_memory(mine)));
+    writes.push_back({.key = keys[i],
+                      .value = pinned[i] ? pinned[i]->view() : values[i],
+                      .ttl = to_redis(mine.ttl)});
+  }
+  base::Error error = store(writes);
+  drop_from_memory(mark.finish());
+  return error;
+}
+
+void TieredCache::drop_from_memory(std::span<const std::string_view> keys) {
+  for (const std::string_view key : keys) memory_.erase(key);
+}
+
+base::Error TieredCache::store(std::span<const l2::Write> writes) {
+  std::vector<l2::Outcome> outcomes(writes.size(), l2::Outcome::kSkipped);
+  base::Error error = redis_->store(writes, outcomes);
+  counters_.add({.skipped = std::ranges::count(outcomes, l2::Outcome::kSkipped),
+                 .errors = std::ranges::count(outcomes, l2::Outcome::kFailed)});
+  return error;
+}
+
+base::Error TieredCache::erase(std::span<const std::string_view> keys, std::size_t& erased) {
+  WriteMark mark(fills_, keys);
+  std::vector<l2::Outcome> outcomes(keys.size(), l2::Outcome::kMiss);
+  base::Error error;
+  if (has_redis_) error = redis_->erase(keys, outcomes);
+  erased = 0;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const bool in_memory = memory_.erase(keys[i]);
+    erased += in_memory || outcomes[i] == l2::Outcome::kHit ? 1 : 0;
+  }
+  counters_.add({.skipped = std::ranges::count(outcomes, l2::Outcome::kSkipped),
+                 .errors = std::ranges::count(outcomes, l2::Outcome::kFailed)});
+  drop_from_memory(mark.finish());
+  return error;
+}
+
+base::Error TieredCache::touch(std::string_view key, const Lifetimes& lifetimes, bool& found) {
+  found = memory_.touch(key, in_memory(lifetimes));
+  if (!has_redis_) return {};
+  l2::Outcome outcome = l2::Outcome::kSkipped;
+  base::Error error = redis_->touch(key, to_redis(lifetimes.ttl), outcome);
+  found |= outcome == l2::Outcome::kHit;
+  return error;
+}
+
+base::Error TieredCache::contains(std::string_view key, bool& found) {
+  found = static_cast<bool>(memory_.peek(key));
+  if (found || !has_redis_) return {};
+  l2::Outcome outcome = l2::Outcome::kSkipped;
+  base::Error error = redis_->touch(key, base::Millis{-1}, outcome);
+  found = outcome == l2::Outcome::kHit;
+  return error;
+}
+
+base::Error TieredCache::clear() {
+  base::Error error;
+  if (has_redis_) error = redis_->clear();
+  generation_.fetch_add(1);
+  fills_.void_all();
+  memory_.clear();
+  return error;
+}
+
+Probe TieredCache::probe() {
+  Probe probe;
+  auto start = std::chrono::steady_clock::now();
+  const std::array<std::byte, 8> payload{};
+  const base::ValueView value{.payload = payload};
+  if (memory_.limit_bytes() > 0) {
+    probe.memory_ok = memory_.insert(kProbeKey, value, kProbeLifetime) && memory_.erase(kProbeKey);
+  }
+  probe.memory_seconds = seconds_since(start);
+  start = std::chrono::steady_clock::now();
+  probe.redis = redis_->status(true);
+  probe.redis_seconds = seconds_since(start);
+  return probe;
+}
+
+void TieredCache::close() noexcept {
+  redis_->close();
+  memory_.clear();
+}
+
+base::Error TieredCache::fetch(std::span<const std::string_view> keys,
+                               std::span<const std::uint32_t> places, std::span<Located> out) {
+  std::vector<std::string_view> wanted;
+  wanted.reserve(places.size());
+  for (const std::uint32_t place : places) wanted.push_back(keys[place]);
+  Promotion promotion(*this, wanted, places, out);
+  base::Error error = redis_->fetch(wanted, promotion);
+  counters_.add(promotion.tally());
+  return error;
+}
+
+// Both TTLs shortened by the same random share, within the configured one.
+Lifetimes TieredCache::jittered(const Lifetimes& lifetimes) noexcept {
+  if (options_.jitter == 0) return lifetimes;
+  const std::uint64_t bits = mix(jitter_state_.fetch_add(kJitterStep, std::memory_order_relaxed));
+  const double keep = 1 - static_cast<double>(bits >> 11) * 0x1p-53 * options_.jitter;
+  const auto shorten = [keep](const Ttl& ttl) {
+    return ttl ? Ttl(base::Nanos(
+                     static_cast<base::Nanos::rep>(static_cast<double>(ttl->count()) * keep)))
+               : ttl;
+  };
+  return {.ttl = shorten(lifetimes.ttl), .memory_ttl = shorten(lifetimes.memory_ttl)};
+}
+
+}  // namespace vcache::cache

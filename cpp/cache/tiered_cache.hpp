@@ -1,0 +1,117 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "cache/counters.hpp"
+#include "cache/fill_guard.hpp"
+#include "cache/options.hpp"
+#include "l1/l1_cache.hpp"
+#include "l2/l2.hpp"
+
+namespace vcache::cache {
+
+// A value found, pinned; empty on a miss.
+struct Located {
+  l1::EntryRef entry;
+  Tier tier = Tier::kNone;
+};
+
+// Rows that get_vectors() fills: `width` elements of `dtype` each.
+struct VectorRows {
+  base::DType dtype = base::DType::kFloat32;
+  std::uint32_t width = 0;
+  std::byte* data = nullptr;  // row-major, as many rows as keys
+  bool* found = nullptr;      // one a row
+};
+
+// One probe of each tier.
+struct Probe {
+  bool memory_ok = false;
+  double memory_seconds = 0;
+  l2::Status redis;
+  double redis_seconds = 0;
+};
+
+// Joins the tiers: looks up memory, then Redis, and promotes what Redis had into memory; writes to
+// both. L1 and L2 know nothing of each other. Thread-safe; takes no Python lock.
+// A failure of Redis is a counted miss; the returned Error is for callers that raise (strict).
+class TieredCache {
+ public:
+  // Requires: options.validate().ok(). `clock` outlives the cache.
+  TieredCache(CacheOptions options, std::unique_ptr<l2::L2> redis, bool has_redis,
+              const base::Clock& clock);
+
+  // Memory only: a hit is counted, a miss is not.
+  [[nodiscard]] l1::EntryRef find_memory(std::string_view key) { return memory_.find(key); }
+  void count_miss(std::string_view key);
+
+  // After a miss in memory: Redis, then a counted miss.
+  base::Error find_redis(std::string_view key, Located& out);
+  // Both tiers; out[i] for keys[i]. Requires: out.size() == keys.size(), out all empty.
+  base::Error find_many(std::span<const std::string_view> keys, std::span<Located> out);
+  // Both tiers, rows copied out; a value of another type or width counts as a mismatch and a miss.
+  // `slowest` becomes the slowest tier that was asked.
+  base::Error get_vectors(std::span<const std::string_view> keys, const VectorRows& rows,
+                          Tier& slowest);
+  // Copies rows out of what find_many() found, and corrects its counts for mismatches.
+  void gather(std::span<const Located> located, const VectorRows& rows);
+  // Type of the value under the key in memory, uncounted: what get_vectors() may find first.
+  [[nodiscard]] l1::EntryRef peek_memory(std::string_view key) { return memory_.peek(key); }
+
+  base::Error put(std::string_view key, const base::ValueView& value, const Lifetimes& lifetimes);
+  base::Error put_many(std::span<const std::string_view> keys,
+                       std::span<const base::ValueView> values, const Lifetimes& lifetimes);
+  // How many of the keys were in either tier.
+  base::Error erase(std::span<const std::string_view> keys, std::size_t& erased);
+  base::Error touch(std::string_view key, const Lifetimes& lifetimes, bool& found);
+  base::Error contains(std::string_view key, bool& found);
+  base::Error clear();
+  [[nodiscard]] Probe probe();
+  void close() noexcept;
+
+  // Steps with each clear().
+  [[nodiscard]] std::uint64_t generation() const noexcept { return generation_.load(); }
+  [[nodiscard]] bool has_redis() const noexcept { return has_redis_; }
+  [[nodiscard]] const CacheOptions& options() const noexcept { return options_; }
+  [[nodiscard]] Counters& counters() noexcept { return counters_; }
+  [[nodiscard]] l1::L1Cache& memory() noexcept { return memory_; }
+  [[nodiscard]] l2::L2& redis() noexcept { return *redis_; }
+  [[nodiscard]] const metrics::GroupTable& groups() const noexcept { return groups_; }
+
+ private:
+  class Promotion;
+
+  base::Error fetch(std::span<const std::string_view> keys, std::span<const std::uint32_t> places,
+                    std::span<Located> out);
+  base::Error find_missing(std::span<const std::string_view> keys,
+                           std::span<const std::uint32_t> places, std::span<Located> out);
+  void gather_row(const Located& from, const VectorRows& rows, std::size_t place);
+  void refuse_row(const l1::Entry& entry, Tier tier, const VectorRows& rows, std::size_t place);
+  base::Error put_both(std::span<const std::string_view> keys,
+                       std::span<const base::ValueView> values, const Lifetimes& lifetimes);
+  base::Error store(std::span<const l2::Write> writes);
+  void drop_from_memory(std::span<const std::string_view> keys);
+  [[nodiscard]] Lifetimes jittered(const Lifetimes& lifetimes) noexcept;
+
+  // Constant after construction.
+  const CacheOptions options_;
+  const bool has_redis_;
+  // Own synchronization.
+  metrics::GroupTable groups_;
+  l1::L1Cache memory_;
+  std::unique_ptr<l2::L2> redis_;
+  FillGuard fills_;
+  Counters counters_;
+  std::atomic<std::uint64_t> generation_{0};
+  std::atomic<std::uint64_t> jitter_state_;
+};
+
+}  // namespace vcache::cache

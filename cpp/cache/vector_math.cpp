@@ -1,0 +1,66 @@
+#include "cache/vector_math.hpp"
+
+#include <cmath>
+#include <string>
+#include <vector>
+#include <xtensor/xadapt.hpp>
+#include <xtensor/xmath.hpp>
+#include <xtensor/xnorm.hpp>
+#include <xtensor/xtensor.hpp>
+#include <xtensor/xview.hpp>
+
+namespace vcache::cache {
+
+namespace {
+
+std::size_t first_non_finite(std::span<const double> values) {
+  std::size_t i = 0;
+  while (i < values.size() && std::isfinite(values[i])) ++i;
+  return i;
+}
+
+// Rounded, with negative zeros made positive.
+xt::xtensor<double, 1> canonical(std::span<const double> values, std::optional<int> precision) {
+  const auto view = xt::adapt(values.data(), values.size(), xt::no_ownership(),
+                              std::array<std::size_t, 1>{values.size()});
+  if (!precision) return view + 0.0;
+  const double scale = std::pow(10.0, *precision);
+  return xt::rint(view * scale) / scale + 0.0;
+}
+
+void append(std::vector<std::byte>& out, std::span<const std::byte> bytes) {
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
+
+}  // namespace
+
+base::Result<base::Digest128> digest_vector(std::span<const double> values,
+                                            std::span<const std::size_t> shape,
+                                            std::optional<int> precision) {
+  const std::size_t bad = first_non_finite(values);
+  if (bad < values.size()) {
+    return base::Error{base::ErrorCode::kInvalid, "element " + std::to_string(bad) + " is " +
+                                                      std::to_string(values[bad]) +
+                                                      ": allowed are finite numbers"};
+  }
+  const auto rounded = canonical(values, precision);
+  const std::vector<std::size_t> extents(shape.begin(), shape.end());
+  std::vector<std::byte> bytes;
+  bytes.reserve((values.size() + extents.size()) * sizeof(double));
+  append(bytes, std::as_bytes(std::span(extents)));
+  append(bytes, std::as_bytes(std::span(rounded.data(), rounded.size())));
+  return base::digest128(bytes);
+}
+
+void normalize_rows(std::span<float> matrix, std::size_t width) {
+  if (width == 0) return;
+  const std::array<std::size_t, 2> shape{matrix.size() / width, width};
+  auto rows = xt::adapt(matrix.data(), matrix.size(), xt::no_ownership(), shape);
+  for (std::size_t i = 0; i < shape[0]; ++i) {
+    auto row = xt::view(rows, i, xt::all());
+    const double length = std::sqrt(xt::sum(xt::square(xt::cast<double>(row)))());
+    if (length > 0) row /= static_cast<float>(length);
+  }
+}
+
+}  // namespace vcache::cache

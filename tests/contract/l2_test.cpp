@@ -1,0 +1,142 @@
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "l2/null_l2.hpp"
+#include "l2/redis_l2.hpp"
+#include "support/fake_clock.hpp"
+#include "support/l2_calls.hpp"
+#include "support/redis_server.hpp"
+
+// What every L2 promises, whether or not it keeps anything.
+namespace vcache::l2 {
+namespace {
+
+using base::Millis;
+using testing::CollectSink;
+using testing::erase;
+using testing::fetch;
+using testing::object_view;
+using testing::store;
+using testing::touch;
+using testing::views;
+
+class NullProvider {
+ public:
+  std::unique_ptr<L2> make() { return std::make_unique<NullL2>(); }
+};
+
+RedisOptions options_for(const std::string& socket) {
+  RedisOptions options;
+  options.unix_socket = socket;
+  options.timeout = Millis(2000);
+  return options;
+}
+
+class RedisProvider {
+ public:
+  std::unique_ptr<L2> make() { return make_redis_l2(options_for(server_.socket()), clock_); }
+
+ private:
+  testing::FakeClock clock_;
+  testing::RedisServer server_;
+};
+
+class NobodyProvider {
+ public:
+  std::unique_ptr<L2> make() { return make_redis_l2(options_for("/nonexistent/socket"), clock_); }
+
+ private:
+  testing::FakeClock clock_;
+};
+
+template <class Provider>
+class L2Contract : public ::testing::Test {
+ protected:
+  Provider provider_;
+  std::unique_ptr<L2> tier_ = provider_.make();
+};
+
+using Providers = ::testing::Types<NullProvider, RedisProvider, NobodyProvider>;
+TYPED_TEST_SUITE(L2Contract, Providers);
+
+TYPED_TEST(L2Contract, AFetchAnswersEachIndexOnce) {
+  store(*this->tier_, "b", "x");
+  std::vector<std::string> keys = {"a", "b", "a", "b"};
+  for (int i = 0; i < 300; ++i) keys.push_back("k" + std::to_string(i));
+  CollectSink sink(keys.size());
+  (void)this->tier_->fetch(views(keys), sink);
+  EXPECT_TRUE(sink.complete());
+  EXPECT_EQ(sink.answers[1].outcome, sink.answers[3].outcome);
+}
+
+TYPED_TEST(L2Contract, EveryCallSetsEveryOutcome) {
+  constexpr auto kUnset = static_cast<Outcome>(99);
+  std::vector<Outcome> outcomes(3, kUnset);
+  std::vector<Write> writes;
+  const std::vector<std::string> keys = {"a", "b", "c"};
+  for (const std::string& key : keys) writes.push_back({.key = key, .value = object_view(key)});
+  (void)this->tier_->store(writes, outcomes);
+  for (const Outcome outcome : outcomes) EXPECT_NE(outcome, kUnset);
+  outcomes.assign(3, kUnset);
+  (void)this->tier_->erase(views(keys), outcomes);
+  for (const Outcome outcome : outcomes) EXPECT_NE(outcome, kUnset);
+  Outcome touched = kUnset;
+  (void)this->tier_->touch("a", Millis(1000), touched);
+  EXPECT_NE(touched, kUnset);
+}
+
+TYPED_TEST(L2Contract, WhatWasStoredIsThereUntilErased) {
+  const bool keeps = store(*this->tier_, "k", "payload") == Outcome::kHit;
+  const CollectSink::Answer answer = fetch(*this->tier_, "k");
+  EXPECT_EQ(answer.outcome == Outcome::kHit, keeps);
+  EXPECT_EQ(answer.payload, keeps ? "payload" : "");
+  EXPECT_EQ(touch(*this->tier_, "k", Millis(-1)) == Outcome::kHit, keeps);
+  EXPECT_EQ(erase(*this->tier_, "k") == Outcome::kHit, keeps);
+  EXPECT_NE(erase(*this->tier_, "k"), Outcome::kHit);
+  EXPECT_NE(fetch(*this->tier_, "k").outcome, Outcome::kHit);
+}
+
+TYPED_TEST(L2Contract, TheLastStoreWins) {
+  store(*this->tier_, "k", "old");
+  const bool keeps = store(*this->tier_, "k", "new") == Outcome::kHit;
+  EXPECT_EQ(fetch(*this->tier_, "k").payload, keeps ? "new" : "");
+}
+
+TYPED_TEST(L2Contract, NothingIsServedAfterAClear) {
+  store(*this->tier_, "k", "x");
+  (void)this->tier_->clear();
+  EXPECT_NE(fetch(*this->tier_, "k").outcome, Outcome::kHit);
+  EXPECT_NE(touch(*this->tier_, "k", Millis(-1)), Outcome::kHit);
+  const bool keeps = store(*this->tier_, "k", "y") == Outcome::kHit;
+  EXPECT_EQ(fetch(*this->tier_, "k").outcome == Outcome::kHit, keeps);
+}
+
+TYPED_TEST(L2Contract, EmptyBatchesAreFine) {
+  CollectSink sink(0);
+  EXPECT_TRUE(this->tier_->fetch({}, sink).ok());
+  EXPECT_TRUE(this->tier_->store({}, {}).ok());
+  EXPECT_TRUE(this->tier_->erase({}, {}).ok());
+}
+
+TYPED_TEST(L2Contract, AfterCloseNothingIsAsked) {
+  store(*this->tier_, "k", "x");
+  this->tier_->close();
+  this->tier_->close();
+  EXPECT_EQ(fetch(*this->tier_, "k").outcome, Outcome::kSkipped);
+  EXPECT_EQ(store(*this->tier_, "k", "x"), Outcome::kSkipped);
+  EXPECT_EQ(erase(*this->tier_, "k"), Outcome::kSkipped);
+  EXPECT_EQ(touch(*this->tier_, "k", Millis(1)), Outcome::kSkipped);
+  EXPECT_EQ(this->tier_->status(true).outcome, Outcome::kSkipped);
+}
+
+TYPED_TEST(L2Contract, StatusAsksOnlyWhenTold) {
+  EXPECT_EQ(this->tier_->status(false).outcome, Outcome::kSkipped);
+  const Status probed = this->tier_->status(true);
+  EXPECT_EQ(probed.outcome == Outcome::kHit, !probed.server.empty());
+}
+
+}  // namespace
+}  // namespace vcache::l2

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.hpp"
+#include "l2/l2.hpp"
+
+namespace vcache::testing {
+
+// An L2 in a map, with hooks that order threads: after_fetch runs between reading the values and
+// handing them over, before_store before anything is written; each once. `down` fails all calls.
+class MapL2 final : public l2::L2 {
+ public:
+  std::function<void()> after_fetch;
+  std::function<void()> before_store;
+  bool down = false;
+
+  base::Error fetch(std::span<const std::string_view> keys, l2::FetchSink& sink) noexcept override {
+    if (down) {
+      for (std::size_t i = 0; i < keys.size(); ++i) sink.on_absent(i, l2::Outcome::kFailed);
+      return {base::ErrorCode::kTimeout, "down"};
+    }
+    std::map<std::string, Stored, std::less<>> copy;
+    {
+      const base::MutexLock lock(mutex_);
+      copy = values_;
+    }
+    run_once(after_fetch);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const auto at = copy.find(keys[i]);
+      if (at == copy.end()) {
+        sink.on_absent(i, l2::Outcome::kMiss);
+      } else {
+        l2::StoredValue stored{.value = at->second.shape_only, .remaining = at->second.ttl};
+        stored.value.payload = at->second.payload;
+        sink.on_value(i, stored);
+      }
+    }
+    return {};
+  }
+
+  base::Error store(std::span<const l2::Write> writes,
+                    std::span<l2::Outcome> outcomes) noexcept override {
+    run_once(before_store);
+    for (std::size_t i = 0; i < writes.size(); ++i) {
+      outcomes[i] = down ? l2::Outcome::kFailed : l2::Outcome::kHit;
+      if (!down) write(writes[i]);
+    }
+    return down ? base::Error{base::ErrorCode::kTimeout, "down"} : base::Error{};
+  }
+
+  base::Error erase(std::span<const std::string_view> keys,
+                    std::span<l2::Outcome> outcomes) noexcept override {
+    const base::MutexLock lock(mutex_);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      outcomes[i] =
+          values_.erase(std::string(keys[i])) != 0 ? l2::Outcome::kHit : l2::Outcome::kMiss;
+    }
+    return {};
+  }
+
+  base::Error touch(std::string_view key, base::Millis, l2::Outcome& outcome) noexcept override {
+    const base::MutexLock lock(mutex_);
+    outcome = values_.contains(key) ? l2::Outcome::kHit : l2::Outcome::kMiss;
+    return {};
+  }
+
+  base::Error clear() noexcept override {
+    const base::MutexLock lock(mutex_);
+    values_.clear();
+    return {};
+  }
+
+  [[nodiscard]] l2::Status status(bool) noexcept override {
+    l2::Status status;
+    status.outcome = down ? l2::Outcome::kFailed : l2::Outcome::kHit;
+    return status;
+  }
+  void close() noexcept override {}
+
+ private:
+  struct Stored {
+    base::ValueView shape_only;
+    std::vector<std::byte> payload;
+    base::Millis ttl;
+  };
+
+  static void run_once(std::function<void()>& hook) {
+    const auto now = std::exchange(hook, nullptr);
+    if (now) now();
+  }
+
+  void write(const l2::Write& write) {
+    Stored stored{.shape_only = write.value,
+                  .payload = {write.value.payload.begin(), write.value.payload.end()},
+                  .ttl = write.ttl == base::Millis{0} ? base::Millis{-1} : write.ttl};
+    stored.shape_only.payload = {};
+    stored.shape_only.metadata = {};
+    const base::MutexLock lock(mutex_);
+    values_.insert_or_assign(std::string(write.key), std::move(stored));
+  }
+
+  base::Mutex mutex_;
+  std::map<std::string, Stored, std::less<>> values_ VCACHE_GUARDED_BY(mutex_);
+};
+
+}  // namespace vcache::testing
