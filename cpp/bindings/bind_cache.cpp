@@ -1,0 +1,116 @@
+#include "bindings/cache_calls.hpp"
+#include "bindings/core.hpp"
+#include "l2/null_l2.hpp"
+#include "l2/redis_l2.hpp"
+
+namespace vcache::bindings {
+
+namespace {
+
+base::Millis millis(double seconds) {
+  return std::chrono::duration_cast<base::Millis>(std::chrono::duration<double>(seconds));
+}
+
+void require(const base::Error& error) {
+  if (!error.ok()) raise("ConfigError", error.detail);
+}
+
+std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entries,
+                                const std::string& policy, const std::string& name,
+                                const py::object& ttl, const py::object& memory_ttl, double jitter,
+                                std::size_t max_value, bool strict, bool metrics,
+                                const std::optional<l2::RedisOptions>& redis,
+                                std::shared_ptr<base::ManualClock> clock, std::uint64_t seed) {
+  cache::CacheOptions options{
+      .name = name,
+      .ttl = ttl_argument(ttl.ptr(), "ttl", {}),
+      .memory_ttl = ttl_argument(memory_ttl.ptr(), "memory_ttl", {}),
+      .jitter = jitter,
+      .max_value = max_value,
+      .metrics = metrics,
+      .memory = {.bytes = memory_bytes, .entries = max_entries, .policy = policy, .seed = seed}};
+  require(options.validate());
+  const base::Clock& time = clock ? static_cast<const base::Clock&>(*clock) : base::system_clock();
+  std::unique_ptr<l2::L2> tier = std::make_unique<l2::NullL2>();
+  if (redis) {
+    l2::RedisOptions node = *redis;
+    node.namespace_name = name;
+    node.max_value = max_value;
+    require(node.validate());
+    tier = l2::make_redis_l2(std::move(node), time);
+  }
+  return std::make_shared<Core>(std::move(options), std::move(tier), redis.has_value(),
+                                std::move(clock), strict);
+}
+
+l2::RedisOptions make_redis_options(std::string host, int port, std::string unix_socket, int db,
+                                    std::string username, std::string password,
+                                    std::size_t pool_size, double timeout, double connect_timeout) {
+  return {.host = std::move(host),
+          .port = port,
+          .unix_socket = std::move(unix_socket),
+          .db = db,
+          .username = std::move(username),
+          .password = std::move(password),
+          .pool_size = pool_size,
+          .timeout = millis(timeout),
+          .connect_timeout = millis(connect_timeout)};
+}
+
+void bind_options(py::module_& module) {
+  py::class_<l2::RedisOptions>(module, "RedisOptions", "How to reach one Redis node.")
+      .def(py::init(&make_redis_options), py::kw_only(), py::arg("host") = "127.0.0.1",
+           py::arg("port") = 6379, py::arg("unix_socket") = "", py::arg("db") = 0,
+           py::arg("username") = "", py::arg("password") = "", py::arg("pool_size") = 16,
+           py::arg("timeout") = 0.25, py::arg("connect_timeout") = 0.5);
+  py::class_<base::ManualClock, std::shared_ptr<base::ManualClock>>(
+      module, "ManualClock", "A clock that stands still until advanced.")
+      .def(py::init([](double now) {
+             return std::make_shared<base::ManualClock>(
+                 base::Nanos(static_cast<std::int64_t>(now * 1e9)));
+           }),
+           py::arg("now") = 1e9)
+      .def(
+          "advance",
+          [](base::ManualClock& clock, double seconds) {
+            clock.advance(base::Nanos(static_cast<std::int64_t>(seconds * 1e9)));
+          },
+          py::arg("seconds"));
+}
+
+}  // namespace
+
+void bind_cache(py::module_& module) {
+  bind_options(module);
+  py::class_<Core, std::shared_ptr<Core>>(module, "TieredCache", "Both tiers of one namespace.")
+      .def(py::init(&make_core), py::kw_only(), py::arg("memory_bytes"), py::arg("max_entries"),
+           py::arg("policy"), py::arg("namespace"), py::arg("ttl").none(true),
+           py::arg("memory_ttl").none(true), py::arg("jitter"), py::arg("max_value"),
+           py::arg("strict"), py::arg("metrics"), py::arg("redis").none(true),
+           py::arg("clock") = nullptr, py::arg("seed") = 0)
+      .def("lookup", &lookup, py::arg("key"))
+      .def("put", &put, py::arg("key"), py::arg("value"), py::arg("ttl"), py::arg("memory_ttl"),
+           py::arg("metadata"), py::arg("cost"), py::arg("seconds"))
+      .def("mget", &mget, py::arg("keys"), py::arg("default"))
+      .def("mput", &mput, py::arg("keys"), py::arg("values"), py::arg("ttl"), py::arg("memory_ttl"),
+           py::arg("cost"), py::arg("seconds"))
+      .def("get_vectors", &get_vectors, py::arg("keys"), py::arg("dim").none(true),
+           py::arg("dtype"), py::arg("out").none(true))
+      .def("set_vectors", &set_vectors, py::arg("keys"), py::arg("matrix"), py::arg("ttl"),
+           py::arg("memory_ttl"), py::arg("cost"), py::arg("seconds"))
+      .def("memory_get_many", &memory_get_many, py::arg("keys"), py::arg("default"))
+      .def("memory_has", &memory_has, py::arg("keys"))
+      .def("delete", &delete_key, py::arg("key"))
+      .def("mdelete", &mdelete, py::arg("keys"))
+      .def("touch", &touch, py::arg("key"), py::arg("ttl"))
+      .def("exists", &exists, py::arg("key"))
+      .def("clear", &clear)
+      .def("close", &close)
+      .def("count_source", &count_source, py::arg("calls"), py::arg("seconds"))
+      .def("count_coalesced", &count_coalesced, py::arg("n"))
+      .def("stats", &stats)
+      .def("health", &health)
+      .def_property_readonly("generation", [](Core& core) { return core.cache.generation(); });
+}
+
+}  // namespace vcache::bindings

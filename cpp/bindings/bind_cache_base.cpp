@@ -1,0 +1,252 @@
+#include "bindings/keys.hpp"
+#include "bindings/memory_hit.hpp"
+
+namespace vcache::bindings {
+
+namespace {
+
+using cache::Operation;
+using cache::Tier;
+
+// Base of vcache.Cache: the calls that must cost no more than the look-up. pybind11's dispatcher
+// would double them, so these are plain vectorcall methods.
+struct CacheBase {
+  PyObject_HEAD PyObject* core_object;  // keeps `core` alive
+  Core* core;
+  CallCount count;
+};
+
+constexpr std::size_t kCopyUnderGil = std::size_t{64} << 10;
+constexpr double kMaxTtlSeconds = 10.0 * 365 * 24 * 3600;
+
+CacheBase* as_base(PyObject* self) noexcept { return reinterpret_cast<CacheBase*>(self); }
+
+// Runs a body that may throw PythonError, as C expects it.
+template <class Body>
+PyObject* guarded(CacheBase* self, Body&& body) noexcept {
+  try {
+    if (self->core == nullptr) raise("RuntimeError", "Cache.__init__ was not called");
+    return body(*self->core);
+  } catch (const PythonError&) {
+    return nullptr;
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+    return nullptr;
+  }
+}
+
+struct GetArguments {
+  PyObject* key;
+  PyObject* otherwise;
+};
+
+GetArguments get_arguments(PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  if (names == nullptr && count >= 1 && count <= 2) {
+    return {.key = args[0], .otherwise = count == 2 ? args[1] : Py_None};
+  }
+  if (names != nullptr && count == 1 && PyTuple_GET_SIZE(names) == 1 &&
+      PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "default") == 0) {
+    return {.key = args[0], .otherwise = args[1]};
+  }
+  raise("TypeError", "get() takes key and an optional default");
+}
+
+l1::EntryRef find_redis(Core& core, std::string_view key) {
+  cache::Located located;
+  base::Error error;
+  Timer timer(core, Operation::kGet);
+  {
+    const py::gil_scoped_release released;
+    error = core.cache.find_redis(key, located);
+  }
+  timer.stop(Tier::kRedis);
+  raise_if_strict(core, error);
+  return std::move(located.entry);
+}
+
+PyObject* get(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  return guarded(as_base(object), [&](Core& core) -> PyObject* {
+    const auto [key_object, otherwise] = get_arguments(args, count, names);
+    const std::string_view key = key_view(key_object);
+    PyObject* value = hit_in_memory(core, key, as_base(object)->count);
+    if (value != nullptr || PyErr_Occurred() != nullptr) return value;
+    if (!core.cache.has_redis()) {
+      core.cache.count_miss(key);
+      return Py_NewRef(otherwise);
+    }
+    l1::EntryRef entry = find_redis(core, key);
+    return entry ? to_python(std::move(entry)) : Py_NewRef(otherwise);
+  });
+}
+
+PyObject* memory_get(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  return guarded(as_base(object), [&](Core& core) -> PyObject* {
+    const auto [key_object, otherwise] = get_arguments(args, count, names);
+    PyObject* value = hit_in_memory(core, key_view(key_object), as_base(object)->count);
+    return value != nullptr || PyErr_Occurred() != nullptr ? value : Py_NewRef(otherwise);
+  });
+}
+
+// What set() was given, when it is plain enough for the fast path.
+struct SetArguments {
+  cache::Lifetimes lifetimes;
+  float cost = 0;
+};
+
+bool read_seconds(PyObject* value, cache::Ttl& out) {
+  if (value == Py_None) {
+    out.reset();
+    return true;
+  }
+  if (!PyFloat_CheckExact(value) && !PyLong_CheckExact(value)) return false;
+  const double seconds = PyFloat_AsDouble(value);
+  if (PyErr_Occurred() != nullptr) {
+    PyErr_Clear();
+    return false;
+  }
+  if (!(seconds > 0 && seconds <= kMaxTtlSeconds)) return false;
+  out = base::Nanos(static_cast<base::Nanos::rep>(seconds * 1e9));
+  return true;
+}
+
+bool read_cost(PyObject* value, float& out) {
+  if (!PyFloat_CheckExact(value)) return false;
+  out = static_cast<float>(PyFloat_AS_DOUBLE(value));
+  return out >= 0 && out <= std::numeric_limits<float>::max();
+}
+
+bool read_option(PyObject* name, PyObject* value, SetArguments& out) {
+  if (PyUnicode_CompareWithASCIIString(name, "ttl") == 0) {
+    return read_seconds(value, out.lifetimes.ttl);
+  }
+  if (PyUnicode_CompareWithASCIIString(name, "memory_ttl") == 0) {
+    return read_seconds(value, out.lifetimes.memory_ttl);
+  }
+  return PyUnicode_CompareWithASCIIString(name, "cost") == 0 && read_cost(value, out.cost);
+}
+
+// False: something here is for the general path.
+bool read_plain(const Core& core, PyObject* const* args, Py_ssize_t count, PyObject* names,
+                SetArguments& out) {
+  if (count != 2) return false;
+  const auto& options = core.cache.options();
+  out.lifetimes = {.ttl = options.ttl, .memory_ttl = options.memory_ttl};
+  const Py_ssize_t named = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
+  for (Py_ssize_t i = 0; i < named; ++i) {
+    if (!read_option(PyTuple_GET_ITEM(names, i), args[count + i], out)) return false;
+  }
+  return true;
+}
+
+PyObject* set_generally(PyObject* object, PyObject* const* args, Py_ssize_t count,
+                        PyObject* names) {
+  const PyOwned method(PyObject_GetAttrString(object, "_set_general"));
+  if (!method) return nullptr;
+  return PyObject_Vectorcall(method.get(), args, static_cast<std::size_t>(count), names);
+}
+
+void put(Core& core, std::string_view key, const base::ValueView& value,
+         const cache::Lifetimes& lifetimes) {
+  if (!core.cache.has_redis() && value.payload.size() <= kCopyUnderGil) {
+    (void)core.cache.put(key, value, lifetimes);
+    return;
+  }
+  base::Error error;
+  {
+    const py::gil_scoped_release released;
+    error = core.cache.put(key, value, lifetimes);
+  }
+  raise_if_strict(core, error);
+}
+
+PyObject* set(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  return guarded(as_base(object), [&](Core& core) -> PyObject* {
+    SetArguments arguments;
+    if (!read_plain(core, args, count, names, arguments)) {
+      return set_generally(object, args, count, names);
+    }
+    const std::string_view key = key_view(args[0]);
+    ValueArgument value = value_argument(args[1], core.cache.options().max_value);
+    value.view.cost = arguments.cost;
+    if (as_base(object)->count.is_timed(core)) {
+      Timer timer(core, Operation::kSet);
+      put(core, key, value.view, arguments.lifetimes);
+      timer.stop(core.cache.has_redis() ? Tier::kRedis : Tier::kMemory);
+    } else {
+      put(core, key, value.view, arguments.lifetimes);
+    }
+    Py_RETURN_NONE;
+  });
+}
+
+int init(PyObject* object, PyObject* args, PyObject* kwargs) {
+  static const char* names[] = {"core", nullptr};
+  PyObject* core_object = nullptr;
+  if (PyArg_ParseTupleAndKeywords(args, kwargs, "O", const_cast<char**>(names), &core_object) ==
+      0) {
+    return -1;
+  }
+  try {
+    auto* self = as_base(object);
+    self->core = py::handle(core_object).cast<Core*>();
+    Py_XSETREF(self->core_object, Py_NewRef(core_object));
+  } catch (const py::cast_error&) {
+    set_error("TypeError", "core=" + shown(core_object) + ": allowed is a TieredCache");
+    return -1;
+  }
+  return 0;
+}
+
+void dealloc(PyObject* object) {
+  Py_CLEAR(as_base(object)->core_object);
+  Py_TYPE(object)->tp_free(object);
+}
+
+template <class Function>
+PyCFunction as_method(Function function) noexcept {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+PyMethodDef methods[] = {
+    {"get", as_method(get), METH_FASTCALL | METH_KEYWORDS,
+     "get($self, key, default=None)\n--\n\n"
+     "The value under `key`, from memory or Redis, or `default`.\n\n"
+     "A vector is a read-only array that stays valid after eviction; an object is decoded anew.\n"
+     "Raises TypeError or ValueError for a key that is not 1 to 1024 bytes of str or bytes."},
+    {"_memory_get", as_method(memory_get), METH_FASTCALL | METH_KEYWORDS,
+     "_memory_get($self, key, default=None)\n--\n\n"
+     "get() that asks memory only and counts no miss."},
+    {"set", as_method(set), METH_FASTCALL | METH_KEYWORDS,
+     "set($self, key, value, *, ttl=..., memory_ttl=..., metadata=None, cost=None)\n--\n\n"
+     "Stores a vector (float32, float16, float64, int8, uint8, int32 or int64, 0 to 4 dimensions)\n"
+     "or an object that MessagePack can hold, in both tiers.\n\n"
+     "ttl, memory_ttl: seconds, timedelta or \"1h30m\"; None: no expiry; omitted: the cache's "
+     "own.\n"
+     "cost: what a miss costs, in the caller's unit. Raises SerializationError for other types,\n"
+     "ValueError for values over max_value and TTLs not above 0."},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyTypeObject base_type = [] {
+  PyTypeObject type{};
+  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&type), 1);
+  type.tp_name = "vcache._core.CacheBase";
+  type.tp_basicsize = sizeof(CacheBase);
+  type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE;
+  type.tp_methods = methods;
+  type.tp_init = init;
+  type.tp_new = PyType_GenericNew;
+  type.tp_dealloc = dealloc;
+  type.tp_doc = "CacheBase(core)\n--\n\nFast calls of vcache.Cache over a TieredCache.";
+  return type;
+}();
+
+}  // namespace
+
+void bind_cache_base(py::module_& module) {
+  if (PyType_Ready(&base_type) != 0) throw py::error_already_set();
+  module.attr("CacheBase") = py::handle(reinterpret_cast<PyObject*>(&base_type));
+}
+
+}  // namespace vcache::bindings

@@ -1,0 +1,168 @@
+#include <array>
+#include <cstring>
+
+#include "bindings/memory_hit.hpp"
+
+namespace vcache::bindings {
+
+namespace {
+
+// What a decorated function of one argument becomes. A str whose result is in memory is answered
+// here; every other call goes to `general`, a Python function that does all there is to do.
+struct TextCall {
+  PyObject_HEAD vectorcallfunc call;
+  PyObject* dict;
+  PyObject* weak_references;
+  PyObject* core_object;  // keeps `core` alive
+  PyObject* general;
+  PyObject* head;  // str: what comes before the text in a key
+  Core* core;
+  CallCount count;
+  long long hits;
+};
+
+TextCall* as_call(PyObject* self) noexcept { return reinterpret_cast<TextCall*>(self); }
+
+std::string_view utf8_of(PyObject* text) noexcept {
+  Py_ssize_t size = 0;
+  const char* data = PyUnicode_AsUTF8AndSize(text, &size);
+  if (data == nullptr) PyErr_Clear();  // a lone surrogate
+  return {data, data == nullptr ? 0 : static_cast<std::size_t>(size)};
+}
+
+// nullptr: not in memory, or no key; or, with an exception set, not to be decoded.
+PyObject* find(TextCall* self, PyObject* text) {
+  const std::string_view head = utf8_of(self->head);
+  const std::string_view tail = utf8_of(text);
+  std::array<char, base::kMaxKeyBytes> key;
+  if (tail.data() == nullptr || head.size() + tail.size() > key.size()) return nullptr;
+  std::memcpy(key.data(), head.data(), head.size());
+  std::memcpy(key.data() + head.size(), tail.data(), tail.size());
+  return hit_in_memory(*self->core, {key.data(), head.size() + tail.size()}, self->count);
+}
+
+PyObject* find_or_raise(TextCall* self, PyObject* text) noexcept {
+  try {
+    return find(self, text);
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  }
+}
+
+PyObject* call(PyObject* object, PyObject* const* args, std::size_t flagged, PyObject* names) {
+  TextCall* self = as_call(object);
+  if (PyVectorcall_NARGS(flagged) == 1 && names == nullptr && PyUnicode_CheckExact(args[0])) {
+    PyObject* found = find_or_raise(self, args[0]);
+    if (found != nullptr) {
+      ++self->hits;
+      return found;
+    }
+    if (PyErr_Occurred() != nullptr) return nullptr;
+  }
+  return PyObject_Vectorcall(self->general, args, flagged, names);
+}
+
+int init(PyObject* object, PyObject* args, PyObject*) {
+  TextCall* self = as_call(object);
+  PyObject* core = nullptr;
+  PyObject* general = nullptr;
+  PyObject* head = nullptr;
+  if (PyArg_ParseTuple(args, "OOU", &core, &general, &head) == 0) return -1;
+  try {
+    self->core = py::handle(core).cast<Core*>();
+  } catch (const py::cast_error&) {
+    set_error("TypeError", "core=" + shown(core) + ": allowed is a TieredCache");
+    return -1;
+  }
+  Py_XSETREF(self->core_object, Py_NewRef(core));
+  Py_XSETREF(self->general, Py_NewRef(general));
+  Py_XSETREF(self->head, Py_NewRef(head));
+  self->call = call;
+  return 0;
+}
+
+PyObject* restart(PyObject* object, PyObject* head) {
+  if (!PyUnicode_Check(head))
+    return PyErr_Format(PyExc_TypeError, "head=%R: allowed is a str", head);
+  Py_XSETREF(as_call(object)->head, Py_NewRef(head));
+  as_call(object)->hits = 0;
+  Py_RETURN_NONE;
+}
+
+// By its name, as functions do.
+PyObject* reduce(PyObject* object, PyObject*) {
+  return PyObject_GetAttrString(object, "__qualname__");
+}
+
+PyObject* bind(PyObject* object, PyObject* instance, PyObject*) {
+  if (instance == nullptr || instance == Py_None) return Py_NewRef(object);
+  return PyMethod_New(object, instance);
+}
+
+PyObject* hits(PyObject* object, PyObject*) { return PyLong_FromLongLong(as_call(object)->hits); }
+
+int traverse(PyObject* object, visitproc visit, void* arg) {
+  Py_VISIT(as_call(object)->dict);
+  Py_VISIT(as_call(object)->general);
+  return 0;
+}
+
+int clear(PyObject* object) {
+  Py_CLEAR(as_call(object)->dict);
+  Py_CLEAR(as_call(object)->general);
+  return 0;
+}
+
+void dealloc(PyObject* object) {
+  PyObject_GC_UnTrack(object);
+  if (as_call(object)->weak_references != nullptr) PyObject_ClearWeakRefs(object);
+  clear(object);
+  Py_CLEAR(as_call(object)->core_object);
+  Py_CLEAR(as_call(object)->head);
+  Py_TYPE(object)->tp_free(object);
+}
+
+PyMethodDef methods[] = {
+    {"hits", hits, METH_NOARGS, "hits($self, /)\n--\n\nCalls answered without `general`."},
+    {"restart", restart, METH_O,
+     "restart($self, head, /)\n--\n\nTakes another head and counts hits from 0."},
+    {"__reduce__", reduce, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyGetSetDef attributes[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+PyTypeObject call_type = [] {
+  PyTypeObject type{};
+  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&type), 1);
+  type.tp_name = "vcache._core.TextCall";
+  type.tp_basicsize = sizeof(TextCall);
+  type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL;
+  type.tp_dictoffset = offsetof(TextCall, dict);
+  type.tp_weaklistoffset = offsetof(TextCall, weak_references);
+  type.tp_vectorcall_offset = offsetof(TextCall, call);
+  type.tp_call = PyVectorcall_Call;
+  type.tp_methods = methods;
+  type.tp_getset = attributes;
+  type.tp_descr_get = bind;
+  type.tp_init = init;
+  type.tp_new = PyType_GenericNew;
+  type.tp_alloc = PyType_GenericAlloc;
+  type.tp_free = PyObject_GC_Del;
+  type.tp_traverse = traverse;
+  type.tp_clear = clear;
+  type.tp_dealloc = dealloc;
+  type.tp_doc =
+      "TextCall(core, general, head)\n--\n\nA function whose results for a str are cached.";
+  return type;
+}();
+
+}  // namespace
+
+void bind_text_call(py::module_& module) {
+  if (PyType_Ready(&call_type) != 0) throw py::error_already_set();
+  module.attr("TextCall") = py::handle(reinterpret_cast<PyObject*>(&call_type));
+}
+
+}  // namespace vcache::bindings

@@ -1,0 +1,74 @@
+#include <vector>
+
+#include "bindings/python.hpp"
+#include "cache/vector_math.hpp"
+
+namespace vcache::bindings {
+
+namespace {
+
+PyArrayObject* as_array(const py::object& object) noexcept {
+  return reinterpret_cast<PyArrayObject*>(object.ptr());
+}
+
+py::object taken(PyObject* object) {
+  if (object == nullptr) throw PythonError();
+  return py::reinterpret_steal<py::object>(object);
+}
+
+py::object c_array(const py::object& source, int type, int extra_flags) {
+  return taken(PyArray_FromAny(source.ptr(), PyArray_DescrFromType(type), 0, 0,
+                               NPY_ARRAY_CARRAY_RO | extra_flags, nullptr));
+}
+
+// An array of numbers; None, text, complex and ragged lists are refused before any cast.
+py::object numeric_array(const py::object& values) {
+  PyObject* array = PyArray_FromAny(values.ptr(), nullptr, 0, 0, 0, nullptr);
+  if (array == nullptr) {
+    PyErr_Clear();
+    raise("ValueError", "vector=" + shown(values.ptr()) + ": allowed are numbers of one shape");
+  }
+  py::object out = taken(array);
+  const char kind = PyArray_DESCR(as_array(out))->kind;
+  if (kind == 'f' || kind == 'i' || kind == 'u') return out;
+  raise("TypeError", "vector=" + shown(values.ptr()) + ": allowed are real numbers");
+}
+
+py::bytes digest_vector(const py::object& values, std::optional<int> precision) {
+  const py::object doubles = c_array(numeric_array(values), NPY_FLOAT64, 0);
+  PyArrayObject* array = as_array(doubles);
+  const npy_intp* dims = PyArray_DIMS(array);
+  const std::vector<std::size_t> shape(dims, dims + PyArray_NDIM(array));
+  const std::span<const double> data(static_cast<const double*>(PyArray_DATA(array)),
+                                     static_cast<std::size_t>(PyArray_SIZE(array)));
+  const auto digest = cache::digest_vector(data, shape, precision);
+  if (!digest.ok()) raise("ValueError", "vector: " + digest.error().detail);
+  return {reinterpret_cast<const char*>(digest.value().data()), digest.value().size()};
+}
+
+py::object normalize_rows(const py::object& matrix) {
+  py::object out = c_array(numeric_array(matrix), NPY_FLOAT32,
+                           NPY_ARRAY_ENSURECOPY | NPY_ARRAY_WRITEABLE | NPY_ARRAY_FORCECAST);
+  PyArrayObject* array = as_array(out);
+  if (PyArray_NDIM(array) != 2) {
+    raise("ValueError",
+          "matrix of " + std::to_string(PyArray_NDIM(array)) + " dimensions: allowed are 2");
+  }
+  const std::span<float> data(static_cast<float*>(PyArray_DATA(array)),
+                              static_cast<std::size_t>(PyArray_SIZE(array)));
+  const auto width = static_cast<std::size_t>(PyArray_DIM(array, 1));
+  const py::gil_scoped_release released;
+  cache::normalize_rows(data, width);
+  return out;
+}
+
+}  // namespace
+
+void bind_vectors(py::module_& module) {
+  module.def("digest_vector", &digest_vector, py::arg("values"), py::arg("precision").none(true),
+             "16 bytes that identify a query vector by shape and values, whatever its dtype.");
+  module.def("normalize_rows", &normalize_rows, py::arg("matrix"),
+             "A float32 copy with each row scaled to length 1; rows of zeros stay.");
+}
+
+}  // namespace vcache::bindings

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "bindings/python.hpp"
+#include "cache/tiered_cache.hpp"
+
+namespace vcache::bindings {
+
+// What a Python TieredCache owns.
+struct Core {
+  Core(cache::CacheOptions options, std::unique_ptr<l2::L2> redis, bool has_redis,
+       std::shared_ptr<base::Clock> own_clock, bool strict_mode)
+      : clock(std::move(own_clock)),
+        cache(std::move(options), std::move(redis), has_redis,
+              clock ? *clock : base::system_clock()),
+        strict(strict_mode) {}
+
+  const std::shared_ptr<base::Clock> clock;  // null: the system's
+  cache::TieredCache cache;
+  const bool strict;
+};
+
+// A ttl argument: seconds, None (no expiry) or DEFAULT. Throws PythonError: TypeError, ValueError.
+[[nodiscard]] cache::Ttl ttl_argument(PyObject* value, const char* name,
+                                      const cache::Ttl& otherwise);
+
+// Raises in strict mode what Redis answered.
+inline void raise_if_strict(const Core& core, const base::Error& error) {
+  if (core.strict && !error.ok()) raise(error);
+}
+
+// Records the time since its construction in the cache's histogram; nothing when metrics are off.
+class Timer {
+ public:
+  Timer(Core& core, cache::Operation operation) : core_(core), operation_(operation) {
+    if (core.cache.options().metrics) start_ = std::chrono::steady_clock::now();
+  }
+  void stop(cache::Tier tier) noexcept {
+    if (!core_.cache.options().metrics) return;
+    const base::Nanos taken = std::chrono::steady_clock::now() - start_;
+    core_.cache.counters().record(operation_, tier, static_cast<std::uint64_t>(taken.count()));
+  }
+
+ private:
+  Core& core_;
+  cache::Operation operation_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+}  // namespace vcache::bindings

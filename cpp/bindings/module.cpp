@@ -1,0 +1,25 @@
+#define VCACHE_IMPORTS_NUMPY
+#include "bindings/python.hpp"
+
+namespace {
+
+int import_numpy() {
+  import_array1(-1);
+  return 0;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, module) {
+  using namespace vcache::bindings;
+  if (import_numpy() != 0) throw py::error_already_set();
+  module.doc() = "The native core of vcache. Private: use the package.";
+  module.attr("__version__") = VCACHE_VERSION;
+  bind_errors(module);
+  bind_singletons(module);
+  bind_codec(module);
+  bind_vectors(module);
+  bind_cache(module);
+  bind_cache_base(module);
+  bind_text_call(module);
+}

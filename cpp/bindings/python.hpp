@@ -1,0 +1,54 @@
+#pragma once
+
+// First include of every file here: pybind11 and NumPy's C API, its table imported once.
+#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#define PY_ARRAY_UNIQUE_SYMBOL vcache_numpy_api
+#ifndef VCACHE_IMPORTS_NUMPY
+#define NO_IMPORT_ARRAY
+#endif
+
+#include <numpy/arrayobject.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace vcache::bindings {
+
+namespace py = pybind11;
+
+// Gives back a reference to a Python object.
+struct PyDecref {
+  void operator()(PyObject* object) const noexcept { Py_XDECREF(object); }
+};
+using PyOwned = std::unique_ptr<PyObject, PyDecref>;
+
+// Marks that a Python exception is set.
+struct PythonError {};
+
+// Sets `vcache.errors.<name>` (or the built-in exception of that name) with `message`.
+void set_error(const char* name, const std::string& message);
+// As set_error, then throws PythonError.
+[[noreturn]] void raise(const char* name, const std::string& message);
+// Raises RedisTimeout or RedisError.
+[[noreturn]] void raise(const base::Error& error);
+// Short text of an object for messages: its repr, at most 80 characters.
+[[nodiscard]] std::string shown(PyObject* object);
+
+// The singletons: MISSING stands for "no value", DEFAULT for "the cache's own".
+[[nodiscard]] PyObject* missing() noexcept;
+[[nodiscard]] PyObject* use_default() noexcept;
+
+void bind_errors(py::module_& module);
+void bind_singletons(py::module_& module);
+void bind_codec(py::module_& module);
+void bind_cache(py::module_& module);
+void bind_cache_base(py::module_& module);
+void bind_text_call(py::module_& module);
+void bind_vectors(py::module_& module);
+
+}  // namespace vcache::bindings

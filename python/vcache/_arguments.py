@@ -1,0 +1,124 @@
+"""Checks of the arguments that the calls of a cache share.
+
+Each error names the argument, its value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from ._core import DEFAULT, DefaultType
+from .durations import Duration, parse_ttl
+from .objects import check_plain, encode
+
+__all__ = [
+    "Key",
+    "Ttl",
+    "callable_argument",
+    "cost_argument",
+    "dim_argument",
+    "dtype_name",
+    "key_list",
+    "metadata_bytes",
+    "pair_lists",
+    "ttl_argument",
+]
+
+Key = str | bytes
+
+# A time to live; None: no expiry; DEFAULT: the cache's own.
+Ttl = Duration | None | DefaultType
+
+_MAX_METADATA = 64 * 1024
+
+
+def key_list(keys: Iterable[Key]) -> Sequence[Key]:
+    """The keys as a list or tuple, which may be the argument itself."""
+    if isinstance(keys, (list, tuple)):
+        return keys
+    if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):
+        raise TypeError(
+            f"keys={keys!r} of type {type(keys).__name__}: allowed is a sequence of str or bytes"
+        )
+    return list(keys)
+
+
+def pair_lists(items: Mapping[Key, Any] | Iterable[tuple[Key, Any]]) -> tuple[list[Key], list[Any]]:
+    """Keys and values of a mapping or of pairs."""
+    keys, values = [], []
+    try:
+        for key, value in items.items() if isinstance(items, Mapping) else items:
+            keys.append(key)
+            values.append(value)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"items of type {type(items).__name__}: allowed is a mapping of keys to values,"
+            " or (key, value) pairs"
+        ) from None
+    return keys, values
+
+
+def ttl_argument(value: object, name: str = "ttl") -> Any:
+    """Seconds, None for no expiry, or DEFAULT for the cache's own."""
+    return value if value is DEFAULT else parse_ttl(value, name)
+
+
+def cost_argument(value: object) -> float:
+    """What a miss costs; None is 0."""
+    if value is None:
+        return 0.0
+    allowed = "allowed is None or a finite number of 0 or more"
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"cost={value!r} of type {type(value).__name__}: {allowed}")
+    cost = float(value)
+    if not (math.isfinite(cost) and cost >= 0):
+        raise ValueError(f"cost={value!r}: {allowed}")
+    return cost
+
+
+def dim_argument(value: object) -> int | None:
+    if value is None:
+        return None
+    allowed = "allowed is None or an int from 1 to 2**31 - 1"
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"dim={value!r} of type {type(value).__name__}: {allowed}")
+    if not 1 <= int(value) < 2**31:
+        raise ValueError(f"dim={value!r}: {allowed}")
+    return int(value)
+
+
+def dtype_name(value: Any) -> str:
+    """Name of a dtype of this machine's byte order."""
+    try:
+        dtype = np.dtype(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"dtype={value!r}: allowed is a NumPy dtype or its name") from None
+    if not dtype.isnative:
+        raise ValueError(f"dtype={value!r}: allowed is the native byte order")
+    return str(dtype.name)
+
+
+def metadata_bytes(value: object) -> bytes:
+    """MessagePack form of metadata; None has none."""
+    if value is None:
+        return b""
+    if not isinstance(value, dict):
+        raise TypeError(
+            f"metadata={value!r} of type {type(value).__name__}: allowed is None or a dict"
+        )
+    check_plain(value, "metadata")
+    data = encode(value)
+    if len(data) > _MAX_METADATA:
+        raise ValueError(f"metadata of {len(data)} bytes: allowed are at most {_MAX_METADATA}")
+    return data
+
+
+def callable_argument(value: object, name: str) -> Callable[..., Any]:
+    if not callable(value):
+        raise TypeError(f"{name}={value!r} of type {type(value).__name__}: allowed is a callable")
+    return value

@@ -1,0 +1,179 @@
+"""The two ways to call: in the calling thread, and from an event loop.
+
+Everything above the core is written once, as coroutines over a Caller. Those of a Blocking caller
+never suspend, so run_blocking() gets their result at once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from functools import partial
+from inspect import isawaitable, iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from ._flight import Flight, Outcome, Work, waiting_for
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+__all__ = ["Blocking", "Caller", "OnLoop", "run_blocking"]
+
+T = TypeVar("T")
+
+_MAX_THREADS = 16
+
+
+class Caller(Protocol):
+    """How a coroutine of ours gets work done."""
+
+    async def core(self, function: Callable[..., T], /, *args: Any) -> T:
+        """Result of a call that may wait for Redis."""
+
+    async def factory(self, function: Callable[..., Any], /, *args: Any) -> Any:
+        """Result of a user's function."""
+
+    async def lead(
+        self, work: Work, computation: Coroutine[Any, Any, None], abandon: Callable[[], None]
+    ) -> None:
+        """Runs the computation, here or in the background; `abandon` if it cannot end."""
+
+    async def wait(self, flight: Flight) -> Outcome:
+        """Outcome of a computation that anyone leads."""
+
+
+class Blocking:
+    """Calls everything in the calling thread."""
+
+    async def core(self, function: Callable[..., T], /, *args: Any) -> T:
+        return function(*args)
+
+    async def factory(self, function: Callable[..., Any], /, *args: Any) -> Any:
+        refuse_async(function)
+        result = function(*args)
+        if isawaitable(result):
+            getattr(result, "close", lambda: None)()  # a coroutine that is never awaited warns
+            raise _async_factory(function)
+        return result
+
+    async def lead(
+        self, work: Work, computation: Coroutine[Any, Any, None], abandon: Callable[[], None]
+    ) -> None:
+        await computation
+
+    async def wait(self, flight: Flight) -> Outcome:
+        if not flight.future.done() and flight.work.loop is not None:
+            _refuse_own_loop(flight)
+        with waiting_for(flight):
+            return flight.future.result()
+
+
+class OnLoop:
+    """Calls from a coroutine; what may wait for Redis (`offload`) goes to a shared thread pool."""
+
+    def __init__(self, offload: bool) -> None:
+        self._offload = offload
+
+    async def core(self, function: Callable[..., T], /, *args: Any) -> T:
+        if not self._offload:
+            return function(*args)
+        import asyncio
+
+        return await asyncio.get_running_loop().run_in_executor(_pool(), partial(function, *args))
+
+    async def factory(self, function: Callable[..., Any], /, *args: Any) -> Any:
+        """A plain function runs in a worker thread, so that it does not hold up the loop."""
+        import asyncio
+
+        if is_async(function):
+            result = function(*args)
+        else:
+            result = await asyncio.to_thread(function, *args)
+        return await result if isawaitable(result) else result
+
+    async def lead(
+        self, work: Work, computation: Coroutine[Any, Any, None], abandon: Callable[[], None]
+    ) -> None:
+        import asyncio
+
+        work.loop = asyncio.get_running_loop()
+        task = work.loop.create_task(computation)
+        task.add_done_callback(lambda _: abandon())  # one cancelled before its first step
+        work.cancel = partial(_cancel, work.loop, task)
+
+    async def wait(self, flight: Flight) -> Outcome:
+        import asyncio
+
+        if flight.future.done():
+            return flight.future.result()
+        with waiting_for(flight):
+            return await asyncio.wrap_future(flight.future)
+
+
+def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Result of a coroutine over a Blocking caller."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    coroutine.close()
+    raise AssertionError("a blocking call was suspended")
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether `function` is a coroutine function, an object called as one, or a partial of one."""
+    while isinstance(function, partial):
+        function = function.func
+    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
+
+
+def refuse_async(function: Callable[..., Any]) -> None:
+    """Raises TypeError for a coroutine function."""
+    if is_async(function):
+        raise _async_factory(function)
+
+
+def _async_factory(function: Callable[..., Any]) -> TypeError:
+    name = getattr(function, "__qualname__", type(function).__name__)
+    return TypeError(f"{name} is async: allowed here is a plain function; await the a… twin")
+
+
+def _refuse_own_loop(flight: Flight) -> None:
+    from asyncio import _get_running_loop
+
+    if _get_running_loop() is flight.work.loop:
+        raise RuntimeError(
+            f"key {flight.key!r} is being computed on this event loop, which a blocking call would"
+            " stop: await the a… twin instead"
+        )
+
+
+def _cancel(loop: Any, task: Any) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(task.cancel)
+
+
+class _Pool:
+    """The threads that wait for Redis on behalf of event loops; started with their first work."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.executor: ThreadPoolExecutor | None = None
+
+
+_shared = _Pool()
+
+
+def _pool() -> ThreadPoolExecutor:
+    if _shared.executor is None:
+        with _shared.lock:
+            if _shared.executor is None:
+                from concurrent.futures import ThreadPoolExecutor
+
+                _shared.executor = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="vcache")
+    return _shared.executor
+
+
+os.register_at_fork(after_in_child=_shared.__init__)  # type: ignore[misc]

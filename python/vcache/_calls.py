@@ -1,0 +1,283 @@
+"""The calls of a cache that block until they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from . import _core
+from ._arguments import (
+    Key,
+    Ttl,
+    callable_argument,
+    cost_argument,
+    dim_argument,
+    dtype_name,
+    key_list,
+    metadata_bytes,
+    pair_lists,
+    ttl_argument,
+)
+from ._callers import Blocking, Caller, refuse_async, run_blocking
+from ._core import DEFAULT, MISSING
+from ._flight import Outcome, normal_key
+from ._loading import Loader, Source, Storing, aligned
+from .objects import decode, stored_form
+from .stats import Health, Lookup, Stats, TierHealth
+
+__all__ = ["Calls"]
+
+BLOCKING = Blocking()
+
+
+class Calls(_core.CacheBase):
+    """Reads, writes and what a cache says of itself, over one core."""
+
+    def __init__(self, core: _core.TieredCache) -> None:
+        super().__init__(core)  # type: ignore[call-arg]
+        self._tiers = core
+        self._loader = Loader(core)
+
+    if TYPE_CHECKING:
+
+        def get(self, key: Key, default: Any = None) -> Any: ...
+
+        def _memory_get(self, key: Key, default: Any = None) -> Any: ...
+
+        def set(
+            self,
+            key: Key,
+            value: Any,
+            *,
+            ttl: Ttl = DEFAULT,
+            memory_ttl: Ttl = DEFAULT,
+            metadata: dict[str, Any] | None = None,
+            cost: float | None = None,
+        ) -> None: ...
+
+    def _set_general(
+        self,
+        key: Key,
+        value: Any,
+        *,
+        ttl: Ttl = DEFAULT,
+        memory_ttl: Ttl = DEFAULT,
+        metadata: dict[str, Any] | None = None,
+        cost: float | None = None,
+    ) -> None:
+        """set() for arguments that take more than a look to understand."""
+        self._tiers.put(
+            key,
+            value,
+            ttl_argument(ttl),
+            ttl_argument(memory_ttl, "memory_ttl"),
+            metadata_bytes(metadata),
+            cost_argument(cost),
+            0.0,
+        )
+
+    def lookup(self, key: Key) -> Lookup:
+        """The value under `key` with where it came from, its age, time left and metadata."""
+        value, tier, age, ttl, metadata = self._tiers.lookup(key)
+        return Lookup(
+            value=value,
+            hit=tier is not None,
+            tier=cast(Any, tier),
+            age=age,
+            ttl=ttl,
+            stale=False,
+            metadata=decode(metadata) if metadata else {},
+        )
+
+    def mget(self, keys: Iterable[Key], default: Any = None) -> list[Any]:
+        """Values of `keys` in their order, duplicates kept; `default` for each that is missing."""
+        return self._tiers.mget(key_list(keys), default)
+
+    def mset(
+        self,
+        items: Mapping[Key, Any] | Iterable[tuple[Key, Any]],
+        *,
+        ttl: Ttl = DEFAULT,
+    ) -> None:
+        """Stores a mapping or pairs; nothing if one of them cannot be stored."""
+        keys, values = pair_lists(items)
+        self._tiers.mput(keys, values, ttl_argument(ttl), DEFAULT, 0.0, 0.0)
+
+    def get_vectors(
+        self,
+        keys: Iterable[Key],
+        *,
+        dim: int | None = None,
+        dtype: DTypeLike = "float32",
+        out: NDArray[Any] | None = None,
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Vectors of `keys` as one (n, dim) array of `dtype`, and an (n,) array: which were found.
+
+        Rows not found are zero. A value that is no vector of this width and dtype is not found; it
+        is counted as `mismatch`, stays stored and is never cast. Without `dim` the width is that
+        of `out`, else of the first hit, else 0. `out` must be writeable, C-contiguous and of the
+        exact shape and dtype, else ValueError.
+        """
+        return self._tiers.get_vectors(key_list(keys), dim_argument(dim), dtype_name(dtype), out)
+
+    def set_vectors(
+        self,
+        keys: Iterable[Key],
+        matrix: NDArray[Any],
+        *,
+        ttl: Ttl = DEFAULT,
+        cost: float | None = None,
+    ) -> None:
+        """Stores row i of the (n, d) array `matrix` under key i.
+
+        Raises ValueError for another number of rows than keys, TypeError for what is no array.
+        """
+        self._tiers.set_vectors(
+            key_list(keys), matrix, ttl_argument(ttl), DEFAULT, cost_argument(cost), 0.0
+        )
+
+    def get_or_set(
+        self,
+        key: Key,
+        factory: Callable[[], Any],
+        *,
+        ttl: Ttl = DEFAULT,
+        cost: float | None = None,
+    ) -> Any:
+        """The value under `key`, or what `factory()` returns, which is then stored.
+
+        One call of a factory at a time for each key in this process; who asks meanwhile waits for
+        its result. If it raises, nothing is stored and all of them get the exception. The result
+        is in the stored form on a miss too: arrays read-only, tuples as lists. If the key is
+        deleted meanwhile, the result is returned and not stored.
+        """
+        source, storing = single_source(factory), _storing(ttl, cost)
+        refuse_async(factory)
+        seen = self._loader.flights.step
+        value = self.get(key, MISSING)
+        if value is not MISSING:
+            return value
+        return run_blocking(self._load_one(BLOCKING, key, source, storing, seen)).value
+
+    def get_or_set_many(
+        self,
+        keys: Iterable[Key],
+        factory: Callable[[list[Key]], Any],
+        *,
+        ttl: Ttl = DEFAULT,
+    ) -> list[Any]:
+        """Values of `keys` in their order; missing ones from one call of `factory`.
+
+        `factory(missing)` gets the distinct missing keys in first-seen order and returns a mapping
+        of them, or a sequence or matrix aligned to them. Another length is a ValueError, and
+        nothing is stored. Keys that another caller is computing are waited for.
+        """
+        source, storing = batch_source(factory), _storing(ttl, None)
+        refuse_async(factory)
+        keys = key_list(keys)
+        seen = self._loader.flights.step
+        values = self._tiers.mget(keys, MISSING)
+        return run_blocking(self._fill(BLOCKING, keys, values, source, storing, seen))
+
+    def delete(self, key: Key) -> bool:
+        """Removes `key` from both tiers; whether it was in one."""
+        self._loader.flights.forget(key)
+        return self._tiers.delete(key)
+
+    def mdelete(self, keys: Iterable[Key]) -> int:
+        """Removes `keys` from both tiers; how many of them were in one."""
+        keys = key_list(keys)
+        for key in keys:
+            self._loader.flights.forget(key)
+        return self._tiers.mdelete(keys)
+
+    def touch(self, key: Key, ttl: Ttl = DEFAULT) -> bool:
+        """Gives `key` a new time to live; whether it was there."""
+        return self._tiers.touch(key, ttl_argument(ttl))
+
+    def exists(self, key: Key) -> bool:
+        """Whether either tier has `key`; counts nothing."""
+        return self._tiers.exists(key)
+
+    def clear(self) -> None:
+        """Empties the namespace in both tiers by one step of its generation."""
+        self._loader.flights.forget_all()
+        self._tiers.clear()
+
+    def stats(self) -> Stats:
+        """Counts since the cache was made."""
+        return Stats.from_counters(self._tiers.stats())
+
+    def get_stats(self) -> dict[str, Any]:
+        """stats() as a dict, with rates as text such as "80.00%"."""
+        return self.stats().as_dict()
+
+    def healthy(self) -> Health:
+        """Writes and reads back a probe in each tier."""
+        tiers = self._tiers.health()
+        return Health(memory=_tier_health(tiers["memory"]), redis=_tier_health(tiers["redis"]))
+
+    def close(self) -> None:
+        """Closes the connections and frees the memory tier. Values handed out stay valid."""
+        self._tiers.close()
+
+    async def _load_one(
+        self, caller: Caller, key: Key, source: Source, storing: Storing, seen: int
+    ) -> Outcome:
+        """Outcome of a key that was missed after `seen`."""
+        normal = normal_key(key)
+        outcomes = await self._loader.load(caller, {normal: key}, source, storing, seen)
+        return outcomes[normal]
+
+    async def _fill(
+        self,
+        caller: Caller,
+        keys: Sequence[Key],
+        values: list[Any],
+        source: Source,
+        storing: Storing,
+        seen: int,
+    ) -> list[Any]:
+        """`values` of `keys` with those filled in that were missed after `seen`."""
+        missing: dict[bytes, Key] = {}
+        for key, value in zip(keys, values, strict=True):
+            if value is MISSING:
+                missing.setdefault(normal_key(key), key)
+        if not missing:
+            return values
+        outcomes = await self._loader.load(caller, missing, source, storing, seen)
+        given: set[bytes] = set()
+        for index, key in enumerate(keys):
+            if values[index] is MISSING:
+                normal = normal_key(key)
+                value = outcomes[normal].value
+                values[index] = stored_form(value) if normal in given else value
+                given.add(normal)
+        return values
+
+
+def single_source(factory: Callable[[], Any]) -> Source:
+    return Source(
+        function=callable_argument(factory, "factory"),
+        arguments=lambda _: (),
+        unpack=lambda result, _: [result],
+    )
+
+
+def batch_source(factory: Callable[[list[Key]], Any]) -> Source:
+    return Source(
+        function=callable_argument(factory, "factory"),
+        arguments=lambda keys: (keys,),
+        unpack=aligned,
+    )
+
+
+def _storing(ttl: Ttl, cost: float | None) -> Storing:
+    return Storing(ttl=ttl_argument(ttl), cost=cost_argument(cost))
+
+
+def _tier_health(answer: tuple[bool, float, str | None] | None) -> TierHealth | None:
+    return None if answer is None else TierHealth(answer[0], answer[1], answer[2] or None)

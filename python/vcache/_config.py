@@ -1,0 +1,147 @@
+"""The arguments of a cache, checked and brought to the units of the core."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from . import _core
+from .durations import parse_ttl
+from .errors import ConfigError
+from .options import RedisOptions, parse_redis, parse_timeout, with_timeouts
+from .sizes import parse_size
+
+__all__ = ["CHECKS", "Config", "Policy"]
+
+Policy = Literal["lru", "lfu", "s3fifo", "sieve", "wtinylfu"]
+
+POLICIES: tuple[str, ...] = get_args(Policy)
+_NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_MAX_MEMORY = 1 << 50
+_MAX_VALUE = 256 << 20
+_MAX_ENTRIES = (1 << 32) - 2
+
+
+@dataclass(frozen=True)
+class Config:
+    """A cache as the core wants it: bytes and seconds; 0 for no bound and for no memory tier."""
+
+    memory: int
+    max_entries: int
+    policy: str
+    redis: RedisOptions | None
+    namespace: str
+    ttl: float | None
+    memory_ttl: float | None
+    jitter: float
+    strict: bool
+    max_value: int
+    metrics: bool
+
+    @classmethod
+    def check(cls, *, timeout: object, connect_timeout: object, **arguments: Any) -> Config:
+        """Config of the constructor's arguments. Raises ConfigError for one that is not allowed."""
+        try:
+            values = {name: CHECKS[name](value, name) for name, value in arguments.items()}
+        except ConfigError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise ConfigError(str(error)) from None
+        waits = parse_timeout(timeout, "timeout"), parse_timeout(connect_timeout, "connect_timeout")
+        if values["redis"] is not None:
+            values["redis"] = with_timeouts(values["redis"], *waits)
+        return cls(**values)
+
+    def open(self, clock: Any = None, seed: int = 0) -> _core.TieredCache:
+        """A core made of it. `clock` and `seed` (0: random) are for tests."""
+        return _core.TieredCache(
+            memory_bytes=self.memory,
+            max_entries=self.max_entries,
+            policy=self.policy,
+            namespace=self.namespace,
+            ttl=self.ttl,
+            memory_ttl=self.memory_ttl,
+            jitter=self.jitter,
+            max_value=self.max_value,
+            strict=self.strict,
+            metrics=self.metrics,
+            redis=None if self.redis is None else _to_core(self.redis),
+            clock=clock,
+            seed=seed,
+        )
+
+
+def _to_core(redis: RedisOptions) -> _core.RedisOptions:
+    return _core.RedisOptions(
+        host=redis.host,
+        port=redis.port,
+        unix_socket=redis.unix_socket,
+        db=redis.db,
+        username=redis.username,
+        password=redis.password,
+        pool_size=redis.pool_size,
+        timeout=parse_timeout(redis.timeout, "timeout"),
+        connect_timeout=parse_timeout(redis.connect_timeout, "connect_timeout"),
+    )
+
+
+def _memory(value: object, name: str) -> int:
+    allowed = 'allowed is bytes, text such as "512MiB", "auto", or 0 or None for no memory tier'
+    return 0 if value is None else parse_size(value, name, most=_MAX_MEMORY, allowed=allowed)
+
+
+def _max_value(value: object, name: str) -> int:
+    allowed = 'allowed is 1 byte to 256 MiB, as bytes or text such as "16MiB"'
+    size = parse_size(value, name, most=_MAX_VALUE, allowed=allowed)
+    if size == 0:
+        raise ConfigError(f"{name}={value!r}: {allowed}")
+    return size
+
+
+def _max_entries(value: object, name: str) -> int:
+    if value is None:
+        return 0
+    if type(value) is not int or not 1 <= value <= _MAX_ENTRIES:
+        raise ConfigError(f"{name}={value!r}: allowed is None or an int from 1 to {_MAX_ENTRIES}")
+    return value
+
+
+def _policy(value: object, name: str) -> str:
+    if not isinstance(value, str) or value not in POLICIES:
+        raise ConfigError(f"{name}={value!r}: allowed are {', '.join(POLICIES)}")
+    return value
+
+
+def _namespace(value: object, name: str) -> str:
+    if not isinstance(value, str) or not _NAMESPACE.fullmatch(value):
+        raise ConfigError(f"{name}={value!r}: allowed are 1 to 64 of A-Z a-z 0-9 _ . -")
+    return value
+
+
+def _jitter(value: object, name: str) -> float:
+    if type(value) not in (int, float) or not 0 <= value < 1:  # type: ignore[operator]
+        raise ConfigError(f"{name}={value!r}: allowed is a number from 0 to below 1")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _flag(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name}={value!r}: allowed are True and False")
+    return value
+
+
+CHECKS: dict[str, Callable[[object, str], Any]] = {
+    "memory": _memory,
+    "max_entries": _max_entries,
+    "policy": _policy,
+    "redis": lambda value, _: parse_redis(value),
+    "namespace": _namespace,
+    "ttl": parse_ttl,
+    "memory_ttl": parse_ttl,
+    "jitter": _jitter,
+    "strict": _flag,
+    "max_value": _max_value,
+    "metrics": _flag,
+}

@@ -1,0 +1,233 @@
+"""
+The native core of vcache. Private: use the package.
+"""
+
+from __future__ import annotations
+import collections.abc
+import typing
+
+__all__: list[str] = [
+    "CacheBase",
+    "DEFAULT",
+    "DefaultType",
+    "MISSING",
+    "ManualClock",
+    "MissingType",
+    "RedisOptions",
+    "TextCall",
+    "TieredCache",
+    "digest_vector",
+    "normalize_rows",
+    "set_object_codec",
+]
+
+class MissingType:
+    """
+    Type of MISSING: no value.
+    """
+    @staticmethod
+    def __reduce__(*args, **kwargs): ...
+    def __bool__(self):
+        """
+        True if self else False
+        """
+    def __repr__(self):
+        """
+        Return repr(self).
+        """
+
+class DefaultType:
+    """
+    Type of DEFAULT: the cache's own.
+    """
+    @staticmethod
+    def __reduce__(*args, **kwargs): ...
+    def __bool__(self):
+        """
+        True if self else False
+        """
+    def __repr__(self):
+        """
+        Return repr(self).
+        """
+
+class RedisOptions:
+    """
+    How to reach one Redis node.
+    """
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: typing.SupportsInt | typing.SupportsIndex = 6379,
+        unix_socket: str = "",
+        db: typing.SupportsInt | typing.SupportsIndex = 0,
+        username: str = "",
+        password: str = "",
+        pool_size: typing.SupportsInt | typing.SupportsIndex = 16,
+        timeout: typing.SupportsFloat | typing.SupportsIndex = 0.25,
+        connect_timeout: typing.SupportsFloat | typing.SupportsIndex = 0.5,
+    ) -> None: ...
+
+class ManualClock:
+    """
+    A clock that stands still until advanced.
+    """
+    def __init__(self, now: typing.SupportsFloat | typing.SupportsIndex = 1000000000.0) -> None: ...
+    def advance(self, seconds: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+
+class TieredCache:
+    """
+    Both tiers of one namespace.
+    """
+    def __init__(
+        self,
+        *,
+        memory_bytes: typing.SupportsInt | typing.SupportsIndex,
+        max_entries: typing.SupportsInt | typing.SupportsIndex,
+        policy: str,
+        namespace: str,
+        ttl: typing.Any,
+        memory_ttl: typing.Any,
+        jitter: typing.SupportsFloat | typing.SupportsIndex,
+        max_value: typing.SupportsInt | typing.SupportsIndex,
+        strict: bool,
+        metrics: bool,
+        redis: RedisOptions | None,
+        clock: ManualClock = None,
+        seed: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> None: ...
+    def clear(self) -> None: ...
+    def close(self) -> None: ...
+    def count_coalesced(self, n: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    def count_source(
+        self,
+        calls: typing.SupportsInt | typing.SupportsIndex,
+        seconds: typing.SupportsFloat | typing.SupportsIndex,
+    ) -> None: ...
+    def delete(self, key: typing.Any) -> bool: ...
+    def exists(self, key: typing.Any) -> bool: ...
+    def get_vectors(
+        self,
+        keys: typing.Any,
+        dim: typing.SupportsInt | typing.SupportsIndex | None,
+        dtype: str,
+        out: typing.Any,
+    ) -> tuple: ...
+    def health(self) -> dict: ...
+    def lookup(self, key: typing.Any) -> tuple: ...
+    def mdelete(self, keys: typing.Any) -> int: ...
+    def memory_get_many(self, keys: typing.Any, default: typing.Any) -> list: ...
+    def memory_has(self, keys: typing.Any) -> bool: ...
+    def mget(self, keys: typing.Any, default: typing.Any) -> list: ...
+    def mput(
+        self,
+        keys: typing.Any,
+        values: typing.Any,
+        ttl: typing.Any,
+        memory_ttl: typing.Any,
+        cost: typing.SupportsFloat | typing.SupportsIndex,
+        seconds: typing.SupportsFloat | typing.SupportsIndex,
+    ) -> None: ...
+    def put(
+        self,
+        key: typing.Any,
+        value: typing.Any,
+        ttl: typing.Any,
+        memory_ttl: typing.Any,
+        metadata: bytes,
+        cost: typing.SupportsFloat | typing.SupportsIndex,
+        seconds: typing.SupportsFloat | typing.SupportsIndex,
+    ) -> None: ...
+    def set_vectors(
+        self,
+        keys: typing.Any,
+        matrix: typing.Any,
+        ttl: typing.Any,
+        memory_ttl: typing.Any,
+        cost: typing.SupportsFloat | typing.SupportsIndex,
+        seconds: typing.SupportsFloat | typing.SupportsIndex,
+    ) -> None: ...
+    def stats(self) -> dict: ...
+    def touch(self, key: typing.Any, ttl: typing.Any) -> bool: ...
+    @property
+    def generation(self) -> int: ...
+
+class CacheBase:
+    """
+    Fast calls of vcache.Cache over a TieredCache.
+    """
+    @staticmethod
+    def __new__(type, *args, **kwargs):
+        """
+        Create and return a new object.  See help(type) for accurate signature.
+        """
+    def _memory_get(self, key, default=None):
+        """
+        get() that asks memory only and counts no miss.
+        """
+    def get(self, key, default=None):
+        """
+        The value under `key`, from memory or Redis, or `default`.
+
+        A vector is a read-only array that stays valid after eviction; an object is decoded anew.
+        Raises TypeError or ValueError for a key that is not 1 to 1024 bytes of str or bytes.
+        """
+    def set(self, key, value, *, ttl=..., memory_ttl=..., metadata=None, cost=None):
+        """
+        Stores a vector (float32, float16, float64, int8, uint8, int32 or int64, 0 to 4 dimensions)
+        or an object that MessagePack can hold, in both tiers.
+
+        ttl, memory_ttl: seconds, timedelta or "1h30m"; None: no expiry; omitted: the cache's own.
+        cost: what a miss costs, in the caller's unit. Raises SerializationError for other types,
+        ValueError for values over max_value and TTLs not above 0.
+        """
+
+class TextCall:
+    """
+    A function whose results for a str are cached.
+    """
+    @staticmethod
+    def __new__(type, *args, **kwargs):
+        """
+        Create and return a new object.  See help(type) for accurate signature.
+        """
+    @staticmethod
+    def __reduce__(*args, **kwargs): ...
+    def __call__(self, *args, **kwargs):
+        """
+        Call self as a function.
+        """
+    def __get__(self, instance, owner=None):
+        """
+        Return an attribute of instance, which is of type owner.
+        """
+    def hits(self):
+        """
+        Calls answered without `general`.
+        """
+    def restart(self, head):
+        """
+        Takes another head and counts hits from 0.
+        """
+
+def digest_vector(
+    values: typing.Any, precision: typing.SupportsInt | typing.SupportsIndex | None
+) -> bytes:
+    """
+    16 bytes that identify a query vector by shape and values, whatever its dtype.
+    """
+
+def normalize_rows(matrix: typing.Any) -> typing.Any:
+    """
+    A float32 copy with each row scaled to length 1; rows of zeros stay.
+    """
+
+def set_object_codec(encode: collections.abc.Callable, decode: collections.abc.Callable) -> None:
+    """
+    Registers what turns an object into MessagePack bytes, and a memoryview back.
+    """
+
+DEFAULT: DefaultType
+MISSING: MissingType
+__version__: str = "0.1.0"

@@ -1,0 +1,244 @@
+"""Single-flight: one computation of a key at a time in this process.
+
+Over all its threads and event loops.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from concurrent.futures import Future
+
+__all__ = ["Abandoned", "Claim", "Flight", "Flights", "Outcome", "Work"]
+
+_REMEMBERED = 4096
+
+
+class Abandoned(Exception):
+    """The computation was cancelled or interrupted; whoever still wants the value starts anew."""
+
+
+class Outcome(NamedTuple):
+    """A value, in the form in which get() returns it if it could be stored; else why it was not."""
+
+    value: Any
+    stored: bool = True
+    refused: Exception | None = None
+
+
+class Work:
+    """One call of a factory, and how many callers still want what it computes."""
+
+    __slots__ = ("awaits", "cancel", "loop", "wanted")
+
+    def __init__(self) -> None:
+        self.wanted = 1
+        self.awaits: list[Work] = []  # what its factory is waiting for
+        self.cancel: Callable[[], object] | None = None
+        self.loop: AbstractEventLoop | None = None  # it runs there, unless None
+
+    @property
+    def is_dead(self) -> bool:
+        """Its loop was closed before it was done."""
+        return self.loop is not None and self.loop.is_closed()
+
+
+class Flight:
+    """The value of one key under way. Callers wait on `future`."""
+
+    __slots__ = ("forgotten", "future", "key", "work")
+
+    def __init__(self, key: bytes, work: Work) -> None:
+        self.key = key
+        self.work = work
+        self.forgotten = False  # the key was deleted since: do not store
+        from concurrent.futures import Future
+
+        self.future: Future[Outcome] = Future()
+        self.future.set_running_or_notify_cancel()  # so that no waiter can cancel it
+
+
+@dataclass(slots=True)
+class Claim:
+    """What a caller is to do: compute `led`, wait for `joined`, look up `again`."""
+
+    work: Work
+    led: list[Flight] = field(default_factory=list)
+    joined: list[Flight] = field(default_factory=list)
+    again: list[bytes] = field(default_factory=list)
+
+
+# The computations that the running code is part of.
+_inside: ContextVar[tuple[Work, ...]] = ContextVar("vcache_inside", default=())
+
+
+class Flights:
+    """The computations under way in one cache. Thread-safe.
+
+    A caller reads `step`, looks its keys up, and claims those it missed. A key whose computation
+    finished in between is handed back as `again`, so that no value is computed twice. What it
+    claimed, it leaves when it has its values or gives up.
+    """
+
+    def __init__(self) -> None:
+        self._reset()
+        _all_flights.add(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[bytes, Flight] = {}
+        self._finished: dict[bytes, int] = {}  # newest last, bounded
+        self.step = 0
+
+    def claim(self, keys: Iterable[bytes], seen: int) -> Claim:
+        """Divides distinct `keys`. Raises RuntimeError where waiting could never end."""
+        claim = Claim(Work())
+        with self._lock:
+            keys = list(keys)
+            _check_no_cycle([self._open[key] for key in keys if key in self._open])
+            for key in keys:
+                self._claim_one(claim, key, seen)
+        return claim
+
+    def _claim_one(self, claim: Claim, key: bytes, seen: int) -> None:
+        flight = self._open.get(key)
+        if flight is not None and not flight.work.is_dead:
+            flight.work.wanted += 1
+            claim.joined.append(flight)
+        elif self._finished.get(key, -1) > seen:
+            claim.again.append(key)
+        else:
+            flight = self._open[key] = Flight(key, claim.work)
+            claim.led.append(flight)
+
+    def settle(self, flight: Flight, outcome: Outcome) -> None:
+        """Hands the outcome to all waiters. After it is stored, if it is."""
+        with self._lock:
+            self._close(flight)
+            if not flight.forgotten:
+                self._remember(flight.key)
+        flight.future.set_result(outcome)
+
+    def fail(self, flights: Iterable[Flight], error: Exception) -> None:
+        """Raises `error` in all waiters of those flights that are not settled."""
+        for flight in flights:
+            if not flight.future.done():
+                with self._lock:
+                    self._close(flight)
+                flight.future.set_exception(error)
+
+    def abandon(self, flights: Iterable[Flight]) -> None:
+        self.fail(flights, Abandoned())
+
+    def leave(self, claim: Claim) -> None:
+        """Its caller no longer waits; work that nobody wants is cancelled."""
+        unwanted = []
+        with self._lock:
+            for flight in (*claim.led[:1], *claim.joined):
+                flight.work.wanted -= 1
+                if flight.work.wanted == 0 and not flight.future.done():
+                    unwanted.append(flight.work)
+        for work in unwanted:
+            if work.cancel is not None:
+                work.cancel()
+
+    def forget(self, key: str | bytes) -> None:
+        """What is being computed for `key` will not be stored, and later callers start anew."""
+        if self._open:
+            with self._lock:
+                flight = self._open.pop(normal_key(key), None)
+                if flight is not None:
+                    flight.forgotten = True
+
+    def forget_all(self) -> None:
+        with self._lock:
+            for flight in self._open.values():
+                flight.forgotten = True
+            self._open.clear()
+            self._finished.clear()
+
+    def _close(self, flight: Flight) -> None:
+        if self._open.get(flight.key) is flight:
+            del self._open[flight.key]
+
+    def _remember(self, key: bytes) -> None:
+        self.step += 1
+        self._finished.pop(key, None)
+        self._finished[key] = self.step
+        if len(self._finished) > _REMEMBERED:
+            del self._finished[next(iter(self._finished))]
+
+
+@contextmanager
+def inside(work: Work) -> Iterator[None]:
+    """Marks the running code as part of `work`."""
+    token = _inside.set((*_inside.get(), work))
+    try:
+        yield
+    finally:
+        _inside.reset(token)
+
+
+@contextmanager
+def waiting_for(flight: Flight) -> Iterator[None]:
+    """Marks the computations that the running code is part of as waiting for `flight`."""
+    waiting = _inside.get()
+    for work in waiting:
+        work.awaits.append(flight.work)
+    try:
+        yield
+    finally:
+        for work in waiting:
+            work.awaits.remove(flight.work)
+
+
+def normal_key(key: object) -> bytes:
+    """One form for the str and the bytes of a key; what is no key is refused elsewhere."""
+    if isinstance(key, str):
+        return key.encode(errors="surrogatepass")
+    return key if isinstance(key, bytes) else b""
+
+
+def _check_no_cycle(flights: Iterable[Flight]) -> None:
+    """Requires: the lock of their Flights."""
+    mine = _inside.get()
+    if not mine:
+        return
+    for flight in flights:
+        if any(work in mine for work in _reachable(flight.work)):
+            raise RuntimeError(
+                f"key {flight.key!r} is asked for from within its own factory, which never ends"
+            )
+
+
+def _reachable(work: Work) -> Iterator[Work]:
+    """`work` and all that it waits for."""
+    seen: set[int] = set()
+    pending = [work]
+    while pending:
+        current = pending.pop()
+        if id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            pending.extend(current.awaits)
+
+
+_all_flights: weakref.WeakSet[Flights] = weakref.WeakSet()
+
+
+def _reset_after_fork() -> None:
+    """No computation of the parent goes on in the child, and its locks may be held for ever."""
+    for flights in list(_all_flights):
+        flights._reset()
+
+
+os.register_at_fork(after_in_child=_reset_after_fork)

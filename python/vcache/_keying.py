@@ -1,0 +1,260 @@
+"""Keys of calls: the arguments of a function, bound and encoded so that no two calls share a key.
+
+Each value is a letter for its type and a text that says where it ends; only the last value, which
+ends with the key, is written plainly. Numbers in lists and arrays are a digest of their values, so
+that a list and an array of the same numbers are the same argument.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from .errors import UnkeyableError
+
+__all__ = ["LAST_TAGS", "MAX_KEY", "Encoder", "Signature", "bounded"]
+
+MAX_KEY = 1024
+_EXACT_INT = 2**53  # up to here a float64 holds every int
+_ALLOWED = (
+    "allowed are None, bool, int, float, str, bytes, enums, dates, Decimal, UUID, paths, arrays,"
+    " dataclasses, lists, tuples, dicts and sets of these, and objects with __cache_key__"
+)
+
+_END = "\x1f"  # ASCII's unit separator
+
+# How the last value of a key is written where its type is exactly one of these.
+LAST_TAGS: dict[type, str] = {str: "s", int: "i", float: "f", bool: "b", type(None): "n"}
+
+# Types whose repr() says all there is, by name so that they need not be imported.
+_TEXTUAL = {
+    "datetime.date",
+    "datetime.time",
+    "datetime.timedelta",
+    "decimal.Decimal",
+    "uuid.UUID",
+    "pathlib.PurePath",
+    "pathlib._local.PurePath",
+}
+
+
+class Encoder:
+    """Writes values into keys; numbers of lists and arrays rounded to `precision` decimals."""
+
+    def __init__(self, precision: int | None) -> None:
+        self._precision = precision
+        self._by_type: dict[type, Callable[[Any], str]] = {
+            type(None): lambda _: "n;",
+            bool: lambda value: "b1;" if value else "b0;",
+            int: lambda value: f"i{value};",
+            float: lambda value: f"f{value!r};",
+            str: _text,
+            bytes: lambda value: f"y{value.hex()};",
+            list: lambda value: self._sequence("l", value),
+            tuple: lambda value: self._sequence("t", value),
+            dict: self._mapping,
+            set: self._set,
+            frozenset: self._set,
+            np.ndarray: self._array,
+        }
+
+    def quick(self, values: tuple[Any, ...]) -> str:
+        """As all(). Raises KeyError for types that take a longer look, and whatever all() does."""
+        by_type, text = self._by_type, ""
+        for value in values[:-1]:
+            if type(value) is str and _END not in value:
+                text = f"{text}s{value}{_END}"
+            else:
+                text += by_type[type(value)](value)
+        last = values[-1]
+        tag = LAST_TAGS.get(type(last))
+        return f"{text}{tag}{last}" if tag else text + by_type[type(last)](last)
+
+    def all(self, values: Sequence[Any], names: Sequence[str]) -> str:
+        """The values of one call. Raises UnkeyableError or ValueError naming the argument."""
+        parts = [self._named(value, name) for value, name in zip(values, names, strict=True)]
+        if parts:
+            tag = LAST_TAGS.get(type(values[-1]))
+            if tag is not None:
+                parts[-1] = f"{tag}{values[-1]}"
+        return "".join(parts)
+
+    def _named(self, value: Any, name: str) -> str:
+        try:
+            return self.one(value)
+        except UnkeyableError as error:
+            raise UnkeyableError(f"argument {name!r}: {error}") from None
+        except RecursionError:
+            raise UnkeyableError(f"argument {name!r} is nested too deeply: {_ALLOWED}") from None
+        except ValueError as error:
+            raise ValueError(f"argument {name!r}: {error}") from None
+
+    def one(self, value: Any) -> str:
+        encode = self._by_type.get(type(value))
+        return self._foreign(value) if encode is None else encode(value)
+
+    def _sequence(self, tag: str, values: Sequence[Any]) -> str:
+        if _are_numbers(values):
+            return self._digest(np.asarray(values, dtype=np.float64))
+        return f"{tag}{len(values)}[" + "".join(map(self.one, values))
+
+    def _mapping(self, values: Mapping[Any, Any]) -> str:
+        pairs = sorted(self.one(key) + self.one(value) for key, value in values.items())
+        return f"d{len(pairs)}[" + "".join(pairs)
+
+    def _set(self, values: Iterable[Any]) -> str:
+        parts = sorted(map(self.one, values))
+        return f"e{len(parts)}[" + "".join(parts)
+
+    def _array(self, array: np.ndarray[Any, Any]) -> str:
+        if array.dtype.kind in "fiu" and array.dtype.itemsize <= 8 and _fits_float64(array):
+            return self._digest(array)
+        if array.dtype.kind not in "biufcSUmM":
+            raise UnkeyableError(f"an array of {array.dtype} cannot be part of a key: {_ALLOWED}")
+        digest = _sha256(np.ascontiguousarray(array).tobytes())
+        return f"a{_text(array.dtype.str)}{_text(repr(array.shape))}{digest};"
+
+    def _digest(self, array: np.ndarray[Any, Any]) -> str:
+        return f"v{_core.digest_vector(array, self._precision).hex()};"
+
+    def _foreign(self, value: Any) -> str:
+        if isinstance(value, type):
+            return f"k{_text(_type_name(value))}"
+        custom = getattr(value, "__cache_key__", None)
+        if custom is not None:
+            own = custom() if callable(custom) else custom
+            return f"x{_text(_type_name(type(value)))}{self.one(own)}"
+        if isinstance(value, enum.Enum):
+            return f"m{_text(_type_name(type(value)))}{_text(value.name)}"
+        if any(_type_name(base) in _TEXTUAL for base in type(value).__mro__):
+            return f"o{_text(_type_name(type(value)))}{_text(repr(value))}"
+        if is_dataclass(value):
+            return self._dataclass(value)
+        return self._converted(value)
+
+    def _dataclass(self, value: Any) -> str:
+        own = "".join(self.one(getattr(value, field.name)) for field in fields(value))
+        return f"c{_text(_type_name(type(value)))}{own}"
+
+    def _converted(self, value: Any) -> str:
+        """Subclasses as what they derive from, NumPy scalars and foreign arrays as ours."""
+        if isinstance(value, np.generic):
+            plain = value.item()
+            if not isinstance(plain, np.generic):
+                return self.one(plain)
+        elif isinstance(value, np.ma.MaskedArray):
+            raise UnkeyableError(f"a masked array cannot be part of a key: {_ALLOWED}")
+        elif hasattr(value, "__array__"):
+            return self._array(np.asarray(value))
+        else:
+            for base in (bool, int, float, str, bytes, list, tuple, dict, set, frozenset):
+                if isinstance(value, base):
+                    return f"u{_text(_type_name(type(value)))}{self._by_type[base](value)}"
+        name = _type_name(type(value))
+        raise UnkeyableError(f"a value of type {name} cannot be part of a key: {_ALLOWED}")
+
+
+class Signature:
+    """How a function takes its arguments; brings those of a call into one order."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._inspected = inspect.signature(function)
+        parameters = list(self._inspected.parameters.values())
+        kinds = inspect.Parameter
+        self.names = [parameter.name for parameter in parameters]
+        self._single = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        self._positional = [p for p in self._single if p.kind is not kinds.KEYWORD_ONLY]
+        self._has_rest = any(p.kind is kinds.VAR_POSITIONAL for p in parameters)
+        self._has_named = any(p.kind is kinds.VAR_KEYWORD for p in parameters)
+        self.is_method = _is_method(function, self.names)
+        self.is_plain = len(self._positional) == len(parameters)
+        self.tails = {} if self._has_rest else dict(self._tails())
+
+    def _tails(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        """By number of positional arguments: what follows them where nothing is given by name."""
+        ends: tuple[Any, ...] = ({},) if self._has_named else ()
+        defaults = [p.default for p in self._single]
+        for count in range(len(self._positional) + 1):
+            if not any(default is inspect.Parameter.empty for default in defaults[count:]):
+                yield count, (*defaults[count:], *ends)
+
+    def bind(self, args: tuple[Any, ...], named: dict[str, Any]) -> Sequence[Any]:
+        """One value for each of `names`. Raises TypeError as the call itself would."""
+        if self.is_plain and not named and len(args) == len(self.names):
+            return args
+        left = dict(named)
+        values = [self._value(i, p, args, left) for i, p in enumerate(self._single)]
+        rest = args[len(self._positional) :]
+        too_many = (rest and not self._has_rest) or (left and not self._has_named)
+        if too_many or any(value is _ABSENT for value in values):
+            self._inspected.bind(*args, **named)  # raises
+        if self._has_rest:
+            values.insert(len(self._positional), rest)
+        if self._has_named:
+            values.append(left)
+        return values
+
+    def _value(
+        self, index: int, parameter: inspect.Parameter, args: tuple[Any, ...], left: dict[str, Any]
+    ) -> Any:
+        if index < len(self._positional) and index < len(args):
+            return args[index]
+        if parameter.kind is not parameter.POSITIONAL_ONLY and parameter.name in left:
+            return left.pop(parameter.name)
+        return _ABSENT if parameter.default is parameter.empty else parameter.default
+
+
+def bounded(head: str, arguments: str) -> str:
+    """The key of `arguments` under `head`, at most 1024 bytes; long ones as their SHA-256."""
+    key = head + arguments
+    if key.isascii() and len(key) <= MAX_KEY:
+        return key
+    try:
+        if len(key.encode()) <= MAX_KEY:
+            return key
+    except UnicodeEncodeError:
+        pass  # a lone surrogate
+    return f"{head}h{_sha256(arguments.encode(errors='surrogatepass'))}"
+
+
+_ABSENT: Any = object()
+
+
+def _text(value: str) -> str:
+    return f"s{value}{_END}" if _END not in value else f"S{len(value)}:{value}"
+
+
+def _type_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _sha256(data: bytes) -> str:
+    from hashlib import sha256
+
+    return sha256(data).hexdigest()
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    kinds = set(map(type, values))
+    if not kinds or not kinds <= {int, float}:
+        return False
+    return int not in kinds or all(abs(v) <= _EXACT_INT for v in values if type(v) is int)
+
+
+def _fits_float64(array: np.ndarray[Any, Any]) -> bool:
+    if array.dtype.kind == "f" or array.dtype.itemsize < 8 or array.size == 0:
+        return True
+    return bool(array.max() <= _EXACT_INT and array.min() >= -_EXACT_INT)
+
+
+def _is_method(function: Callable[..., Any], names: Sequence[str]) -> bool:
+    """Whether it is defined in a class body and takes its instance or class first."""
+    scope = getattr(function, "__qualname__", "").rpartition(".")[0]
+    in_class = bool(scope) and not scope.endswith("<locals>")
+    return in_class and bool(names) and names[0] in ("self", "cls")

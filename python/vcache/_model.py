@@ -1,0 +1,89 @@
+"""TorchScript models, run by LibTorch in the extension module `vcache._torch`."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from functools import cache
+from importlib import import_module, metadata
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+from .errors import ModelError
+
+if TYPE_CHECKING:
+    from ._torch import Scorer
+
+__all__ = ["load_scorer"]
+
+_TORCH = "2.13"  # the LibTorch that vcache._torch is built against
+_MAX_BATCH = 65_536
+
+
+def load_scorer(
+    path: str | os.PathLike[str], *, sha256: str | None = None, batch_size: int = 1024
+) -> Scorer:
+    """The TorchScript model at `path`, checked and ready to score.
+
+    The file is read once. Its bytes must have the digest `sha256` where one is given (take it from
+    outside the folder of the model), and may use allowed operators only: both are checked before
+    anything of it is loaded, which is when TorchScript may run code. Raises ModelError where the
+    model is refused or torch is missing.
+    """
+    scorer: Scorer = _torch().Scorer(os.fspath(path), _digest(sha256), _batch(batch_size))
+    return scorer
+
+
+def _digest(sha256: object) -> str:
+    if sha256 is None:
+        return ""
+    if not isinstance(sha256, str):
+        raise TypeError(
+            f"sha256={sha256!r} of type {type(sha256).__name__}: allowed is None or a str"
+        )
+    if not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise ValueError(f"sha256={sha256!r}: allowed are 64 hexadecimal digits")
+    return sha256
+
+
+def _batch(batch_size: object) -> int:
+    allowed = f"allowed is an int from 1 to {_MAX_BATCH}"
+    if isinstance(batch_size, bool) or not isinstance(batch_size, Integral):
+        raise TypeError(f"batch_size={batch_size!r} of type {type(batch_size).__name__}: {allowed}")
+    if not 1 <= int(batch_size) <= _MAX_BATCH:
+        raise ValueError(f"batch_size={batch_size!r}: {allowed}")
+    return int(batch_size)
+
+
+def _torch() -> Any:
+    """The extension module; without importing the Python package of torch."""
+    module, problem = _loaded()
+    if module is None:
+        raise ModelError(problem)
+    return module
+
+
+@cache
+def _loaded() -> tuple[Any, str]:
+    """The module, or None and why; warns once about a torch that does not fit."""
+    try:
+        installed = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return (
+            None,
+            f"torch is not installed: models need torch {_TORCH} (pip install vcache[torch])",
+        )
+    if not installed.startswith(f"{_TORCH}."):
+        problem = (
+            f"torch {installed} is installed: models need torch {_TORCH}, and are switched off"
+        )
+        warnings.warn(problem, RuntimeWarning, stacklevel=4)
+        return None, problem
+    try:
+        return import_module("vcache._torch"), ""
+    except ImportError as error:
+        return (
+            None,
+            f"vcache._torch cannot be loaded ({error}); was vcache built with VCACHE_TORCH=0?",
+        )

@@ -1,0 +1,182 @@
+"""The calls of a cache for coroutines: each is the twin of the blocking one of its name.
+
+A hit in memory never leaves the thread of the event loop; what may wait for Redis does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from . import _core
+from ._arguments import Key, Ttl, key_list
+from ._callers import OnLoop
+from ._calls import Calls, _storing, batch_source, single_source
+from ._core import DEFAULT, MISSING
+from .stats import Health, Lookup
+
+__all__ = ["Twins"]
+
+T = TypeVar("T")
+
+
+class Twins(Calls):
+    """The same calls to be awaited."""
+
+    def __init__(self, core: _core.TieredCache, *, has_redis: bool) -> None:
+        super().__init__(core)
+        self._has_redis = has_redis
+        self._on_loop = OnLoop(offload=has_redis)
+
+    async def aget(self, key: Key, default: Any = None) -> Any:
+        """Twin of get()."""
+        if not self._has_redis:
+            return self.get(key, default)
+        value = self._memory_get(key, MISSING)
+        return await self._on_loop.core(self.get, key, default) if value is MISSING else value
+
+    async def alookup(self, key: Key) -> Lookup:
+        """Twin of lookup()."""
+        return await self._near([key], self.lookup, key)
+
+    async def aset(
+        self,
+        key: Key,
+        value: Any,
+        *,
+        ttl: Ttl = DEFAULT,
+        memory_ttl: Ttl = DEFAULT,
+        metadata: dict[str, Any] | None = None,
+        cost: float | None = None,
+    ) -> None:
+        """Twin of set()."""
+        await self._away(
+            self._set_general,
+            key,
+            value,
+            ttl=ttl,
+            memory_ttl=memory_ttl,
+            metadata=metadata,
+            cost=cost,
+        )
+
+    async def amget(self, keys: Iterable[Key], default: Any = None) -> list[Any]:
+        """Twin of mget()."""
+        keys = key_list(keys)
+        if not self._has_redis:
+            return self.mget(keys, default)
+        values = self._tiers.memory_get_many(keys, MISSING)
+        missed = [index for index, value in enumerate(values) if value is MISSING]
+        if missed:
+            found = await self._on_loop.core(self.mget, [keys[index] for index in missed], default)
+            for index, value in zip(missed, found, strict=True):
+                values[index] = value
+        return values
+
+    async def amset(
+        self,
+        items: Mapping[Key, Any] | Iterable[tuple[Key, Any]],
+        *,
+        ttl: Ttl = DEFAULT,
+    ) -> None:
+        """Twin of mset()."""
+        await self._away(self.mset, items, ttl=ttl)
+
+    async def aget_vectors(
+        self,
+        keys: Iterable[Key],
+        *,
+        dim: int | None = None,
+        dtype: DTypeLike = "float32",
+        out: NDArray[Any] | None = None,
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Twin of get_vectors()."""
+        keys = key_list(keys)
+        return await self._near(keys, self.get_vectors, keys, dim=dim, dtype=dtype, out=out)
+
+    async def aset_vectors(
+        self,
+        keys: Iterable[Key],
+        matrix: NDArray[Any],
+        *,
+        ttl: Ttl = DEFAULT,
+        cost: float | None = None,
+    ) -> None:
+        """Twin of set_vectors()."""
+        await self._away(self.set_vectors, keys, matrix, ttl=ttl, cost=cost)
+
+    async def aget_or_set(
+        self,
+        key: Key,
+        factory: Callable[[], Any],
+        *,
+        ttl: Ttl = DEFAULT,
+        cost: float | None = None,
+    ) -> Any:
+        """Twin of get_or_set(). `factory` may be async; a plain one runs in a worker thread.
+
+        A caller who is cancelled does not cancel the computation for others; the last one does.
+        """
+        source, storing = single_source(factory), _storing(ttl, cost)
+        seen = self._loader.flights.step
+        value = await self.aget(key, MISSING)
+        if value is not MISSING:
+            return value
+        return (await self._load_one(self._on_loop, key, source, storing, seen)).value
+
+    async def aget_or_set_many(
+        self,
+        keys: Iterable[Key],
+        factory: Callable[[list[Key]], Any],
+        *,
+        ttl: Ttl = DEFAULT,
+    ) -> list[Any]:
+        """Twin of get_or_set_many(); of `factory` and cancellation as for aget_or_set()."""
+        source, storing = batch_source(factory), _storing(ttl, None)
+        keys = key_list(keys)
+        seen = self._loader.flights.step
+        values = await self.amget(keys, MISSING)
+        return await self._fill(self._on_loop, keys, values, source, storing, seen)
+
+    async def adelete(self, key: Key) -> bool:
+        """Twin of delete()."""
+        return await self._away(self.delete, key)
+
+    async def amdelete(self, keys: Iterable[Key]) -> int:
+        """Twin of mdelete()."""
+        return await self._away(self.mdelete, keys)
+
+    async def atouch(self, key: Key, ttl: Ttl = DEFAULT) -> bool:
+        """Twin of touch()."""
+        return await self._away(self.touch, key, ttl)
+
+    async def aexists(self, key: Key) -> bool:
+        """Twin of exists()."""
+        return await self._near([key], self.exists, key)
+
+    async def aclear(self) -> None:
+        """Twin of clear()."""
+        await self._away(self.clear)
+
+    async def ahealthy(self) -> Health:
+        """Twin of healthy()."""
+        return await self._away(self.healthy)
+
+    async def aclose(self) -> None:
+        """Twin of close()."""
+        await self._away(self.close)
+
+    async def _near(
+        self, keys: Sequence[Key], function: Callable[..., T], *args: Any, **named: Any
+    ) -> T:
+        """A read of `keys`: in this thread if memory has them all."""
+        if self._tiers.memory_has(keys):
+            return function(*args, **named)
+        return await self._away(function, *args, **named)
+
+    async def _away(self, function: Callable[..., T], *args: Any, **named: Any) -> T:
+        return await self._on_loop.core(partial(function, *args, **named))

@@ -1,0 +1,202 @@
+"""The cache that users make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from functools import partial
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar, overload
+
+from . import _core
+from ._arguments import Ttl
+from ._config import Config, Policy
+from ._core import DEFAULT
+from ._twins import Twins
+from .decorators import AsyncCached, Cached, Decorator, Options, decorate
+from .durations import Duration
+from .objects import decode, encode
+from .options import RedisOptions
+from .sizes import Size
+
+__all__ = ["Cache"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_core.set_object_codec(encode, decode)
+
+
+class Cache(Twins):
+    """Vectors and objects in two tiers: this process' memory, and Redis if there is one.
+
+    memory: budget of the memory tier with all its bookkeeping: bytes, "512MiB", "auto" (a tenth of
+        what this process may use); 0 or None for none.
+    max_entries: a second bound of the memory tier.
+    policy: who is evicted from memory: "s3fifo", "lru", "lfu", "sieve" or "wtinylfu".
+    redis: a redis:// or unix:// URL or RedisOptions; None for memory only.
+    namespace: 1 to 64 of A-Z a-z 0-9 _ . -; a Redis key is NAMESPACE:KEY.
+    ttl, memory_ttl: time to live in both tiers and in memory: seconds, timedelta, "1h30m" or None
+        for no expiry. An entry never outlives `ttl` in memory.
+    jitter: times to live are shortened by up to this share, so that entries do not expire at once.
+    timeout, connect_timeout: most time one call spends on Redis, and on connecting to it.
+    strict: raise RedisError where Redis fails; else that is a miss, and counted.
+    max_value: most bytes of one value.
+    metrics: keep latency percentiles.
+
+    Any method may be called from any thread; those whose name starts with "a" are awaited. Vectors
+    come back as read-only arrays that stay valid when their entry is evicted. Keys are str or bytes
+    of 1 to 1024 bytes. Raises ConfigError, also a ValueError, for an argument that is not allowed.
+    """
+
+    def __init__(
+        self,
+        *,
+        memory: Size | None = "100MiB",
+        max_entries: int | None = None,
+        policy: Policy = "s3fifo",
+        redis: str | RedisOptions | None = None,
+        namespace: str = "vcache",
+        ttl: Duration | None = 3600.0,
+        memory_ttl: Duration | None = 300.0,
+        jitter: float = 0.1,
+        timeout: float | str | timedelta = 0.25,
+        connect_timeout: float | str | timedelta = 0.5,
+        strict: bool = False,
+        max_value: Size = "16MiB",
+        metrics: bool = True,
+    ) -> None:
+        arguments = {
+            "memory": memory,
+            "max_entries": max_entries,
+            "policy": policy,
+            "redis": redis,
+            "namespace": namespace,
+            "ttl": ttl,
+            "memory_ttl": memory_ttl,
+            "jitter": jitter,
+            "timeout": timeout,
+            "connect_timeout": connect_timeout,
+            "strict": strict,
+            "max_value": max_value,
+            "metrics": metrics,
+        }
+        self._arguments = arguments
+        self._config = Config.check(**arguments)
+        super().__init__(self._open(self._config), has_redis=self._config.redis is not None)
+
+    @classmethod
+    def from_env(cls) -> Cache:
+        """A cache as the environment and a `.env` file in the working directory describe it.
+
+        Raises ConfigError naming the variable, its value and what is allowed.
+        """
+        from .env import arguments_from_env
+
+        return cls(**arguments_from_env())
+
+    @overload
+    def cached(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...
+
+    @overload
+    def cached(self, function: Callable[P, R], /) -> Cached[P, R]: ...
+
+    @overload
+    def cached(
+        self,
+        /,
+        *,
+        ttl: Ttl = ...,
+        key_prefix: str | None = ...,
+        key: Callable[..., Any] | None = ...,
+        encode: Callable[[Any], Any] | None = ...,
+        decode: Callable[[Any], Any] | None = ...,
+        type: Any = ...,
+        cache_if: Callable[[Any], bool] | None = ...,
+    ) -> Decorator: ...
+
+    def cached(
+        self,
+        function: Any = None,
+        /,
+        *,
+        ttl: Ttl = DEFAULT,
+        key_prefix: str | None = None,
+        key: Callable[..., Any] | None = None,
+        encode: Callable[[Any], Any] | None = None,
+        decode: Callable[[Any], Any] | None = None,
+        type: Any = None,
+        cache_if: Callable[[Any], bool] | None = None,
+    ) -> Any:
+        """Decorator of a function, coroutine function or method: its results are cached.
+
+        The key is `key_prefix` (its qualified name unless given) and the arguments, with defaults
+        applied; or what `key(*args, **kwargs)` returns. Lists of numbers and arrays count by value.
+        Of a method's object only the class counts, unless the object has a `__cache_key__`. An
+        argument that cannot be keyed is an UnkeyableError naming it.
+
+        Results that are records are stored with `type=` (a dataclass, a pydantic model, a list of
+        them) or `encode=` and `decode=`; `cache_if(result)` says which to store. A result that
+        cannot be stored is returned uncached, counted, and warned of once.
+        """
+        options = Options(ttl, key_prefix, key, encode, decode, type, cache_if, None)
+        if function is None:
+            return partial(decorate, self, options=options)
+        return decorate(self, function, options)
+
+    def cache_vector_search(
+        self,
+        *,
+        ttl: Ttl = DEFAULT,
+        precision: int | None = 6,
+        key_prefix: str | None = None,
+    ) -> Decorator:
+        """Decorator of a vector search: as cached(), with vectors rounded to `precision` decimals.
+
+        A list and an array of the same numbers are the same query, and -0.0 is 0.0. NaN or Inf in
+        a vector is a ValueError.
+        """
+        if precision is not None and (type(precision) is not int or not 0 <= precision <= 15):
+            raise ValueError(f"precision={precision!r}: allowed is None or an int from 0 to 15")
+        options = Options(ttl, key_prefix, None, None, None, None, None, precision)
+        return partial(decorate, self, options=options)
+
+    def _open(self, config: Config) -> _core.TieredCache:
+        return config.open()
+
+    def __repr__(self) -> str:
+        config = self._config
+        redis = None if config.redis is None else config.redis.address
+        return (
+            f"{type(self).__name__}(namespace={config.namespace!r}, memory={config.memory},"
+            f" policy={config.policy!r}, redis={redis!r})"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remake, (type(self), self._arguments)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+def _remake(kind: type[Cache], arguments: dict[str, Any]) -> Cache:
+    return kind(**arguments)

@@ -1,0 +1,361 @@
+"""Functions whose results are cached."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Coroutine
+from functools import partial, update_wrapper
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar, overload
+
+from ._arguments import callable_argument, ttl_argument
+from ._callers import Caller, is_async, run_blocking
+from ._calls import BLOCKING
+from ._core import MISSING, TextCall
+from ._flight import Outcome
+from ._keying import LAST_TAGS, MAX_KEY, Encoder, Signature, bounded
+from ._loading import Source, Storing
+from ._typed import codec_of
+
+if TYPE_CHECKING:
+    from .cache import Cache
+
+__all__ = ["AsyncCached", "CacheInfo", "Cached", "Decorator", "Options", "decorate"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+_MAX_PREFIX = 512
+_MAX_OWNERS = 256
+
+
+class CacheInfo(NamedTuple):
+    """Calls of one wrapped function in this process, since it was made or cleared.
+
+    `maxsize` is None: all share the budget of the cache, whose entries in memory are `currsize`.
+    `uncached` results could not be stored.
+    """
+
+    hits: int
+    misses: int
+    maxsize: int | None
+    currsize: int
+    uncached: int
+
+
+class Cached(Protocol[P, R_co]):
+    """A function whose results are cached."""
+
+    @property
+    def __wrapped__(self) -> Callable[P, R_co]:
+        """The function itself."""
+
+    def __call__(self, *args: P.args, **named: P.kwargs) -> R_co: ...
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Callable[..., R_co]: ...
+
+    def cache_info(self) -> CacheInfo:
+        """Hits and misses of this function."""
+
+    def cache_clear(self) -> None:
+        """Forgets the results of this function only, in this process.
+
+        Its keys get a new prefix; what other processes stored under the old one expires there.
+        """
+
+    def cache_key(self, *args: P.args, **named: P.kwargs) -> str:
+        """The key of a call."""
+
+    def invalidate(self, *args: P.args, **named: P.kwargs) -> bool:
+        """Removes the result of a call from both tiers; whether it was in one."""
+
+    def refresh(self, *args: P.args, **named: P.kwargs) -> R_co:
+        """Calls the function, whatever is stored, and stores the result."""
+
+
+class AsyncCached(Cached[P, Coroutine[Any, Any, R_co]], Protocol[P, R_co]):
+    """An async function whose results are cached; refresh() is to be awaited."""
+
+    async def ainvalidate(self, *args: P.args, **named: P.kwargs) -> bool:
+        """Twin of invalidate()."""
+
+    async def arefresh(self, *args: P.args, **named: P.kwargs) -> R_co:
+        """Twin of refresh()."""
+
+    async def acache_clear(self) -> None:
+        """Twin of cache_clear()."""
+
+
+class Decorator(Protocol):
+    """What makes a cached function of a function."""
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...
+
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Cached[P, R]: ...
+
+
+class Options(NamedTuple):
+    """What a decorator was given, but the function."""
+
+    ttl: Any
+    key_prefix: str | None
+    key: Callable[..., Any] | None
+    encode: Callable[[Any], Any] | None
+    decode: Callable[[Any], Any] | None
+    type: Any
+    cache_if: Callable[[Any], bool] | None
+    precision: int | None
+
+
+def decorate(cache: Cache, function: Any, options: Options) -> Any:
+    """`function` with its results cached; class and static methods stay what they are."""
+    if isinstance(function, (classmethod, staticmethod)):
+        return type(function)(decorate(cache, function.__func__, options))
+    callable_argument(function, "function")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{_name(function)} is a generator function: allowed are others")
+    site = Site(cache, function, options)
+    if is_async(function):
+        wrapper = _async_wrapper(site)
+    else:
+        wrapper = _text_wrapper(site) if site.takes_one_text else _any_wrapper(site)
+    update_wrapper(wrapper, function)
+    vars(wrapper).update(site.attributes())
+    return wrapper
+
+
+class Site:
+    """One decorated function: how its calls are keyed and their results stored, and its counts."""
+
+    __slots__ = (
+        "cache",
+        "decode",
+        "encoder",
+        "function",
+        "generation",
+        "head",
+        "hits",
+        "key_function",
+        "misses",
+        "name",
+        "owners",
+        "prefix",
+        "quick_hits",
+        "restart",
+        "signature",
+        "storing",
+        "tails",
+        "text_head",
+        "uncached",
+    )
+
+    def __init__(self, cache: Cache, function: Callable[..., Any], options: Options) -> None:
+        self.cache, self.function = cache, function
+        self.name = _name(function)
+        self.signature = Signature(function)
+        self.tails = self.signature.tails
+        self.owners: dict[type, str] = {}  # of methods: the keys' part for the object's class
+        self.encoder = Encoder(options.precision)
+        self.key_function = options.key and callable_argument(options.key, "key")
+        self.prefix = _prefix(options.key_prefix, self.name)
+        encode, self.decode = _codec(options)
+        self.storing = Storing(
+            ttl=ttl_argument(options.ttl),
+            encode=encode,
+            wanted=options.cache_if and callable_argument(options.cache_if, "cache_if"),
+            lenient=True,
+        )
+        self.quick_hits: Callable[[], int] = int  # hits that the wrapper itself counts
+        self.restart: Callable[[str], object] = str  # tells the wrapper of another head
+        self.generation = -1
+        self.clear()
+
+    @property
+    def takes_one_text(self) -> bool:
+        """Whether the key of a str is `text_head` and that, and a result is as it is stored."""
+        is_single = self.signature.is_plain and len(self.signature.names) == 1
+        is_usual = self.key_function is None and self.decode is None
+        return is_single and is_usual and not self.signature.is_method
+
+    def key(self, args: tuple[Any, ...], named: dict[str, Any]) -> str:
+        """The key of a call. Raises UnkeyableError naming the argument that has no key."""
+        tail = None if named or self.key_function is not None else self.tails.get(len(args))
+        if tail is not None:
+            try:
+                key = self.head + self._quick(args + tail)
+            except Exception:  # the longer way says what is wrong, or finds nothing wrong
+                return self._slow_key(args, named)
+            if len(key) <= MAX_KEY and key.isascii():
+                return key
+        return self._slow_key(args, named)
+
+    def _quick(self, values: tuple[Any, ...]) -> str:
+        if not self.signature.is_method:
+            return self.encoder.quick(values)
+        if hasattr(values[0], "__cache_key__"):
+            raise KeyError
+        return self.owners[type(values[0])] + self.encoder.quick(values[1:])
+
+    def _slow_key(self, args: tuple[Any, ...], named: dict[str, Any]) -> str:
+        if self.key_function is not None:
+            own = self.key_function(*args, **named)
+            return bounded(self.head, self.encoder.all([own], ["key"]))
+        values, names = self.signature.bind(args, named), self.signature.names
+        if self.signature.is_method:
+            owner = self._owner(values[0])
+            return bounded(self.head, owner + self.encoder.all(values[1:], names[1:]))
+        return bounded(self.head, self.encoder.all(values, names))
+
+    def _owner(self, owner: Any) -> str:
+        """The class of a method's object, and the object itself if it has a __cache_key__."""
+        if isinstance(owner, type) or hasattr(owner, "__cache_key__"):
+            return self.encoder.one(owner)
+        if len(self.owners) < _MAX_OWNERS:
+            self.owners[type(owner)] = self.encoder.one(type(owner))
+        return self.encoder.one(type(owner))
+
+    def source(self, args: tuple[Any, ...], named: dict[str, Any]) -> Source:
+        return Source(
+            function=partial(self.function, *args, **named),
+            arguments=lambda _: (),
+            unpack=lambda result, _: [result],
+        )
+
+    async def load(
+        self, caller: Caller, key: str, seen: int, args: tuple[Any, ...], named: dict[str, Any]
+    ) -> Any:
+        """The result of a call that was missed after `seen`."""
+        self.misses += 1
+        source = self.source(args, named)
+        outcome = await self.cache._load_one(caller, key, source, self.storing, seen)
+        return self.result(outcome)
+
+    async def refresh(self, caller: Caller, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        key, started = self.key(args, named), perf_counter()
+        value = await caller.factory(self.source(args, named).function)
+        seconds = perf_counter() - started
+        self.cache._tiers.count_source(1, seconds)
+        outcome = await self.cache._loader.store(caller, key, value, self.storing, seconds)
+        return self.result(outcome)
+
+    def result(self, outcome: Outcome) -> Any:
+        """What the caller gets of an outcome."""
+        if outcome.refused is not None:
+            self.uncached += 1
+            if self.uncached == 1:
+                message = f"results of {self.name} are not cached: {outcome.refused}"
+                warnings.warn(message, RuntimeWarning, stacklevel=2)
+        if outcome.stored and self.decode is not None:
+            return self.decode(outcome.value)
+        return outcome.value
+
+    def clear(self) -> None:
+        self.generation += 1
+        self.head = f"{self.prefix}:{self.generation}:"
+        self.text_head = f"{self.head}{LAST_TAGS[str]}"  # before a str that is all
+        self.hits = self.misses = self.uncached = 0
+        self.restart(self.text_head)
+
+    def info(self) -> CacheInfo:
+        entries = self.cache.stats().entries
+        hits = self.hits + self.quick_hits()
+        return CacheInfo(hits, self.misses, None, entries, self.uncached)
+
+    def invalidate(self, *args: Any, **named: Any) -> bool:
+        return self.cache.delete(self.key(args, named))
+
+    def attributes(self) -> dict[str, Any]:
+        """What the wrapper carries."""
+        common = {
+            "cache_info": self.info,
+            "cache_clear": self.clear,
+            "cache_key": lambda *args, **named: self.key(args, named),
+            "invalidate": self.invalidate,
+        }
+        return common | (self._async_twins() if is_async(self.function) else self._blocking())
+
+    def _blocking(self) -> dict[str, Any]:
+        def refresh(*args: Any, **named: Any) -> Any:
+            return run_blocking(self.refresh(BLOCKING, args, named))
+
+        return {"refresh": refresh}
+
+    def _async_twins(self) -> dict[str, Any]:
+        async def refresh(*args: Any, **named: Any) -> Any:
+            return await self.refresh(self.cache._on_loop, args, named)
+
+        async def ainvalidate(*args: Any, **named: Any) -> bool:
+            return await self.cache.adelete(self.key(args, named))
+
+        async def acache_clear() -> None:
+            self.clear()
+
+        return {
+            "refresh": refresh,
+            "arefresh": refresh,
+            "ainvalidate": ainvalidate,
+            "acache_clear": acache_clear,
+        }
+
+
+def _text_wrapper(site: Site) -> Any:
+    """The wrapper of a function of one argument, quick where that is a str."""
+    wrapper = TextCall(site.cache._tiers, _any_wrapper(site), site.text_head)
+    site.quick_hits, site.restart = wrapper.hits, wrapper.restart
+    return wrapper
+
+
+def _any_wrapper(site: Site) -> Callable[..., Any]:
+    get, flights, missing = site.cache.get, site.cache._loader.flights, MISSING
+
+    def wrapper(*args: Any, **named: Any) -> Any:
+        seen, key = flights.step, site.key(args, named)
+        found = get(key, missing)
+        if found is missing:
+            return run_blocking(site.load(BLOCKING, key, seen, args, named))
+        site.hits += 1
+        return found if site.decode is None else site.decode(found)
+
+    return wrapper
+
+
+def _async_wrapper(site: Site) -> Callable[..., Any]:
+    cache, flights, decode = site.cache, site.cache._loader.flights, site.decode
+
+    async def wrapper(*args: Any, **named: Any) -> Any:
+        seen, key = flights.step, site.key(args, named)
+        found = await cache.aget(key, MISSING)
+        if found is MISSING:
+            return await site.load(cache._on_loop, key, seen, args, named)
+        site.hits += 1
+        return found if decode is None else decode(found)
+
+    return wrapper
+
+
+def _codec(options: Options) -> tuple[Callable[[Any], Any] | None, Callable[[Any], Any] | None]:
+    if (options.encode is None) != (options.decode is None):
+        raise TypeError("encode and decode: allowed are both or neither")
+    if options.type is None:
+        return options.encode, options.decode
+    if options.encode is not None:
+        raise TypeError("type: allowed only without encode and decode")
+    return codec_of(options.type)
+
+
+def _prefix(given: object, name: str) -> str:
+    prefix = name if given is None else given
+    if not isinstance(prefix, str):
+        raise TypeError(f"key_prefix={given!r} of type {type(given).__name__}: allowed is a str")
+    if not 1 <= len(prefix.encode(errors="replace")) <= _MAX_PREFIX:
+        raise ValueError(f"key_prefix={given!r}: allowed are 1 to {_MAX_PREFIX} bytes")
+    return prefix
+
+
+def _name(function: Any) -> str:
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{getattr(function, '__module__', None) or '__main__'}.{name}"

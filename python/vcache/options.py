@@ -1,0 +1,179 @@
+"""Where Redis is and what a cache is made of: validated, frozen records."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from .durations import Duration, parse_duration
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+__all__ = ["RedisOptions"]
+
+_SUPPORTED = (
+    "supported are redis://[user:password@]host[:port][/db] and unix://[user:password@]/path,"
+    " with ?db=, pool_size=, timeout= and connect_timeout="
+)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,19}")
+_QUERY = {"db": int, "pool_size": int, "timeout": str, "connect_timeout": str}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedisOptions:
+    """How to reach one Redis node, over TCP or, with `unix_socket`, over a Unix socket.
+
+    `timeout` and `connect_timeout` are durations; None takes those of the cache. Passwords are
+    never part of `repr` or of an error. Raises ConfigError naming the option that is not allowed.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 6379
+    unix_socket: str = ""
+    db: int = 0
+    username: str = ""
+    password: str = field(default="", repr=False)
+    pool_size: int = 16
+    timeout: Duration | None = None
+    connect_timeout: Duration | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("host", "unix_socket", "username"):
+            _check_text(name, getattr(self, name))
+        if not isinstance(self.password, str) or "\0" in self.password:
+            raise ConfigError("password: allowed is text without NUL")
+        if self.username and not self.password:
+            raise ConfigError(f"username={self.username!r}: allowed only with a password")
+        if not self.host and not self.unix_socket:
+            raise ConfigError("host='': allowed is a host name or address, or a unix_socket")
+        _check_range("port", self.port, 1, 65535)
+        _check_range("db", self.db, 0, 2**31 - 1)
+        _check_range("pool_size", self.pool_size, 1, 1024)
+        for name in ("timeout", "connect_timeout"):
+            if getattr(self, name) is not None:
+                parse_timeout(getattr(self, name), name)
+
+    @classmethod
+    def from_url(cls, url: str) -> RedisOptions:
+        """Options of a redis:// or unix:// URL. Raises ConfigError, never showing a password."""
+        scheme = url.partition("://")[0].lower() if "://" in url else ""
+        if scheme not in ("redis", "unix"):
+            shown = repr(scheme) if _SCHEME.fullmatch(scheme) else "unknown"
+            raise ConfigError(f"redis URL of scheme {shown}: {_SUPPORTED}")
+        from urllib.parse import urlsplit
+
+        try:
+            parts = urlsplit(url)
+            if "@" in parts.path + parts.query + parts.fragment:
+                raise ValueError("credentials with unescaped characters")
+            return cls(**(_address(parts) | _credentials(parts) | _query(parts)))
+        except ConfigError as error:
+            raise ConfigError(f"redis URL {scheme}://…: {error}") from None
+        except ValueError:  # its text may quote a part of a password that was not escaped
+            raise ConfigError(
+                f"redis URL {scheme}://… cannot be read; {_SUPPORTED};"
+                " special characters in user and password must be percent-encoded"
+            ) from None
+
+    @property
+    def address(self) -> str:
+        """The URL without user and password."""
+        if self.unix_socket:
+            return f"unix://{self.unix_socket}?db={self.db}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"redis://{host}:{self.port}/{self.db}"
+
+
+def parse_redis(value: object) -> RedisOptions | None:
+    """The argument `redis` of a cache as options; None stays None: memory only."""
+    if value is None or isinstance(value, RedisOptions):
+        return value
+    if isinstance(value, str):
+        return RedisOptions.from_url(value)
+    raise ConfigError(
+        f"redis of type {type(value).__name__}: allowed are None, RedisOptions and a URL;"
+        f" {_SUPPORTED}"
+    )
+
+
+def with_timeouts(options: RedisOptions, timeout: float, connect_timeout: float) -> RedisOptions:
+    """`options` with both timeouts in seconds, the given ones where it has none of its own."""
+    own, own_connect = options.timeout, options.connect_timeout
+    return replace(
+        options,
+        timeout=timeout if own is None else parse_timeout(own, "timeout"),
+        connect_timeout=(
+            connect_timeout
+            if own_connect is None
+            else parse_timeout(own_connect, "connect_timeout")
+        ),
+    )
+
+
+def parse_timeout(value: object, name: str) -> float:
+    """Seconds of a timeout, at least a millisecond and at most an hour; else a ConfigError."""
+    allowed = 'allowed is 1 ms to 1 hour, as seconds, a timedelta or text such as "250ms"'
+    try:
+        seconds = parse_duration(value, name, allowed=allowed)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(str(error)) from None
+    if not 0.001 <= seconds <= 3600:
+        raise ConfigError(f"{name}={value!r}: {allowed}")
+    return seconds
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str) or "\0" in value:
+        raise ConfigError(f"{name}={value!r}: allowed is text without NUL")
+
+
+def _check_range(name: str, value: object, least: int, most: int) -> None:
+    if type(value) is not int or not least <= value <= most:
+        raise ConfigError(f"{name}={value!r}: allowed is an int from {least} to {most}")
+
+
+def _address(parts: SplitResult) -> dict[str, Any]:
+    from urllib.parse import unquote
+
+    if parts.scheme.lower() == "unix":
+        # unix://user:password@/path and unix:///path
+        if parts.hostname or not parts.path.strip("/"):
+            raise ConfigError("no path to a socket; allowed is unix:///path")
+        return {"unix_socket": unquote(parts.path)}
+    address: dict[str, Any] = {"host": unquote(parts.hostname or ""), "port": parts.port or 6379}
+    db = parts.path.strip("/")
+    if db:
+        address["db"] = _number("db", db)
+    if parts.port == 0:
+        raise ConfigError("port=0: allowed is an int from 1 to 65535")
+    return address
+
+
+def _credentials(parts: SplitResult) -> dict[str, Any]:
+    from urllib.parse import unquote
+
+    return {"username": unquote(parts.username or ""), "password": unquote(parts.password or "")}
+
+
+def _query(parts: SplitResult) -> dict[str, Any]:
+    from urllib.parse import parse_qsl
+
+    if parts.fragment:
+        raise ConfigError("a fragment (#…) is not allowed; percent-encode special characters")
+    if not parts.query:
+        return {}
+    query: dict[str, Any] = {}
+    for name, text in parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True):
+        if name not in _QUERY:
+            raise ConfigError(f"query option {name!r}: allowed are {', '.join(_QUERY)}")
+        query[name] = _number(name, text) if _QUERY[name] is int else text
+    return query
+
+
+def _number(name: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise ConfigError(f"{name}={text!r}: allowed is a whole number")
+    return int(text)

@@ -1,0 +1,126 @@
+"""What a cache says of itself and of one entry: plain frozen records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+__all__ = ["Health", "Lookup", "Stats", "TierHealth"]
+
+Tier = Literal["memory", "redis", "source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Answer of `Cache.lookup`: the value and where it came from.
+
+    `value` is `vcache.MISSING` on a miss; `tier` is None then. `age` and `ttl` are seconds, `ttl`
+    None for an entry without expiry.
+    """
+
+    value: Any
+    hit: bool
+    tier: Tier | None
+    age: float | None
+    ttl: float | None
+    stale: bool
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TierHealth:
+    """Outcome of one probe: written, read back, and how many seconds that took."""
+
+    ok: bool
+    seconds: float
+    error: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Outcome of `Cache.healthy`; true when every tier that is configured answered."""
+
+    memory: TierHealth | None
+    redis: TierHealth | None
+
+    @property
+    def ok(self) -> bool:
+        return all(tier is None or tier.ok for tier in (self.memory, self.redis))
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts since the cache was made; `hits + misses == requests` always.
+
+    Rates are shares of all requests, so `memory_hit_rate + redis_hit_rate == hit_rate`. Sizes are
+    bytes, times are seconds, `cost_saved` is in the unit that `cost=` was given in. `latency` is by
+    operation and tier, `groups` by the part of a key before its first ":".
+    """
+
+    hits: int
+    misses: int
+    hit_rate: float
+    memory_hit_rate: float
+    redis_hit_rate: float
+    coalesced: int
+    mismatch: int
+    pinned_bytes: int
+    memory_hits: int
+    redis_hits: int
+    source_calls: int
+    requests: int
+    evictions: int
+    expired: int
+    errors: int
+    skipped: int
+    entries: int
+    memory_bytes: int
+    memory_limit: int
+    stale_served: int
+    cost_saved: float
+    seconds_saved: float
+    latency: dict[str, Any]
+    groups: dict[str, Any]
+    policy: dict[str, Any]
+    model: dict[str, Any] | None
+    redis: dict[str, Any] | None
+
+    @classmethod
+    def from_counters(cls, counters: Mapping[str, Any]) -> Stats:
+        """Stats of the core's raw numbers; totals and rates are worked out here."""
+        memory_hits, redis_hits = counters["memory_hits"], counters["redis_hits"]
+        hits, misses = memory_hits + redis_hits, counters["misses"]
+        requests = hits + misses
+        derived = {
+            "hits": hits,
+            "requests": requests,
+            "hit_rate": _share(hits, requests),
+            "memory_hit_rate": _share(memory_hits, requests),
+            "redis_hit_rate": _share(redis_hits, requests),
+        }
+        given = {
+            field.name: counters.get(field.name, _ABSENT.get(field.name)) for field in fields(cls)
+        }
+        return cls(**(given | derived))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as a dict, with rates as text such as "80.00%"."""
+        numbers = asdict(self)
+        for name in ("hit_rate", "memory_hit_rate", "redis_hit_rate"):
+            numbers[name] = f"{numbers[name]:.2%}"
+        return numbers
+
+
+# What the core does not count yet: nothing is served stale, and there is no model.
+_ABSENT: dict[str, Any] = {"stale_served": 0, "model": None, "redis": None}
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

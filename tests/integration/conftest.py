@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from redis_server import RedisServer, is_installed
+
+from vcache import Cache
+
+DEADLINE = 20.0  # seconds that a server may take to be noticed
+
+Eventually = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of this test's own."""
+    if not is_installed():
+        pytest.skip("redis-server is not installed")
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make_cache(redis_server: RedisServer) -> Iterator[Callable[..., Cache]]:
+    """Makes caches on the server, closed after the test."""
+    caches: list[Cache] = []
+
+    def make(**arguments: object) -> Cache:
+        defaults: dict[str, object] = {"redis": redis_server.url, "timeout": 0.25, "jitter": 0.0}
+        caches.append(Cache(**(defaults | arguments)))  # type: ignore[arg-type]
+        return caches[-1]
+
+    yield make
+    for cache in caches:
+        cache.close()
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Polls until a condition holds, and fails after the deadline."""
+
+    def poll(condition: Callable[[], object]) -> None:
+        until = time.monotonic() + DEADLINE
+        while not condition():
+            assert time.monotonic() < until, "did not come to hold"
+            time.sleep(0.01)
+
+    return poll

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vcache import Cache, RedisOptions
+from vcache.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("redis://db", {"host": "db"}),
+        ("redis://127.0.0.1:7000", {"port": 7000}),
+        ("redis://db/3", {"host": "db", "db": 3}),
+        ("REDIS://db:1/2", {"host": "db", "port": 1, "db": 2}),
+        ("redis://[::1]:6380/1", {"host": "::1", "port": 6380, "db": 1}),
+        ("redis://u:p%40%2F%3A@db", {"host": "db", "username": "u", "password": "p@/:"}),
+        ("redis://:secret@db", {"host": "db", "password": "secret"}),
+        ("redis://db/1?db=2", {"host": "db", "db": 2}),
+        ("redis://db?pool_size=4", {"host": "db", "pool_size": 4}),
+        (
+            "redis://db?timeout=50ms&connect_timeout=1s",
+            {"host": "db", "timeout": "50ms", "connect_timeout": "1s"},
+        ),
+        ("unix:///run/redis.sock", {"unix_socket": "/run/redis.sock"}),
+        ("unix://u:p@/run/my%20redis?db=5",
+         {"unix_socket": "/run/my redis", "username": "u", "password": "p", "db": 5}),
+    ],
+)  # fmt: skip
+def test_url(url: str, wanted: dict[str, Any]) -> None:
+    assert RedisOptions.from_url(url) == RedisOptions(**wanted)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("rediss://db", "scheme 'rediss'.*supported are redis://"),
+        ("redis+cluster://db", "supported are"),
+        ("redis+sentinel://db", "supported are"),
+        ("http://db", "supported are"),
+        ("db:6379", "supported are"),
+        ("", "supported are"),
+        ("redis://", "host=''"),
+        ("redis://db:0", "port=0"),
+        ("redis://db:70000", "cannot be read"),
+        ("redis://db/x", "db='x'.*whole number"),
+        ("redis://db?colour=red", "'colour'.*allowed are db, pool_size"),
+        ("redis://db?pool_size=0", "pool_size=0.*1 to 1024"),
+        ("redis://db?timeout=soon", "timeout='soon'.*1 ms to 1 hour"),
+        ("redis://db?timeout=0", "timeout='0'"),
+        ("redis://db#1", "fragment"),
+        ("unix://db/run", "unix:///path"),
+        ("unix://", "unix:///path"),
+        ("redis://user@db", "username='user'.*only with a password"),
+    ],
+)
+def test_bad_url(url: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        RedisOptions.from_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://u:hunter2@db:x",
+        "redis://u:hun/ter2@db",
+        "redis://u:hun?ter2@db",
+        "redis://u:hun?ter2=1@db",
+        "redis://u:hun#ter2@db",
+        "redis://u:hunter2@db/x",
+        "redis://u:hunter2@db?colour=1",
+        "redis://u:hunter2@[db",
+        "rediss://u:hunter2@db",
+        "u:hunter2@db://",
+    ],
+)
+def test_no_error_shows_a_password(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Cache(redis=url)
+    assert "hun" not in str(caught.value)
+    assert "ter2" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_no_repr_shows_a_password() -> None:
+    options = RedisOptions(username="u", password="hunter2")
+    assert "hunter2" not in repr(options)
+    with Cache(redis="redis://u:hunter2@127.0.0.1:1/3") as cache:
+        assert "hunter2" not in repr(cache)
+        assert "redis://127.0.0.1:1/3" in repr(cache)
+
+
+@pytest.mark.parametrize(
+    ("options", "address"),
+    [
+        ({}, "redis://127.0.0.1:6379/0"),
+        ({"host": "::1", "db": 2}, "redis://[::1]:6379/2"),
+        ({"unix_socket": "/run/r"}, "unix:///run/r?db=0"),
+    ],
+)
+def test_address(options: dict[str, Any], address: str) -> None:
+    assert RedisOptions(**options).address == address
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("host", ""),
+        ("host", 5),
+        ("host", "a\0b"),
+        ("port", 0),
+        ("port", 65536),
+        ("port", "6379"),
+        ("port", True),
+        ("db", -1),
+        ("db", 1.0),
+        ("pool_size", 0),
+        ("pool_size", 1025),
+        ("unix_socket", b"/run"),
+        ("timeout", 0),
+        ("timeout", "2h"),
+        ("timeout", []),
+        ("connect_timeout", float("nan")),
+    ],
+)
+def test_bad_option(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name}=.*allowed") as caught:
+        RedisOptions(**{name: value})
+    assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize("password", [5, "a\0b", b"x"])
+def test_bad_password_is_not_shown(password: Any) -> None:
+    with pytest.raises(ConfigError, match="^password: allowed is text"):
+        RedisOptions(password=password)
+
+
+@pytest.mark.parametrize("redis", [["redis://a", "redis://b"], 5, b"redis://a", object()])
+def test_bad_redis_argument(redis: Any) -> None:
+    with pytest.raises(ConfigError, match=f"redis of type {type(redis).__name__}: allowed"):
+        Cache(redis=redis)
+
+
+def test_timeouts_of_the_options_win_over_those_of_the_cache() -> None:
+    own = RedisOptions(port=1, timeout="50ms")
+    with Cache(redis=own, timeout=1.0, connect_timeout="2s") as cache:
+        options = cache._config.redis
+    assert options is not None
+    assert (options.timeout, options.connect_timeout) == (0.05, 2.0)
