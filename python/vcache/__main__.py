@@ -1,0 +1,32 @@
+"""`python -m vcache`: the commands of vcache."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from . import __version__
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command that the first argument names with the rest; its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(prog="python -m vcache")
+    parser.add_argument("--version", action="version", version=f"vcache {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser(
+        "demo", add_help=False, help="embed, cache and search real text, cold and hot (see --help)"
+    )
+    parser.parse_args(given[:1])
+    return _demo(given[1:])
+
+
+def _demo(arguments: list[str]) -> int:
+    from .demo.run import main as run_demo
+
+    return int(run_demo(arguments) or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
