@@ -1,5 +1,6 @@
 #include "bindings/keys.hpp"
 #include "bindings/memory_hit.hpp"
+#include "bindings/views.hpp"
 
 namespace vcache::bindings {
 
@@ -200,6 +201,7 @@ int init(PyObject* object, PyObject* args, PyObject* kwargs) {
 }
 
 void dealloc(PyObject* object) {
+  release_idle_views();
   Py_CLEAR(as_base(object)->core_object);
   Py_TYPE(object)->tp_free(object);
 }

@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "bindings/cache_calls.hpp"
+#include "bindings/views.hpp"
 
 namespace vcache::bindings {
 
@@ -105,6 +106,7 @@ py::object tier_health(bool ok, double seconds, const std::string& error) {
 
 py::dict stats(Core& core) {
   using py::literals::operator""_a;
+  release_idle_views();
   const l1::ShardStats memory = core.cache.memory().stats();
   const cache::Counters::Snapshot counted = core.cache.counters().snapshot();
   const cache::Tally& total = counted.total;

@@ -3,6 +3,7 @@
 #include "bindings/cache_calls.hpp"
 #include "bindings/keys.hpp"
 #include "bindings/values.hpp"
+#include "bindings/views.hpp"
 
 namespace vcache::bindings {
 
@@ -191,6 +192,7 @@ void clear(Core& core) {
 }
 
 void close(Core& core) {
+  release_idle_views();
   const py::gil_scoped_release released;
   core.cache.close();
 }

@@ -22,17 +22,24 @@ namespace vcache::bindings {
   return key_view_checked(key);
 }
 
-// The keys of a batch, alive as long as this is, whatever happens to the caller's sequence.
+// The keys of a batch, alive as long as this is, whatever happens to the caller's sequence. Made
+// and destroyed with the GIL.
 class KeyBatch {
  public:
   // Takes any iterable but str and bytes. Throws PythonError.
   explicit KeyBatch(PyObject* keys);
+  ~KeyBatch() { release(); }
+  KeyBatch(const KeyBatch&) = delete;
+  KeyBatch& operator=(const KeyBatch&) = delete;
 
   [[nodiscard]] std::span<const std::string_view> views() const noexcept { return views_; }
   [[nodiscard]] std::size_t size() const noexcept { return views_.size(); }
 
  private:
-  PyOwned tuple_;
+  void take(PyObject* const* items, std::size_t count);
+  void release() noexcept;
+
+  std::vector<PyObject*> keys_;  // a reference each
   std::vector<std::string_view> views_;
 };
 

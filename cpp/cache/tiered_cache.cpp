@@ -40,15 +40,17 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 void prefetch_payload(const l1::Entry& entry) noexcept {
   constexpr std::size_t kLine = 64;
-  constexpr std::size_t kLines = 4;  // the hardware follows from there
-  const std::byte* payload = entry.payload().data();
-  for (std::size_t i = 0; i < kLines; ++i) __builtin_prefetch(payload + i * kLine);
+  constexpr std::size_t kMost = 32 * kLine;  // the hardware follows from there
+  const base::ByteView payload = entry.payload();
+  const std::size_t size = std::min(payload.size(), kMost);
+  for (std::size_t at = 0; at < size; at += kLine) __builtin_prefetch(payload.data() + at);
 }
 
 Tally hit_in_redis(const l1::Entry& entry) noexcept {
+  const l1::Costs costs = entry.costs();
   return {.redis_hits = 1,
-          .cost_saved = static_cast<double>(entry.cost),
-          .seconds_saved = static_cast<double>(entry.seconds)};
+          .cost_saved = static_cast<double>(costs.cost),
+          .seconds_saved = static_cast<double>(costs.seconds)};
 }
 
 }  // namespace
@@ -188,12 +190,13 @@ void TieredCache::gather_row(const Located& from, const VectorRows& rows, std::s
 void TieredCache::refuse_row(const l1::Entry& entry, Tier tier, const VectorRows& rows,
                              std::size_t place) {
   clear_row(rows, place);
+  const l1::Costs costs = entry.costs();
   counters_.add(entry.group, {.memory_hits = tier == Tier::kMemory ? -1 : 0,
                               .redis_hits = tier == Tier::kRedis ? -1 : 0,
                               .misses = 1,
                               .mismatch = 1,
-                              .cost_saved = -static_cast<double>(entry.cost),
-                              .seconds_saved = -static_cast<double>(entry.seconds)});
+                              .cost_saved = -static_cast<double>(costs.cost),
+                              .seconds_saved = -static_cast<double>(costs.seconds)});
 }
 
 base::Error TieredCache::put(std::string_view key, const base::ValueView& value,

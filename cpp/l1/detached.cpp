@@ -14,10 +14,11 @@ EntryRef make_detached(std::string_view key, const base::ValueView& value) {
     arena->release();
     return {};
   }
-  Entry* entry = Entry::create(memory, *arena, key, value);
+  Entry* entry = Entry::create(memory, *arena, key, value, 1);
   entry->fill(value.payload);
   entry->expires.store(kNever, std::memory_order_relaxed);
   arena->pinned_bytes.store(entry->block_bytes(), std::memory_order_relaxed);
+  (void)entry->retire();  // no index holds it
   return EntryRef(entry);
 }
 

@@ -16,37 +16,50 @@ namespace vcache::l1 {
 
 inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
+// What a miss of an entry costs.
+struct Costs {
+  float cost = 0;     // in the caller's unit
+  float seconds = 0;  // measured
+
+  [[nodiscard]] bool any() const noexcept { return cost > 0 || seconds > 0; }
+};
+
 // One cached value and its bookkeeping, in one block of an arena:
-//   Entry | key | shape (2 to 4 dimensions only) | metadata | padding to 16 | payload
-// Everything but `references` and `expires` is constant once the entry is published. The index
-// holds one reference and every view one; the last one out frees the block.
+//   Entry | key | shape (2 to 4 dimensions only) | costs | metadata | padding to 16 | payload
+// where costs and metadata, each at a multiple of 4, are there only when they say something.
+// Everything but the counts and `expires` is constant once the entry is published.
+//
+// Ownership: the index holds the entry, and so does each view; the last one out frees the block.
+// Views are taken under the shard's lock and given back without it, so the two are counted apart:
+// `pins` is plain, `balance` is what the index and the counted pins are worth, less the views given
+// back. It is 0 only once the index has let go, which adds the pins that are left.
 struct Entry {
   store::Arena* arena;
-  std::atomic<std::uint32_t> references;
-  std::uint32_t id;
   std::int64_t created;               // steady nanoseconds
   std::atomic<std::int64_t> expires;  // steady nanoseconds; kNever: no expiry
+  std::atomic<std::uint32_t> balance;
+  std::uint32_t pins;  // guarded by the shard's lock
   std::uint32_t payload_bytes;
-  std::uint32_t metadata_bytes;
   std::uint16_t key_bytes;
   metrics::GroupId group;
   base::ValueKind kind;
   base::DType dtype;
   std::uint8_t ndim;
-  float cost;
-  float seconds;
+  std::uint8_t extras;  // kHasCosts, kHasMetadata
 
   [[nodiscard]] static std::size_t bytes_for(std::string_view key,
                                              const base::ValueView& value) noexcept;
-  // Lays out everything but the payload and the identity; `memory` is of bytes_for() bytes.
+  // Lays out everything but the payload and the identity; `memory` is of bytes_for() bytes. Held
+  // by the index and by `views` views.
   static Entry* create(void* memory, store::Arena& arena, std::string_view key,
-                       const base::ValueView& value) noexcept;
+                       const base::ValueView& value, std::uint32_t views) noexcept;
 
   [[nodiscard]] std::string_view key() const noexcept {
-    return {reinterpret_cast<const char*>(this + 1), key_bytes};
+    return {reinterpret_cast<const char*>(this) + kKeyOffset, key_bytes};
   }
-  [[nodiscard]] base::ByteView metadata() const noexcept {
-    return {data() + metadata_offset(), metadata_bytes};
+  [[nodiscard]] base::ByteView metadata() const noexcept;
+  [[nodiscard]] Costs costs() const noexcept {
+    return (extras & kHasCosts) == 0 ? Costs{} : read<Costs>(costs_offset());
   }
   [[nodiscard]] base::ByteView payload() const noexcept {
     return {data() + payload_offset(), payload_bytes};
@@ -62,28 +75,72 @@ struct Entry {
     return store::Arena::block_bytes(payload_offset() + payload_bytes);
   }
 
+  // One more view. Requires: the shard's lock.
+  void pin() noexcept {
+    if (++pins == kMostPins) settle();
+  }
+  // Whether a view is held. Requires: the shard's lock, under which only views can go.
+  [[nodiscard]] bool viewed() const noexcept {
+    return balance.load(std::memory_order_acquire) + pins != kHeld;
+  }
+  // The index lets go; true when no view is left. Requires: the shard's lock.
+  [[nodiscard]] bool retire() noexcept {
+    return balance.fetch_sub(kHeld - pins, std::memory_order_acq_rel) == kHeld - pins;
+  }
+
  private:
+  static constexpr std::size_t kKeyOffset = 44;  // right after the last member
+  static constexpr std::uint8_t kHasCosts = 1;
+  static constexpr std::uint8_t kHasMetadata = 2;
+  static constexpr std::uint32_t kHeld = 1U << 30;      // what being held by the index is worth
+  static constexpr std::uint32_t kMostPins = 1U << 28;  // so that views cannot use that up
+
+  [[nodiscard]] static std::uint8_t extras_of(const base::ValueView& value) noexcept;
+  void settle() noexcept {
+    balance.fetch_add(pins, std::memory_order_relaxed);
+    pins = 0;
+  }
   [[nodiscard]] const std::byte* data() const noexcept {
     return reinterpret_cast<const std::byte*>(this);
   }
+  template <class T>
+  [[nodiscard]] T read(std::size_t at) const noexcept {
+    T value;
+    std::memcpy(&value, data() + at, sizeof value);
+    return value;
+  }
+  [[nodiscard]] static std::size_t aligned(std::size_t offset) noexcept {
+    return (offset + 3) & ~std::size_t{3};
+  }
   [[nodiscard]] std::size_t shape_offset() const noexcept {
-    return sizeof(Entry) + ((std::size_t{key_bytes} + 3) & ~std::size_t{3});
+    return aligned(kKeyOffset + key_bytes);
+  }
+  [[nodiscard]] std::size_t costs_offset() const noexcept {
+    return shape_offset() + (ndim < 2 ? 0 : std::size_t{4} * ndim);
   }
   [[nodiscard]] std::size_t metadata_offset() const noexcept {
-    return ndim < 2 ? sizeof(Entry) + key_bytes : shape_offset() + std::size_t{4} * ndim;
+    return costs_offset() + ((extras & kHasCosts) == 0 ? 0 : sizeof(Costs));
+  }
+  [[nodiscard]] std::size_t head_bytes() const noexcept {
+    if (extras == 0 && ndim < 2) return kKeyOffset + key_bytes;
+    const std::size_t metadata = metadata_offset();
+    if ((extras & kHasMetadata) == 0) return metadata;
+    return metadata + sizeof(std::uint32_t) + read<std::uint32_t>(metadata);
   }
   // Blocks start 8 bytes past a multiple of 16, so that this is where a multiple of 16 lies.
-  [[nodiscard]] std::size_t payload_offset() const noexcept {
-    return ((metadata_offset() + metadata_bytes + 8 + 15) & ~std::size_t{15}) - 8;
+  [[nodiscard]] static std::size_t payload_after(std::size_t head) noexcept {
+    return ((head + 8 + 15) & ~std::size_t{15}) - 8;
   }
+  [[nodiscard]] std::size_t payload_offset() const noexcept { return payload_after(head_bytes()); }
+
 };
-static_assert(sizeof(Entry) == 56);
+static_assert(sizeof(Entry) == 48);
 
 // Shared ownership of an entry. A view holds one; move-only.
 class EntryRef {
  public:
   EntryRef() = default;
-  // Takes over a reference that the caller has counted; empty for nullptr.
+  // Takes over a view that the caller has counted; empty for nullptr.
   explicit EntryRef(Entry* counted) noexcept : entry_(counted) {}
   EntryRef(EntryRef&& other) noexcept : entry_(std::exchange(other.entry_, nullptr)) {}
   EntryRef& operator=(EntryRef&& other) noexcept {
@@ -101,17 +158,17 @@ class EntryRef {
   const Entry* operator->() const noexcept { return entry_; }
   // As the constructor. Requires: empty.
   void adopt(Entry* counted) noexcept { entry_ = counted; }
-  // Hands the reference to the caller, who gives it back with drop().
+  // Hands the view to the caller, who gives it back with drop().
   [[nodiscard]] Entry* release() noexcept { return std::exchange(entry_, nullptr); }
 
-  // Gives back one reference, from any thread.
+  // Gives back one view, from any thread.
   static void drop(Entry* entry) noexcept {
-    if (entry->references.fetch_sub(1, std::memory_order_acq_rel) == 1) free(entry);
+    if (entry->balance.fetch_sub(1, std::memory_order_acq_rel) == 1) free(entry);
   }
-
- private:
+  // Frees an entry that neither the index nor a view holds any more, but did since it left.
   static void free(Entry* entry) noexcept;
 
+ private:
   Entry* entry_ = nullptr;
 };
 

@@ -28,12 +28,13 @@ void prefetch_header(const Entry* entry) noexcept {
   const auto* line = reinterpret_cast<const char*>(entry);
   __builtin_prefetch(line, 1);
   __builtin_prefetch(line + 64);
+  __builtin_prefetch(line + 104);
 }
 
 policy::Candidate candidate_of(const Entry& entry, std::uint64_t hash) noexcept {
   return {.key_hash = hash,
           .bytes = static_cast<std::uint32_t>(entry.block_bytes()),
-          .cost = entry.cost};
+          .cost = entry.costs().cost};
 }
 
 }  // namespace
@@ -90,7 +91,7 @@ EntryRef Shard::peek(const Probe& probe, std::int64_t now) {
   const base::SpinLock lock(mutex_);
   const EntryId id = lookup_live(probe, now);
   if (id == kNoEntry) return {};
-  entries_[id]->references.fetch_add(1, std::memory_order_relaxed);
+  entries_[id]->pin();
   return EntryRef(entries_[id]);
 }
 
@@ -101,12 +102,11 @@ Entry* Shard::insert(std::string_view key, const base::ValueView& value,
   {
     const base::SpinLock lock(mutex_);
     prefetch(publication.hash);  // read by publish(), after the copy
-    entry = reserve(key, value);
+    entry = reserve(key, value, pins);
     if (entry == nullptr) {
       drop({.key = key, .hash = publication.hash});
       return nullptr;
     }
-    entry->references.store(1 + pins, std::memory_order_relaxed);
     if (small) {
       entry->fill(value.payload);
       publish(entry, publication);
@@ -126,7 +126,7 @@ void Shard::prefetch(std::uint64_t hash) const {
 }
 
 // Memory for a value, all but the payload written; nullptr when the shard declines it.
-Entry* Shard::reserve(std::string_view key, const base::ValueView& value) {
+Entry* Shard::reserve(std::string_view key, const base::ValueView& value, std::uint32_t pins) {
   const std::size_t bytes = Entry::bytes_for(key, value);
   raise_arena_limit();
   const bool fits = store::Arena::block_bytes(bytes) <= limits_.bytes;
@@ -135,7 +135,7 @@ Entry* Shard::reserve(std::string_view key, const base::ValueView& value) {
     evict_one();
     memory = arena_->allocate(bytes);
   }
-  if (memory != nullptr) return Entry::create(memory, *arena_, key, value);
+  if (memory != nullptr) return Entry::create(memory, *arena_, key, value, pins);
   ++counters_.declined;
   return nullptr;
 }
@@ -226,14 +226,14 @@ Shard::EntryId Shard::lookup_live(const Probe& probe, std::int64_t now) {
 // Pins the entry and counts the hit; publish() made room for its group.
 Entry* Shard::hit(EntryId id) noexcept {
   Entry* entry = entries_[id];
-  entry->references.fetch_add(1, std::memory_order_relaxed);
+  entry->pin();
   notes_[note_count_++] = id;
   if (note_count_ == kNotes) drain_notes();
   ++counters_.hits;
   ++counters_.group_hits[entry->group];
-  if (entry->cost > 0 || entry->seconds > 0) {
-    counters_.cost_saved += static_cast<double>(entry->cost);
-    counters_.seconds_saved += static_cast<double>(entry->seconds);
+  if (const Costs costs = entry->costs(); costs.any()) {
+    counters_.cost_saved += static_cast<double>(costs.cost);
+    counters_.seconds_saved += static_cast<double>(costs.seconds);
   }
   return entry;
 }
@@ -253,15 +253,13 @@ Shard::EntryId Shard::new_id(Entry* entry) {
     free_ids_.pop_back();
     entries_[id] = entry;
   }
-  entry->id = id;
   return id;
 }
 
 void Shard::replace(EntryId id, Entry* entry) {
   Entry* older = entries_[id];
-  entry->id = id;
   entries_[id] = entry;
-  unpin(older);
+  let_go(older);
 }
 
 // Takes an entry that the policy no longer holds out of the index.
@@ -270,20 +268,20 @@ void Shard::remove(EntryId id) noexcept {
   index_.erase(hash_of(*entry), id);
   entries_[id] = nullptr;
   free_ids_.push_back(id);
-  unpin(entry);
+  let_go(entry);
 }
 
-// Gives back the index' reference. New ones are only taken under mutex_, so a count of one stays.
-void Shard::unpin(Entry* entry) noexcept {
+// Frees an entry that left the index, or leaves that to its last view.
+void Shard::let_go(Entry* entry) noexcept {
   const std::size_t bytes = entry->block_bytes();
   used_bytes_ -= bytes;
-  if (entry->references.load(std::memory_order_acquire) == 1) {
+  if (!entry->viewed()) {
     arena_->free(entry);
     return;
   }
   arena_->pinned_bytes.fetch_add(bytes, std::memory_order_relaxed);
   arena_->retain();
-  EntryRef::drop(entry);
+  if (entry->retire()) EntryRef::free(entry);
 }
 
 void Shard::evict_one() {

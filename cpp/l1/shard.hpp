@@ -71,7 +71,7 @@ class Shard {
   [[nodiscard]] EntryRef peek(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
 
   // Copies the value in, in place of an older one under the key, and evicts to the limits. The
-  // entry comes with `pins` references of the caller's; nullptr when the shard declines it, in
+  // entry comes with `pins` views of the caller's; nullptr when the shard declines it, in
   // which case nothing is left under the key.
   Entry* insert(std::string_view key, const base::ValueView& value, const Publication& publication,
                 std::uint32_t pins) VCACHE_EXCLUDES(mutex_);
@@ -86,8 +86,8 @@ class Shard {
   using EntryId = policy::EntryId;
 
   void prefetch(std::uint64_t hash) const VCACHE_REQUIRES(mutex_);
-  [[nodiscard]] Entry* reserve(std::string_view key, const base::ValueView& value)
-      VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] Entry* reserve(std::string_view key, const base::ValueView& value,
+                               std::uint32_t pins) VCACHE_REQUIRES(mutex_);
   void publish(Entry* entry, const Publication& publication) VCACHE_REQUIRES(mutex_);
   void drop(const Probe& probe) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] EntryId lookup(const Probe& probe) const VCACHE_REQUIRES(mutex_);
@@ -99,7 +99,7 @@ class Shard {
   [[nodiscard]] EntryId new_id(Entry* entry) VCACHE_REQUIRES(mutex_);
   void replace(EntryId id, Entry* entry) VCACHE_REQUIRES(mutex_);
   void remove(EntryId id) noexcept VCACHE_REQUIRES(mutex_);
-  void unpin(Entry* entry) noexcept VCACHE_REQUIRES(mutex_);
+  void let_go(Entry* entry) noexcept VCACHE_REQUIRES(mutex_);
   void evict_one() VCACHE_REQUIRES(mutex_);
   void evict_to_limits() VCACHE_REQUIRES(mutex_);
   void sweep_one(std::int64_t now) VCACHE_REQUIRES(mutex_);

@@ -36,6 +36,8 @@ Ttl = Duration | None | DefaultType
 
 _MAX_METADATA = 64 * 1024
 
+_VECTOR_DTYPES = {"float32", "float16", "float64", "int8", "uint8", "int32", "int64"}
+
 
 def key_list(keys: Iterable[Key]) -> Sequence[Key]:
     """The keys as a list or tuple, which may be the argument itself."""
@@ -94,6 +96,8 @@ def dim_argument(value: object) -> int | None:
 
 def dtype_name(value: Any) -> str:
     """Name of a dtype of this machine's byte order."""
+    if type(value) is str and value in _VECTOR_DTYPES:
+        return value
     try:
         dtype = np.dtype(value)
     except (TypeError, ValueError):

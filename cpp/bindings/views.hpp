@@ -1,0 +1,15 @@
+#pragma once
+
+#include "bindings/python.hpp"
+#include "l1/entry.hpp"
+
+namespace vcache::bindings {
+
+// A read-only array over the payload of a vector entry, which it keeps alive; nullptr with an
+// exception set when there is no memory.
+[[nodiscard]] PyObject* view_of(l1::EntryRef entry) noexcept;
+
+// Lets go of the entries that only arrays kept for reuse still pin.
+void release_idle_views() noexcept;
+
+}  // namespace vcache::bindings
