@@ -12,7 +12,8 @@ namespace vcache::cache {
 
 // Keeps memory from holding a value older than what Redis got: a reader that fetched before or
 // while a writer wrote must not leave its copy behind. Writers mark the stripe of each key as being
-// written; a fill counts only when no write began or ran between its fetch and its insertion.
+// written; a fill counts only when no write began or ran between its fetch and its insertion, which
+// is asked under the lock that the insertion holds.
 // Lock-free; thread-safe.
 class FillGuard {
  public:
@@ -27,7 +28,7 @@ class FillGuard {
   [[nodiscard]] Token begin_fill(std::string_view key) const noexcept {
     return {.stripe = stripes_[stripe_of(key)].load(), .epoch = epoch_.load()};
   }
-  // True when a copy fetched since begin_fill() may stay in memory. Call after its insertion.
+  // True when a copy fetched since begin_fill() may enter memory now.
   [[nodiscard]] bool may_keep(std::string_view key, const Token& token) const noexcept {
     return writers(token.stripe) == 0 && stripes_[stripe_of(key)].load() == token.stripe &&
            epoch_.load() == token.epoch;

@@ -66,12 +66,11 @@ class TieredCache::Promotion final : public l2::FetchSink {
   }
 
   void on_value(std::size_t index, const l2::StoredValue& stored) noexcept override {
-    Located& located = out_[places_[index]];
-    const base::Nanos lifetime = lifetime_of(stored);
-    located.entry = cache_.memory_.insert_pinned(keys_[index], stored.value, lifetime, stored.age);
-    if (!cache_.fills_.may_keep(keys_[index], tokens_[index])) cache_.memory_.erase(keys_[index]);
-    if (!located.entry) located.entry = l1::make_detached(keys_[index], stored.value);
-    if (located.entry) located.tier = Tier::kRedis;
+    try {
+      promote(index, stored);
+    } catch (const std::bad_alloc&) {
+      out_[places_[index]] = {};  // a miss
+    }
   }
 
   void on_absent(std::size_t, l2::Outcome outcome) noexcept override {
@@ -83,6 +82,33 @@ class TieredCache::Promotion final : public l2::FetchSink {
   [[nodiscard]] const Tally& tally() const noexcept { return tally_; }
 
  private:
+  // Open while nobody has written to the key since its fetch began.
+  class Unwritten final : public l1::Gate {
+   public:
+    Unwritten(const FillGuard& fills, std::string_view key, const FillGuard::Token& token)
+        : fills_(fills), key_(key), token_(token) {}
+    [[nodiscard]] bool is_open() const noexcept override { return fills_.may_keep(key_, token_); }
+
+   private:
+    const FillGuard& fills_;
+    const std::string_view key_;
+    const FillGuard::Token& token_;
+  };
+
+  // The reader gets what Redis had, whether or not memory keeps it.
+  void promote(std::size_t index, const l2::StoredValue& stored) {
+    const std::string_view key = keys_[index];
+    Located& located = out_[places_[index]];
+    const base::Nanos lifetime = lifetime_of(stored);
+    const Unwritten gate(cache_.fills_, key, tokens_[index]);
+    located.entry = cache_.memory_.insert_pinned(key, stored.value, lifetime, stored.age, gate);
+    if (!located.entry) {
+      located.entry = l1::make_detached(key, stored.value,
+                                        cache_.memory_.identity_of(key, lifetime, stored.age));
+    }
+    if (located.entry) located.tier = Tier::kRedis;
+  }
+
   [[nodiscard]] base::Nanos lifetime_of(const l2::StoredValue& stored) const noexcept {
     const Ttl remaining =
         stored.remaining < base::Millis{0} ? Ttl() : Ttl(base::Nanos(stored.remaining));
@@ -151,6 +177,7 @@ base::Error TieredCache::get_vectors(std::span<const std::string_view> keys, con
                                      Tier& slowest) {
   thread_local std::vector<l1::EntryRef> scratch;
   std::vector<l1::EntryRef>& found = scratch;
+  found.clear();  // what a failed call left
   found.resize(keys.size());
   memory_.find_many(keys, found);
   std::vector<std::uint32_t> missing;

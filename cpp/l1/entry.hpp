@@ -24,6 +24,13 @@ struct Costs {
   [[nodiscard]] bool any() const noexcept { return cost > 0 || seconds > 0; }
 };
 
+// When an entry was made and ends, and whom it is counted for.
+struct Identity {
+  std::int64_t created = 0;       // steady nanoseconds
+  std::int64_t expires = kNever;  // steady nanoseconds
+  metrics::GroupId group = 0;
+};
+
 // One cached value and its bookkeeping, in one block of an arena:
 //   Entry | key | shape (2 to 4 dimensions only) | costs | metadata | padding to 16 | payload
 // where costs and metadata, each at a multiple of 4, are there only when they say something.
@@ -54,6 +61,11 @@ struct Entry {
   static Entry* create(void* memory, store::Arena& arena, std::string_view key,
                        const base::ValueView& value, std::uint32_t views) noexcept;
 
+  void identify(const Identity& identity) noexcept {
+    created = identity.created;
+    expires.store(identity.expires, std::memory_order_relaxed);
+    group = identity.group;
+  }
   [[nodiscard]] std::string_view key() const noexcept {
     return {reinterpret_cast<const char*>(this) + kKeyOffset, key_bytes};
   }
@@ -132,7 +144,6 @@ struct Entry {
     return ((head + 8 + 15) & ~std::size_t{15}) - 8;
   }
   [[nodiscard]] std::size_t payload_offset() const noexcept { return payload_after(head_bytes()); }
-
 };
 static_assert(sizeof(Entry) == 48);
 

@@ -40,8 +40,9 @@ std::size_t part(std::size_t whole, std::size_t index, std::size_t count) {
   return whole / count + (index < whole % count ? 1 : 0);
 }
 
+// Past the end of time is never.
 std::int64_t expiry(std::int64_t now, base::Nanos lifetime) {
-  return lifetime == kNoExpiry ? kNever : now + lifetime.count();
+  return lifetime.count() >= kNever - now ? kNever : now + lifetime.count();
 }
 
 }  // namespace
@@ -94,23 +95,30 @@ EntryRef L1Cache::peek(std::string_view key) {
 }
 
 bool L1Cache::insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime) {
-  return insert(key, value, lifetime, base::Nanos{0}, 0) != nullptr;
+  return insert(key, value, identity_of(key, lifetime, base::Nanos{0}), nullptr, 0) != nullptr;
 }
 
 EntryRef L1Cache::insert_pinned(std::string_view key, const base::ValueView& value,
-                                base::Nanos lifetime, base::Nanos age) {
-  return EntryRef(insert(key, value, lifetime, age, 1));
+                                base::Nanos lifetime) {
+  return EntryRef(insert(key, value, identity_of(key, lifetime, base::Nanos{0}), nullptr, 1));
 }
 
-Entry* L1Cache::insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime,
-                       base::Nanos age, std::uint32_t pins) {
-  const std::uint64_t hash = hash_of(key);
+EntryRef L1Cache::insert_pinned(std::string_view key, const base::ValueView& value,
+                                base::Nanos lifetime, base::Nanos age, const Gate& gate) {
+  return EntryRef(insert(key, value, identity_of(key, lifetime, age), &gate, 1));
+}
+
+Identity L1Cache::identity_of(std::string_view key, base::Nanos lifetime, base::Nanos age) {
   const std::int64_t time = now();
-  const Publication publication{.hash = hash,
-                                .now = time,
-                                .created = time - age.count(),
-                                .expires = expiry(time, lifetime),
-                                .group = groups_.id_of(key)};
+  return {.created = time - age.count(),
+          .expires = expiry(time, lifetime),
+          .group = groups_.id_of(key)};
+}
+
+Entry* L1Cache::insert(std::string_view key, const base::ValueView& value, const Identity& identity,
+                       const Gate* gate, std::uint32_t pins) {
+  const std::uint64_t hash = hash_of(key);
+  const Publication publication{.hash = hash, .now = now(), .identity = identity, .gate = gate};
   return shard_of(hash).insert(key, value, publication, pins);
 }
 

@@ -46,9 +46,15 @@ class L1Cache {
   // Copies the value in, in place of an older one. False when it is larger than a shard's budget:
   // then nothing is left under the key.
   bool insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime);
-  // As insert(); the stored entry, or empty. `age`: time since the value was made.
+  // As insert(); the stored entry, or empty.
   [[nodiscard]] EntryRef insert_pinned(std::string_view key, const base::ValueView& value,
-                                       base::Nanos lifetime, base::Nanos age = base::Nanos{0});
+                                       base::Nanos lifetime);
+  // The same for a value made `age` ago; also empty, and then nothing changed, when the gate was
+  // closed.
+  [[nodiscard]] EntryRef insert_pinned(std::string_view key, const base::ValueView& value,
+                                       base::Nanos lifetime, base::Nanos age, const Gate& gate);
+  // What an entry inserted now would bear.
+  [[nodiscard]] Identity identity_of(std::string_view key, base::Nanos lifetime, base::Nanos age);
   bool erase(std::string_view key);
   bool touch(std::string_view key, base::Nanos lifetime);
   void clear();
@@ -73,8 +79,8 @@ class L1Cache {
     return *shards_[shard_index(hash, shards_.size() - 1)];
   }
 
-  Entry* insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime,
-                base::Nanos age, std::uint32_t pins);
+  Entry* insert(std::string_view key, const base::ValueView& value, const Identity& identity,
+                const Gate* gate, std::uint32_t pins);
 
   const L1Options options_;
   const base::Clock& clock_;

@@ -13,6 +13,7 @@ using policy::kNoEntry;
 
 constexpr std::size_t kMinChunk = std::size_t{16} << 10;
 constexpr std::size_t kMaxChunk = std::size_t{1} << 20;
+constexpr std::size_t kFragmentedShare = 4;  // a quarter of the limit
 
 // An eighth of the shard, so that a partly used chunk wastes little of it.
 std::size_t chunk_bytes_for(std::size_t shard_bytes) noexcept {
@@ -102,21 +103,19 @@ Entry* Shard::insert(std::string_view key, const base::ValueView& value,
   {
     const base::SpinLock lock(mutex_);
     prefetch(publication.hash);  // read by publish(), after the copy
-    entry = reserve(key, value, pins);
+    entry = reserve(key, value, publication.hash, pins);
     if (entry == nullptr) {
       drop({.key = key, .hash = publication.hash});
       return nullptr;
     }
     if (small) {
       entry->fill(value.payload);
-      publish(entry, publication);
-      return entry;
+      return publish(entry, publication);
     }
   }
   entry->fill(value.payload);
   const base::SpinLock lock(mutex_);
-  publish(entry, publication);
-  return entry;
+  return publish(entry, publication);
 }
 
 void Shard::prefetch(std::uint64_t hash) const {
@@ -125,41 +124,96 @@ void Shard::prefetch(std::uint64_t hash) const {
   prefetch_header(entries_[likely]);
 }
 
-// Memory for a value, all but the payload written; nullptr when the shard declines it.
-Entry* Shard::reserve(std::string_view key, const base::ValueView& value, std::uint32_t pins) {
+// An entry with all but its payload written; nullptr when the shard declines it.
+Entry* Shard::reserve(std::string_view key, const base::ValueView& value, std::uint64_t hash,
+                      std::uint32_t pins) {
   const std::size_t bytes = Entry::bytes_for(key, value);
-  raise_arena_limit();
-  const bool fits = store::Arena::block_bytes(bytes) <= limits_.bytes;
-  void* memory = fits ? arena_->allocate(bytes) : nullptr;
-  while (fits && memory == nullptr && policy::size(policy_) > 0) {
-    evict_one();
-    memory = arena_->allocate(bytes);
+  const std::size_t block = store::Arena::block_bytes(bytes);
+  void* memory = nullptr;
+  if (block + bookkeeping_bytes() <= limits_.bytes) {
+    make_room(block, {.key = key, .hash = hash});
+    memory = allocate(bytes);
   }
   if (memory != nullptr) return Entry::create(memory, *arena_, key, value, pins);
   ++counters_.declined;
   return nullptr;
 }
 
-void Shard::publish(Entry* entry, const Publication& publication) {
-  entry->created = publication.created;
-  entry->expires.store(publication.expires, std::memory_order_relaxed);
-  entry->group = publication.group;
-  drain_notes();
-  used_bytes_ += entry->block_bytes();
-  if (publication.group >= counters_.group_hits.size()) {
-    counters_.group_hits.resize(publication.group + 1U);
+// Where free memory is in pieces too small, entries leave for the value up to twice its size; then
+// the arena may grow beyond its share, and only past that must more of them go.
+void* Shard::allocate(std::size_t bytes) {
+  const std::size_t enough = 2 * store::Arena::block_bytes(bytes);
+  std::size_t evicted = 0;
+  for (;;) {
+    set_arena_limit(evicted < enough ? 0 : limits_.bytes / kFragmentedShare);
+    void* memory = arena_->allocate(bytes);
+    if (memory != nullptr || policy::size(policy_) == 0) return memory;
+    evicted += evict_one();
   }
-  const EntryId held = lookup({.key = entry->key(), .hash = publication.hash});
-  if (held != kNoEntry) {
-    replace(held, entry);
-    policy::on_update(policy_, held, candidate_of(*entry, publication.hash));
-  } else {
-    const EntryId id = new_id(entry);
-    index_.insert(publication.hash, id);
-    policy::on_insert(policy_, id, candidate_of(*entry, publication.hash));
+}
+
+// Frees the entry and returns nullptr where the gate is closed.
+Entry* Shard::publish(Entry* entry, const Publication& publication) {
+  if (publication.gate != nullptr && !publication.gate->is_open()) {
+    arena_->free(entry);
+    return nullptr;
+  }
+  entry->identify(publication.identity);
+  try {
+    place(entry, publication.hash);
+  } catch (...) {
+    arena_->free(entry);
+    throw;
   }
   sweep_one(publication.now);
-  evict_to_limits();
+  evict_to_limits();  // the tables may have grown
+  return entry;
+}
+
+void Shard::place(Entry* entry, std::uint64_t hash) {
+  if (entry->group >= counters_.group_hits.size()) {
+    counters_.group_hits.resize(entry->group + 1U);
+  }
+  const Probe probe{.key = entry->key(), .hash = hash};
+  make_room(entry->block_bytes(), probe);
+  const EntryId held = lookup(probe);
+  if (held == kNoEntry) return add(entry, hash);
+  policy::on_update(policy_, held, candidate_of(*entry, hash));
+  used_bytes_ += entry->block_bytes();
+  replace(held, entry);
+}
+
+void Shard::add(Entry* entry, std::uint64_t hash) {
+  index_.reserve_one();
+  const EntryId id = new_id(entry);
+  try {
+    policy::on_insert(policy_, id, candidate_of(*entry, hash));
+  } catch (...) {
+    free_id(id);
+    throw;
+  }
+  index_.insert(hash, id);
+  used_bytes_ += entry->block_bytes();
+}
+
+// Evicts until an entry of `bytes` under the probe's key would be within the limits. Before it is
+// there, so that a policy that judges by use does not choose the newcomer.
+void Shard::make_room(std::size_t bytes, const Probe& probe) {
+  drain_notes();
+  if (used_bytes_ + bytes + bookkeeping_bytes() <= limits_.bytes &&
+      index_.size() < limits_.entries) {
+    return;
+  }
+  while (policy::size(policy_) > 0) {
+    const EntryId held = lookup(probe);
+    const std::size_t replaced = held == kNoEntry ? 0 : entries_[held]->block_bytes();
+    const std::size_t entries = index_.size() + (held == kNoEntry ? 1 : 0);
+    if (used_bytes_ - replaced + bytes + bookkeeping_bytes() <= limits_.bytes &&
+        entries <= limits_.entries) {
+      return;
+    }
+    (void)evict_one();
+  }
 }
 
 bool Shard::erase(const Probe& probe, std::int64_t now) {
@@ -193,6 +247,10 @@ void Shard::clear() {
     policy::on_erase(policy_, id);
     remove(id);
   }
+  index_.clear();
+  entries_ = {};
+  free_ids_ = {};
+  sweep_cursor_ = 0;
   arena_->drain_deferred();
 }
 
@@ -243,17 +301,22 @@ void Shard::drain_notes() noexcept {
   note_count_ = 0;
 }
 
+// free_ids_ always has room for every id, so that giving one back cannot fail.
 Shard::EntryId Shard::new_id(Entry* entry) {
-  EntryId id = 0;
   if (free_ids_.empty()) {
-    id = static_cast<EntryId>(entries_.size());
+    if (free_ids_.capacity() <= entries_.size()) free_ids_.reserve(2 * entries_.size() + 1);
     entries_.push_back(entry);
-  } else {
-    id = free_ids_.back();
-    free_ids_.pop_back();
-    entries_[id] = entry;
+    return static_cast<EntryId>(entries_.size() - 1);
   }
+  const EntryId id = free_ids_.back();
+  free_ids_.pop_back();
+  entries_[id] = entry;
   return id;
+}
+
+void Shard::free_id(EntryId id) noexcept {
+  entries_[id] = nullptr;
+  free_ids_.push_back(id);
 }
 
 void Shard::replace(EntryId id, Entry* entry) {
@@ -266,8 +329,7 @@ void Shard::replace(EntryId id, Entry* entry) {
 void Shard::remove(EntryId id) noexcept {
   Entry* entry = entries_[id];
   index_.erase(hash_of(*entry), id);
-  entries_[id] = nullptr;
-  free_ids_.push_back(id);
+  free_id(id);
   let_go(entry);
 }
 
@@ -284,16 +346,19 @@ void Shard::let_go(Entry* entry) noexcept {
   if (entry->retire()) EntryRef::free(entry);
 }
 
-void Shard::evict_one() {
+// Bytes of the entry that left.
+std::size_t Shard::evict_one() {
   drain_notes();
-  remove(policy::evict(policy_));
+  const EntryId id = policy::evict(policy_);
+  const std::size_t bytes = entries_[id]->block_bytes();
+  remove(id);
   ++counters_.evictions;
+  return bytes;
 }
 
 void Shard::evict_to_limits() {
-  while (policy::size(policy_) > 0 &&
-         (used_bytes_ + bookkeeping_bytes() > limits_.bytes || index_.size() > limits_.entries)) {
-    evict_one();
+  while (policy::size(policy_) > 0 && used_bytes_ + bookkeeping_bytes() > limits_.bytes) {
+    (void)evict_one();
   }
 }
 
@@ -315,9 +380,9 @@ std::size_t Shard::bookkeeping_bytes() const {
 
 // One chunk above the limit lets a new value be written before the older ones are evicted; an
 // eighth above the pinned bytes is what chunks that hold them may waste.
-void Shard::raise_arena_limit() {
+void Shard::set_arena_limit(std::size_t extra) {
   const std::size_t pinned = arena_->pinned_bytes.load(std::memory_order_relaxed);
-  arena_->set_limit(limits_.bytes + chunk_bytes_ + pinned + pinned / 8);
+  arena_->set_limit(limits_.bytes + chunk_bytes_ + pinned + pinned / 8 + extra);
 }
 
 std::uint64_t Shard::hash_of(const Entry& entry) const noexcept {

@@ -29,13 +29,22 @@ struct ShardLimits {
   std::size_t entries = std::numeric_limits<std::size_t>::max();
 };
 
+// Asked under the shard's lock right before an entry becomes findable: whether it still may.
+class Gate {
+ public:
+  Gate() = default;
+  virtual ~Gate() = default;
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+  [[nodiscard]] virtual bool is_open() const noexcept = 0;
+};
+
 // Identity and lifetime of an entry about to be published.
 struct Publication {
   std::uint64_t hash = 0;
-  std::int64_t now = 0;  // steady nanoseconds, as the two below
-  std::int64_t created = 0;
-  std::int64_t expires = kNever;
-  metrics::GroupId group = 0;
+  std::int64_t now = 0;  // steady nanoseconds
+  Identity identity = {};
+  const Gate* gate = nullptr;  // none: always open
 };
 
 // What a shard counted since it was made, and what it holds now.
@@ -70,9 +79,10 @@ class Shard {
   // The entry under the key, pinned, without counting or noting.
   [[nodiscard]] EntryRef peek(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
 
-  // Copies the value in, in place of an older one under the key, and evicts to the limits. The
-  // entry comes with `pins` views of the caller's; nullptr when the shard declines it, in
-  // which case nothing is left under the key.
+  // Makes room by evicting others, then copies the value in, in place of an older one under the
+  // key. The entry comes with `pins` views of the caller's. nullptr when the gate was closed, which
+  // changes nothing, and when the shard declines the value, which leaves nothing under the key.
+  // Throws std::bad_alloc, having changed nothing but what was evicted.
   Entry* insert(std::string_view key, const base::ValueView& value, const Publication& publication,
                 std::uint32_t pins) VCACHE_EXCLUDES(mutex_);
 
@@ -87,8 +97,13 @@ class Shard {
 
   void prefetch(std::uint64_t hash) const VCACHE_REQUIRES(mutex_);
   [[nodiscard]] Entry* reserve(std::string_view key, const base::ValueView& value,
-                               std::uint32_t pins) VCACHE_REQUIRES(mutex_);
-  void publish(Entry* entry, const Publication& publication) VCACHE_REQUIRES(mutex_);
+                               std::uint64_t hash, std::uint32_t pins) VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] void* allocate(std::size_t bytes) VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] Entry* publish(Entry* entry, const Publication& publication)
+      VCACHE_REQUIRES(mutex_);
+  void place(Entry* entry, std::uint64_t hash) VCACHE_REQUIRES(mutex_);
+  void add(Entry* entry, std::uint64_t hash) VCACHE_REQUIRES(mutex_);
+  void make_room(std::size_t bytes, const Probe& probe) VCACHE_REQUIRES(mutex_);
   void drop(const Probe& probe) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] EntryId lookup(const Probe& probe) const VCACHE_REQUIRES(mutex_);
   [[nodiscard]] EntryId lookup_live(const Probe& probe, std::int64_t now) VCACHE_REQUIRES(mutex_);
@@ -97,14 +112,15 @@ class Shard {
   [[nodiscard]] Entry* hit(EntryId id) noexcept VCACHE_REQUIRES(mutex_);
   void drain_notes() noexcept VCACHE_REQUIRES(mutex_);
   [[nodiscard]] EntryId new_id(Entry* entry) VCACHE_REQUIRES(mutex_);
+  void free_id(EntryId id) noexcept VCACHE_REQUIRES(mutex_);
   void replace(EntryId id, Entry* entry) VCACHE_REQUIRES(mutex_);
   void remove(EntryId id) noexcept VCACHE_REQUIRES(mutex_);
   void let_go(Entry* entry) noexcept VCACHE_REQUIRES(mutex_);
-  void evict_one() VCACHE_REQUIRES(mutex_);
+  std::size_t evict_one() VCACHE_REQUIRES(mutex_);
   void evict_to_limits() VCACHE_REQUIRES(mutex_);
   void sweep_one(std::int64_t now) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] std::size_t bookkeeping_bytes() const VCACHE_REQUIRES(mutex_);
-  void raise_arena_limit() VCACHE_REQUIRES(mutex_);
+  void set_arena_limit(std::size_t extra) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] std::uint64_t hash_of(const Entry& entry) const noexcept;
 
   static constexpr std::size_t kNotes = 64;
@@ -122,7 +138,7 @@ class Shard {
   store::Arena* arena_ VCACHE_PT_GUARDED_BY(mutex_);  // shared with entries that outlive the shard
   index::KeyIndex index_ VCACHE_GUARDED_BY(mutex_);
   base::Table<Entry*> entries_ VCACHE_GUARDED_BY(mutex_);  // by id; nullptr: free
-  std::vector<EntryId> free_ids_ VCACHE_GUARDED_BY(mutex_);
+  base::Table<EntryId> free_ids_ VCACHE_GUARDED_BY(mutex_);
   policy::AnyPolicy policy_ VCACHE_GUARDED_BY(mutex_);
   std::array<EntryId, kNotes> notes_ VCACHE_GUARDED_BY(mutex_){};
   std::size_t note_count_ VCACHE_GUARDED_BY(mutex_) = 0;

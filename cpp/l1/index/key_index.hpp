@@ -39,9 +39,14 @@ class KeyIndex {
     __builtin_prefetch(&slots_[home(tag_of(hash))]);
   }
 
-  // Requires: `id` is not held.
-  void insert(std::uint64_t hash, EntryId id) {
+  // Grows where the next insert() needs it to.
+  void reserve_one() {
     if ((size_ + 1) * 5 > slots_.size() * 4) grow();
+  }
+
+  // Requires: `id` is not held. Throws nothing after reserve_one().
+  void insert(std::uint64_t hash, EntryId id) {
+    reserve_one();
     place({.tag = tag_of(hash), .id = id});
     ++size_;
   }

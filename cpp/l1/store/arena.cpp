@@ -20,6 +20,7 @@ constexpr std::uint32_t kMinUnits = 2;
 constexpr int kTriesInClass = 4;
 // Blocks over this share of a chunk get one of their own: the rest of a shared one wastes little.
 constexpr std::size_t kLargeShare = 8;
+constexpr std::size_t kAsideShare = 32;  // larger ones are not kept aside: they would add up
 
 void poison([[maybe_unused]] const void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
 #if defined(__SANITIZE_ADDRESS__)
@@ -74,6 +75,7 @@ struct alignas(16) Arena::Chunk {
   Chunk* next;
   Chunk* previous;
   std::size_t bytes;
+  bool shared;
 
   [[nodiscard]] Block* first() noexcept { return reinterpret_cast<Block*>(this + 1); }
   static Chunk* of(Block* first) noexcept { return reinterpret_cast<Chunk*>(first) - 1; }
@@ -124,6 +126,7 @@ Arena::Block* Arena::take_aside(std::uint32_t units) noexcept {
 
 // Stays marked as used, so that no neighbour merges with it.
 bool Arena::put_aside(Block* block) noexcept {
+  if ((std::size_t{block->units()} << kUnitShift) > chunk_bytes_ / kAsideShare) return false;
   Aside& aside = aside_[block->units() % kAsideSizes];
   if (aside.head == nullptr) aside.units = block->units();
   if (aside.units != block->units() || aside.count == kAsideBlocks) return false;
@@ -171,7 +174,7 @@ void Arena::free_block(Block* block) noexcept {
   link(block);
   block->poison_body();
   if (!block->is_whole_chunk()) return;
-  if (spare_ == nullptr && Chunk::of(block)->bytes == chunk_bytes_) {
+  if (spare_ == nullptr && Chunk::of(block)->shared) {
     spare_ = block;
   } else {
     remove_chunk(block);
@@ -234,13 +237,16 @@ Arena::Block* Arena::add_chunk(std::uint32_t units) noexcept {
   const std::size_t needed = sizeof(Chunk) + (std::size_t{units} << kUnitShift);
   const bool shared = (std::size_t{units} << kUnitShift) <= chunk_bytes_ / kLargeShare;
   const std::size_t bytes = shared ? chunk_bytes_ : needed;
-  if (!make_room(bytes)) return nullptr;
+  if (spare_ != nullptr && (!shared || shared_bytes_ + bytes > limit_)) remove_chunk(spare_);
+  if (shared && shared_bytes_ + bytes > limit_) return nullptr;
   void* memory = std::aligned_alloc(alignof(Chunk), bytes);
   if (memory == nullptr) return nullptr;
-  auto* chunk = new (memory) Chunk{.next = chunks_, .previous = nullptr, .bytes = bytes};
+  auto* chunk =
+      new (memory) Chunk{.next = chunks_, .previous = nullptr, .bytes = bytes, .shared = shared};
   if (chunks_ != nullptr) chunks_->previous = chunk;
   chunks_ = chunk;
   footprint_ += bytes;
+  if (shared) shared_bytes_ += bytes;
   Block* block = chunk->first();
   block->units_and_flags =
       static_cast<std::uint32_t>((bytes - sizeof(Chunk)) >> kUnitShift) | kLast | kFree;
@@ -249,17 +255,13 @@ Arena::Block* Arena::add_chunk(std::uint32_t units) noexcept {
   return block;
 }
 
-bool Arena::make_room(std::size_t bytes) noexcept {
-  if (footprint_ + bytes > limit_ && spare_ != nullptr) remove_chunk(spare_);
-  return footprint_ + bytes <= limit_;
-}
-
 void Arena::remove_chunk(Block* only) noexcept {
   unlink(only);
   Chunk* chunk = Chunk::of(only);
   if (chunk->next != nullptr) chunk->next->previous = chunk->previous;
   (chunk->previous != nullptr ? chunk->previous->next : chunks_) = chunk->next;
   footprint_ -= chunk->bytes;
+  if (chunk->shared) shared_bytes_ -= chunk->bytes;
   unpoison(chunk, chunk->bytes);
   std::free(chunk);
 }

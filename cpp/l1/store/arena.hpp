@@ -26,7 +26,8 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  // Chunks are added while footprint() stays within `bytes`.
+  // Chunks are added while those that blocks share stay within `bytes`. A block of over an eighth
+  // of a chunk has one of its own, whose only cost is its size: whoever counts sizes bounds those.
   void set_limit(std::size_t bytes) noexcept { limit_ = bytes; }
 
   // Memory for `bytes`, its address 8 more than a multiple of 16; nullptr when it does not fit.
@@ -86,11 +87,11 @@ class Arena {
   void link(Block* block) noexcept;
   void unlink(Block* block) noexcept;
   Block* merge(Block* block) noexcept;
-  [[nodiscard]] bool make_room(std::size_t bytes) noexcept;
 
   const std::size_t chunk_bytes_;
   std::size_t limit_ = 0;
   std::size_t footprint_ = 0;
+  std::size_t shared_bytes_ = 0;  // of chunks that blocks share
   Chunk* chunks_ = nullptr;
   Block* spare_ = nullptr;  // one wholly free chunk kept back from the system
   std::uint32_t first_map_ = 0;

@@ -110,6 +110,30 @@ TEST_F(TieredCacheTest, AFetchThatAWriteOvertookDoesNotHideTheNewerValue) {
   EXPECT_EQ(first_of(get(*cache, "a").entry), 2);
 }
 
+TEST_F(TieredCacheTest, AFetchThatAWriteOvertookLeavesTheNewerValueInMemory) {
+  const auto cache = make();
+  put(*cache, "a", 1);
+  cache->memory().clear();
+  redis_->after_fetch = [&] {
+    redis_->down = true;  // refuses the newer value, which only memory then holds
+    put(*cache, "a", 2);
+    redis_->down = false;
+  };
+  EXPECT_EQ(first_of(get(*cache, "a").entry), 1);  // the read began before the write
+  ASSERT_TRUE(cache->peek_memory("a"));
+  EXPECT_EQ(first_of(cache->peek_memory("a")), 2);
+}
+
+TEST_F(TieredCacheTest, AValueThatMemoryDoesNotKeepHasItsAgeExpiryAndGroup) {
+  const auto cache = make(0);
+  put(*cache, "g:a", 1);
+  const Located located = get(*cache, "g:a");
+  ASSERT_TRUE(located.entry);
+  EXPECT_EQ(located.entry->created, cache->memory().now());
+  EXPECT_EQ(located.entry->expires, cache->memory().now() + base::Nanos(seconds(10)).count());
+  EXPECT_EQ(cache->groups().names().at(located.entry->group), "g");
+}
+
 TEST_F(TieredCacheTest, AFetchDuringAWriteLeavesNothingOlderBehind) {
   const auto cache = make();
   put(*cache, "a", 1);

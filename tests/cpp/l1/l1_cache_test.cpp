@@ -271,6 +271,93 @@ TEST_P(L1CacheTest, ConcurrentReadersNeverSeeTornOrForeignValues) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST_P(L1CacheTest, ANewcomerIsNotEvictedByItsOwnInsertion) {
+  L1Cache cache = make(1 << 20, 8);
+  for (int i = 0; i < 8; ++i) {
+    cache.insert("old" + std::to_string(i), Vector(8, 1).view(), kNoExpiry);
+    for (int use = 0; use < 4; ++use) (void)cache.find("old" + std::to_string(i));
+  }
+  for (int i = 0; i < 50; ++i) {
+    const std::string key = "new" + std::to_string(i);
+    cache.insert(key, Vector(8, 2).view(), kNoExpiry);
+    ASSERT_TRUE(cache.peek(key)) << i;
+    ASSERT_EQ(cache.stats().entries, 8U);
+  }
+}
+
+// A value of an eighth of the budget may cost its own size in others, not the whole shard.
+TEST_P(L1CacheTest, ALargeValueEvictsAboutItsOwnSize) {
+  constexpr std::size_t kBytes = 8 << 20;
+  L1Cache cache = make(kBytes);
+  for (int i = 0; i < 6000; ++i) {
+    cache.insert("k" + std::to_string(i), Vector(384, 1).view(), kNoExpiry);
+  }
+  const auto full = cache.stats();
+  ASSERT_TRUE(cache.insert("large", Vector(262144, 1).view(), kNoExpiry));
+  EXPECT_TRUE(cache.peek("large"));
+  const std::size_t left = (full.entries - cache.stats().entries) * 1600;
+  EXPECT_LE(left, std::size_t{3} << 20);
+  EXPECT_LE(cache.stats().memory_bytes, kBytes);
+}
+
+TEST_P(L1CacheTest, HeldViewsDoNotKeepALargeValueOut) {
+  L1Cache cache = make(8 << 20);
+  std::vector<EntryRef> held;
+  for (int i = 0; i < 5000; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    cache.insert(key, Vector(384, 1).view(), kNoExpiry);
+    if (i % 300 == 0) held.push_back(cache.find(key));
+  }
+  ASSERT_TRUE(cache.insert("large", Vector(524288, 1).view(), kNoExpiry));
+  EXPECT_GT(cache.stats().entries, 1000U);
+  EXPECT_EQ(cache.stats().declined, 0U);
+}
+
+TEST_P(L1CacheTest, AValueThatLeavesNoRoomForTheTablesIsDeclinedAndDropsNothing) {
+  constexpr std::size_t kBytes = 1 << 20;
+  L1Cache cache = make(kBytes);
+  for (int i = 0; i < 500; ++i) {
+    cache.insert("k" + std::to_string(i), Vector(8, 1).view(), kNoExpiry);
+  }
+  EXPECT_FALSE(cache.insert("large", Vector(kBytes / 4 - 100, 1).view(), kNoExpiry));
+  EXPECT_EQ(cache.stats().entries, 500U);
+}
+
+TEST_P(L1CacheTest, ClearGivesTheTablesBack) {
+  L1Cache cache = make(4 << 20);
+  const std::size_t empty = cache.stats().memory_bytes;
+  for (int i = 0; i < 5000; ++i) {
+    cache.insert("k" + std::to_string(i), Vector(8, 1).view(), kNoExpiry);
+  }
+  const std::size_t filled = cache.stats().memory_bytes;
+  cache.clear();
+  EXPECT_LT(cache.stats().memory_bytes - empty, (filled - empty) / 2);
+  EXPECT_TRUE(cache.insert("again", Vector(8, 1).view(), kNoExpiry));
+  EXPECT_TRUE(cache.find("again"));
+}
+
+class ClosedGate final : public Gate {
+ public:
+  [[nodiscard]] bool is_open() const noexcept override { return false; }
+};
+
+TEST_P(L1CacheTest, AClosedGateKeepsTheEntryThatIsThere) {
+  L1Cache cache = make(1 << 20);
+  cache.insert("key", Vector(8, 1).view(), kNoExpiry);
+  for (const std::size_t width : {8U, 5000U}) {  // copied under the lock, and outside of it
+    EXPECT_FALSE(cache.insert_pinned("key", Vector(width, 2).view(), kNoExpiry, base::Nanos{0},
+                                     ClosedGate()));
+    EXPECT_EQ(first_of(cache.find("key")), 1);
+  }
+}
+
+TEST_P(L1CacheTest, ALifetimePastTheEndOfTimeIsNone) {
+  L1Cache cache = make(1 << 20);
+  cache.insert("a", Vector(8, 1).view(), base::Nanos(kNever - 1));
+  clock_.advance(std::chrono::hours(24 * 365));
+  EXPECT_TRUE(cache.find("a"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Policies, L1CacheTest,
                          ::testing::Values("lru", "lfu", "s3fifo", "sieve", "wtinylfu"),
                          [](const auto& test) { return test.param; });
@@ -295,9 +382,12 @@ TEST(L1CacheLruTest, EvictsInLruOrderOnceAccessesAreNoted) {
 }
 
 TEST(DetachedTest, HoldsItsValueWithoutACache) {
-  const EntryRef entry = make_detached("key", Vector(1000, 7).view());
+  const EntryRef entry = make_detached("key", Vector(1000, 7).view(), {.created = 5, .group = 3});
   EXPECT_EQ(first_of(entry), 7);
   EXPECT_EQ(entry->key(), "key");
+  EXPECT_EQ(entry->created, 5);
+  EXPECT_EQ(entry->expires, kNever);
+  EXPECT_EQ(entry->group, 3);
 }
 
 }  // namespace
