@@ -177,7 +177,7 @@ class Calls(_core.CacheBase):
         """
         source, storing = batch_source(factory), _storing(ttl, None)
         refuse_async(factory)
-        keys = key_list(keys)
+        keys = tuple(key_list(keys))  # one that `factory` cannot change
         seen = self._loader.flights.step
         values = self._tiers.mget(keys, MISSING)
         return run_blocking(self._fill(BLOCKING, keys, values, source, storing, seen))
@@ -270,7 +270,7 @@ def single_source(factory: Callable[[], Any]) -> Source:
 def batch_source(factory: Callable[[list[Key]], Any]) -> Source:
     return Source(
         function=callable_argument(factory, "factory"),
-        arguments=lambda keys: (keys,),
+        arguments=lambda keys: (list(keys),),
         unpack=aligned,
     )
 

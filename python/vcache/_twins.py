@@ -137,7 +137,7 @@ class Twins(Calls):
     ) -> list[Any]:
         """Twin of get_or_set_many(); of `factory` and cancellation as for aget_or_set()."""
         source, storing = batch_source(factory), _storing(ttl, None)
-        keys = key_list(keys)
+        keys = tuple(key_list(keys))  # one that nobody can change meanwhile
         seen = self._loader.flights.step
         values = await self.amget(keys, MISSING)
         return await self._fill(self._on_loop, keys, values, source, storing, seen)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -145,3 +146,54 @@ def test_many_refuses_what_does_not_fit(
     with pytest.raises(error, match=says):
         cache.get_or_set_many(["a", "b"], lambda keys: result)
     assert cache.mget(["a", "b"], MISSING) == [MISSING, MISSING]
+
+
+def sort_first(keys: list[str]) -> dict[str, str]:
+    keys.sort()
+    return {key: key.upper() for key in keys}
+
+
+def drain(keys: list[str]) -> list[str]:
+    answers = []
+    while keys:
+        answers.append(keys.pop(0).upper())
+    return answers
+
+
+@pytest.mark.parametrize("factory", [sort_first, drain])
+@pytest.mark.parametrize("style", ["blocking", "async"])
+def test_many_keeps_its_keys_whatever_the_factory_does_to_its_list(
+    cache: ClockedCache, factory: Any, style: str
+) -> None:
+    keys = ["b", "a", "c"]
+    if style == "blocking":
+        values = cache.get_or_set_many(keys, factory)
+    else:
+        values = asyncio.run(cache.aget_or_set_many(keys, factory))
+    assert values == cache.mget(keys) == ["B", "A", "C"]
+    assert keys == ["b", "a", "c"]
+
+
+def test_many_aligns_a_sequence_to_the_order_in_which_it_asked(cache: ClockedCache) -> None:
+    def factory(missing: list[str]) -> list[str]:
+        missing.sort()
+        return ["1", "2", "3"]
+
+    keys = ["b", "a", "c"]
+    assert cache.get_or_set_many(keys, factory) == cache.mget(keys) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("style", ["blocking", "async"])
+def test_many_does_not_mind_a_change_of_the_list_it_was_given(
+    cache: ClockedCache, style: str
+) -> None:
+    keys = ["a", "b"]
+
+    def factory(missing: list[str]) -> list[str]:
+        keys.clear()
+        return missing
+
+    if style == "blocking":
+        assert cache.get_or_set_many(keys, factory) == ["a", "b"]
+    else:
+        assert asyncio.run(cache.aget_or_set_many(keys, factory)) == ["a", "b"]
