@@ -52,17 +52,25 @@ def key_list(keys: Iterable[Key]) -> Sequence[Key]:
 
 def pair_lists(items: Mapping[Key, Any] | Iterable[tuple[Key, Any]]) -> tuple[list[Key], list[Any]]:
     """Keys and values of a mapping or of pairs."""
+    pairs = items.items() if isinstance(items, Mapping) else items
+    if not isinstance(pairs, Iterable):
+        raise _no_pairs(items)
     keys, values = [], []
-    try:
-        for key, value in items.items() if isinstance(items, Mapping) else items:
-            keys.append(key)
-            values.append(value)
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"items of type {type(items).__name__}: allowed is a mapping of keys to values,"
-            " or (key, value) pairs"
-        ) from None
+    for pair in pairs:
+        try:
+            key, value = pair
+        except (TypeError, ValueError):
+            raise _no_pairs(items) from None
+        keys.append(key)
+        values.append(value)
     return keys, values
+
+
+def _no_pairs(items: object) -> TypeError:
+    return TypeError(
+        f"items of type {type(items).__name__}: allowed is a mapping of keys to values,"
+        " or (key, value) pairs"
+    )
 
 
 def ttl_argument(value: object, name: str = "ttl") -> Any:
