@@ -13,7 +13,7 @@ from functools import partial
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ._flight import Flight, Outcome, Work, waiting_for
+from ._flight import Flight, Outcome, Work
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -65,8 +65,7 @@ class Blocking:
     async def wait(self, flight: Flight) -> Outcome:
         if not flight.future.done() and flight.work.loop is not None:
             _refuse_own_loop(flight)
-        with waiting_for(flight):
-            return flight.future.result()
+        return flight.future.result()
 
 
 class OnLoop:
@@ -107,8 +106,7 @@ class OnLoop:
 
         if flight.future.done():
             return flight.future.result()
-        with waiting_for(flight):
-            return await asyncio.wrap_future(flight.future)
+        return await asyncio.wrap_future(flight.future)
 
 
 def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -42,7 +42,7 @@ class Work:
 
     def __init__(self) -> None:
         self.wanted = 1
-        self.awaits: list[Work] = []  # what its factory is waiting for
+        self.awaits: list[Work] = []  # what its factory has joined and not left
         self.cancel: Callable[[], object] | None = None
         self.loop: AbstractEventLoop | None = None  # it runs there, unless None
 
@@ -75,6 +75,7 @@ class Claim:
     led: list[Flight] = field(default_factory=list)
     joined: list[Flight] = field(default_factory=list)
     again: list[bytes] = field(default_factory=list)
+    inside: tuple[Work, ...] = ()  # the computations that the caller is part of
 
 
 # The computations that the running code is part of.
@@ -101,20 +102,25 @@ class Flights:
 
     def claim(self, keys: Iterable[bytes], seen: int) -> Claim:
         """Divides distinct `keys`. Raises RuntimeError where waiting could never end."""
-        claim = Claim(Work())
+        claim = Claim(Work(), inside=_inside.get())
+        vacant = []
         with self._lock:
-            keys = list(keys)
-            _check_no_cycle([self._open[key] for key in keys if key in self._open])
             for key in keys:
-                self._claim_one(claim, key, seen)
+                flight = self._open.get(key)
+                if flight is None or flight.work.is_dead:
+                    vacant.append(key)
+                else:
+                    claim.joined.append(flight)
+            _waits.add(claim)
+            for flight in claim.joined:
+                flight.work.wanted += 1
+            for key in vacant:
+                self._take(claim, key, seen)
         return claim
 
-    def _claim_one(self, claim: Claim, key: bytes, seen: int) -> None:
-        flight = self._open.get(key)
-        if flight is not None and not flight.work.is_dead:
-            flight.work.wanted += 1
-            claim.joined.append(flight)
-        elif self._finished.get(key, -1) > seen:
+    def _take(self, claim: Claim, key: bytes, seen: int) -> None:
+        """Requires: nobody computes `key`."""
+        if self._finished.get(key, -1) > seen:
             claim.again.append(key)
         else:
             flight = self._open[key] = Flight(key, claim.work)
@@ -141,6 +147,7 @@ class Flights:
 
     def leave(self, claim: Claim) -> None:
         """Its caller no longer waits; work that nobody wants is cancelled."""
+        _waits.drop(claim)
         unwanted = []
         with self._lock:
             for flight in (*claim.led[:1], *claim.joined):
@@ -188,19 +195,6 @@ def inside(work: Work) -> Iterator[None]:
         _inside.reset(token)
 
 
-@contextmanager
-def waiting_for(flight: Flight) -> Iterator[None]:
-    """Marks the computations that the running code is part of as waiting for `flight`."""
-    waiting = _inside.get()
-    for work in waiting:
-        work.awaits.append(flight.work)
-    try:
-        yield
-    finally:
-        for work in waiting:
-            work.awaits.remove(flight.work)
-
-
 def normal_key(key: object) -> bytes:
     """One form for the str and the bytes of a key; what is no key is refused elsewhere."""
     if isinstance(key, str):
@@ -208,25 +202,52 @@ def normal_key(key: object) -> bytes:
     return key if isinstance(key, bytes) else b""
 
 
-def _check_no_cycle(flights: Iterable[Flight]) -> None:
-    """Requires: the lock of their Flights."""
-    mine = _inside.get()
-    if not mine:
-        return
-    for flight in flights:
-        if any(work in mine for work in _reachable(flight.work)):
-            raise RuntimeError(
-                f"key {flight.key!r} is asked for from within its own factory, which never ends"
-            )
+class _Waits:
+    """Which computations wait for which, in all caches. Thread-safe.
+
+    A claim adds its edges in the same step in which it is checked against those there are, so that
+    of several claims that would close a circle the last one fails.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def add(self, claim: Claim) -> None:
+        """What the caller is part of waits for `joined`. Raises RuntimeError for a circle."""
+        if not claim.inside:
+            return
+        with self._lock:
+            for flight in claim.joined:
+                _check_no_cycle(flight, claim.inside)
+            for work in claim.inside:
+                work.awaits += [flight.work for flight in claim.joined]
+
+    def drop(self, claim: Claim) -> None:
+        if not claim.inside:
+            return
+        with self._lock:
+            for work in claim.inside:
+                for flight in claim.joined:
+                    work.awaits.remove(flight.work)
+
+
+_waits = _Waits()
+
+
+def _check_no_cycle(flight: Flight, inside: tuple[Work, ...]) -> None:
+    if any(work in inside for work in _reachable(flight.work)):
+        raise RuntimeError(
+            f"key {flight.key!r} is asked for from within its own factory, which never ends"
+        )
 
 
 def _reachable(work: Work) -> Iterator[Work]:
-    """`work` and all that it waits for."""
+    """`work` and all that it waits for, up to what is dead and no longer waited for."""
     seen: set[int] = set()
     pending = [work]
     while pending:
         current = pending.pop()
-        if id(current) not in seen:
+        if id(current) not in seen and not current.is_dead:
             seen.add(id(current))
             yield current
             pending.extend(current.awaits)
@@ -237,6 +258,7 @@ _all_flights: weakref.WeakSet[Flights] = weakref.WeakSet()
 
 def _reset_after_fork() -> None:
     """No computation of the parent goes on in the child, and its locks may be held for ever."""
+    _waits.__init__()  # type: ignore[misc]
     for flights in list(_all_flights):
         flights._reset()
 

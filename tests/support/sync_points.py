@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from vcache import _callers
-from vcache._flight import Flight
+from vcache._callers import Blocking, OnLoop
+from vcache._flight import Flight, Outcome
 
 DEADLINE = 30.0  # seconds; a test that waits longer has failed
 
@@ -20,19 +19,21 @@ class Waiters:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._arrived = threading.Semaphore(0)
-        self._original = _callers.waiting_for
-        monkeypatch.setattr(_callers, "waiting_for", self._noted)
+        for caller in (Blocking, OnLoop):
+            monkeypatch.setattr(caller, "wait", self._noting(caller.wait))
 
     def wait_for(self, count: int) -> None:
         """Returns when `count` more callers wait."""
         for _ in range(count):
             assert self._arrived.acquire(timeout=DEADLINE)
 
-    @contextmanager
-    def _noted(self, flight: Flight) -> Iterator[None]:
-        with self._original(flight):
-            self._arrived.release()
-            yield
+    def _noting(self, wait: Callable[..., Any]) -> Callable[..., Any]:
+        async def noted(caller: Any, flight: Flight) -> Outcome:
+            if not flight.future.done():
+                self._arrived.release()
+            return await wait(caller, flight)
+
+        return noted
 
 
 def in_threads(*functions: Callable[[], Any]) -> list[Any]:
