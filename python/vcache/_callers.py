@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ._flight import Flight, Outcome, Work
+from ._flight import Abandoned, Flight, Outcome, Work
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ __all__ = ["Blocking", "Caller", "OnLoop", "run_blocking"]
 T = TypeVar("T")
 
 _MAX_THREADS = 16
+_ALIVE_CHECK = 0.5  # seconds between looks at whether what is waited for can still end
 
 
 class Caller(Protocol):
@@ -40,7 +42,7 @@ class Caller(Protocol):
         """Runs the computation, here or in the background; `abandon` if it cannot end."""
 
     async def wait(self, flight: Flight) -> Outcome:
-        """Outcome of a computation that anyone leads."""
+        """Outcome of a computation that anyone leads. Raises Abandoned if it has none."""
 
 
 class Blocking:
@@ -63,8 +65,14 @@ class Blocking:
         await computation
 
     async def wait(self, flight: Flight) -> Outcome:
-        if not flight.future.done() and flight.work.loop is not None:
+        if flight.future.done():
+            return flight.future.result()
+        from concurrent.futures import wait
+
+        if flight.work.loop is not None:
             _refuse_own_loop(flight)
+        while not wait([flight.future], _ALIVE_CHECK).done:
+            _check_alive(flight)
         return flight.future.result()
 
 
@@ -106,7 +114,15 @@ class OnLoop:
 
         if flight.future.done():
             return flight.future.result()
-        return await asyncio.wrap_future(flight.future)
+        future = asyncio.wrap_future(flight.future)
+        if flight.work.loop is asyncio.get_running_loop():
+            return await future
+        try:
+            while not (await asyncio.wait([future], timeout=_ALIVE_CHECK))[0]:
+                _check_alive(flight)
+            return future.result()
+        finally:
+            future.cancel()  # who left asks for no result
 
 
 def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -138,6 +154,12 @@ def _async_factory(function: Callable[..., Any]) -> TypeError:
     return TypeError(f"{name} is async: allowed here is a plain function; await the a… twin")
 
 
+def _check_alive(flight: Flight) -> None:
+    """Raises Abandoned for a computation that nobody will end."""
+    if flight.work.is_dead:
+        raise Abandoned
+
+
 def _refuse_own_loop(flight: Flight) -> None:
     from asyncio import _get_running_loop
 
@@ -149,7 +171,7 @@ def _refuse_own_loop(flight: Flight) -> None:
 
 
 def _cancel(loop: Any, task: Any) -> None:
-    if not loop.is_closed():
+    with suppress(RuntimeError):  # of a loop that is closed
         loop.call_soon_threadsafe(task.cancel)
 
 
