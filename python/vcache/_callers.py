@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from ._flight import Abandoned, Flight, Outcome, Work
 
 if TYPE_CHECKING:
+    from asyncio import Task
     from concurrent.futures import ThreadPoolExecutor
 
 __all__ = ["Blocking", "Caller", "OnLoop", "run_blocking"]
@@ -106,7 +107,7 @@ class OnLoop:
 
         work.loop = asyncio.get_running_loop()
         task = work.loop.create_task(computation)
-        task.add_done_callback(lambda _: abandon())  # one cancelled before its first step
+        task.add_done_callback(partial(_end, abandon))
         work.cancel = partial(_cancel, work.loop, task)
 
     async def wait(self, flight: Flight) -> Outcome:
@@ -168,6 +169,13 @@ def _refuse_own_loop(flight: Flight) -> None:
             f"key {flight.key!r} is being computed on this event loop, which a blocking call would"
             " stop: await the a… twin instead"
         )
+
+
+def _end(abandon: Callable[[], None], task: Task[None]) -> None:
+    """Sees to a computation that was cancelled before its first step, and to its exception."""
+    abandon()
+    if not task.cancelled():
+        task.exception()  # counts as retrieved: who waits has been told
 
 
 def _cancel(loop: Any, task: Any) -> None:

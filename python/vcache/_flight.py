@@ -24,7 +24,14 @@ _REMEMBERED = 4096
 
 
 class Abandoned(Exception):
-    """The computation was cancelled or interrupted; whoever still wants the value starts anew."""
+    """The computation ended without a result; whoever still wants the value starts anew.
+
+    error: what ended it, for its leader to raise; None where nobody is to.
+    """
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        super().__init__()
+        self.error = error
 
 
 class Outcome(NamedTuple):
@@ -142,8 +149,9 @@ class Flights:
                     self._close(flight)
                 flight.future.set_exception(error)
 
-    def abandon(self, flights: Iterable[Flight]) -> None:
-        self.fail(flights, Abandoned())
+    def abandon(self, flights: Iterable[Flight], error: BaseException | None = None) -> None:
+        """Has all waiters start anew, but for the leader if there is an `error`: he raises it."""
+        self.fail(flights, Abandoned(error))
 
     def leave(self, claim: Claim) -> None:
         """Its caller no longer waits; work that nobody wants is cancelled."""

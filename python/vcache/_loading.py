@@ -112,8 +112,11 @@ class Loader:
                 self.flights.settle(flight, outcome)
         except Exception as error:
             self.flights.fail(claim.led, error)
-        except BaseException:  # cancelled or interrupted, which is not for the other waiters
+        except (KeyboardInterrupt, SystemExit):  # ends more than this computation
             self.flights.abandon(claim.led)
+            raise
+        except BaseException as error:  # such as a cancellation, which is not for other waiters
+            self.flights.abandon(claim.led, error)
             raise
 
     async def _call(
@@ -232,14 +235,21 @@ async def _collect(caller: Caller, claim: Claim, outcomes: dict[bytes, Outcome])
     """Waits for all that was claimed; returns the keys that were abandoned."""
     abandoned = []
     for flight in (*claim.led, *claim.joined):
-        try:
-            outcome = await caller.wait(flight)
-        except Abandoned:
-            abandoned.append(flight.key)
-        else:
-            is_ours = flight.work is claim.work
+        outcome, is_ours = await _ended(caller, flight), flight.work is claim.work
+        if isinstance(outcome, Outcome):
             outcomes[flight.key] = outcome if is_ours else _unshared(outcome)
+        elif is_ours and outcome.error is not None:
+            raise outcome.error
+        else:
+            abandoned.append(flight.key)
     return abandoned
+
+
+async def _ended(caller: Caller, flight: Flight) -> Outcome | Abandoned:
+    try:
+        return await caller.wait(flight)
+    except Abandoned as abandoned:
+        return abandoned
 
 
 def _unshared(outcome: Outcome) -> Outcome:

@@ -120,6 +120,8 @@ class Twins(Calls):
         """Twin of get_or_set(). `factory` may be async; a plain one runs in a worker thread.
 
         A caller who is cancelled does not cancel the computation for others; the last one does.
+        If `factory` ends in a CancelledError of its own or another BaseException, the caller whose
+        factory it was raises that; who else waits starts anew.
         """
         source, storing = single_source(factory), _storing(ttl, cost)
         seen = self._loader.flights.step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -14,13 +15,122 @@ from sync_points import DEADLINE, Waiters, in_threads
 from vcache import _callers
 
 
+class Ended(BaseException):
+    pass
+
+
 @pytest.fixture
 def waiters(monkeypatch: pytest.MonkeyPatch) -> Waiters:
     return Waiters(monkeypatch)
 
 
-def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    return asyncio.run(asyncio.wait_for(main(), DEADLINE))
+@pytest.fixture
+def reports() -> list[str]:
+    """What event loops made by run() complain of."""
+    return []
+
+
+def run(main: Callable[[], Coroutine[Any, Any, Any]], reports: list[str] | None = None) -> Any:
+    async def watched() -> Any:
+        told = reports if reports is not None else []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(context["message"]))
+        return await main()
+
+    return asyncio.run(asyncio.wait_for(watched(), DEADLINE))
+
+
+def limited(calls: list[int]) -> None:
+    """Counts a call of a factory, and ends a test whose factory is called for ever."""
+    calls.append(1)
+    assert len(calls) < 10
+
+
+@pytest.mark.parametrize("kind", ["async", "plain"])
+@pytest.mark.parametrize("error", [Ended, asyncio.CancelledError])
+def test_the_leader_raises_what_the_factory_raised(
+    cache: ClockedCache, reports: list[str], kind: str, error: type[BaseException]
+) -> None:
+    calls: list[int] = []
+
+    def plain() -> None:
+        limited(calls)
+        raise error("mine")
+
+    async def coroutine() -> None:
+        plain()
+
+    async def main() -> None:
+        with pytest.raises(error):
+            await cache.aget_or_set("k", plain if kind == "plain" else coroutine)
+        assert await cache.aget_or_set("k", lambda: "anew") == "anew"
+
+    run(main, reports)
+    gc.collect()
+    assert calls == [1]
+    assert reports == []
+
+
+def test_a_factory_that_awaits_what_was_cancelled(cache: ClockedCache) -> None:
+    calls: list[int] = []
+
+    async def factory() -> None:
+        limited(calls)
+        task = asyncio.create_task(asyncio.Event().wait())
+        task.cancel()
+        await task
+
+    async def main() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await cache.aget_or_set("k", factory)
+
+    run(main)
+    assert calls == [1]
+
+
+def test_a_factory_that_cancels_its_own_task(cache: ClockedCache) -> None:
+    calls: list[int] = []
+
+    async def factory() -> None:
+        limited(calls)
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await cache.aget_or_set_many(["j", "k"], lambda keys: factory())
+
+    run(main)
+    assert calls == [1]
+
+
+def test_who_waits_for_a_leader_that_raised_leads_next(cache: ClockedCache) -> None:
+    release = asyncio.Event()
+    calls: list[str] = []
+
+    async def first() -> None:
+        calls.append("first")
+        await release.wait()
+        raise asyncio.CancelledError
+
+    async def second() -> str:
+        calls.append("second")
+        return "second"
+
+    async def main() -> Any:
+        leader = asyncio.create_task(cache.aget_or_set("k", first))
+        followers = [asyncio.create_task(cache.aget_or_set("k", second)) for _ in range(3)]
+        while cache.stats().coalesced < 3:
+            await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0)
+        release.set()
+        return await asyncio.gather(leader, *followers, return_exceptions=True)
+
+    results = run(main)
+    assert isinstance(results[0], asyncio.CancelledError)
+    assert results[1:] == ["second"] * 3
+    assert calls == ["first", "second"]
 
 
 class LoopThatIsClosed:
