@@ -54,7 +54,7 @@ class Blocking:
 
     async def factory(self, function: Callable[..., Any], /, *args: Any) -> Any:
         refuse_async(function)
-        result = function(*args)
+        result = _call(function, *args)
         if isawaitable(result):
             getattr(result, "close", lambda: None)()  # a coroutine that is never awaited warns
             raise _async_factory(function)
@@ -88,16 +88,17 @@ class OnLoop:
             return function(*args)
         import asyncio
 
-        return await asyncio.get_running_loop().run_in_executor(_pool(), partial(function, *args))
+        call = partial(_call, function, *args)
+        return await asyncio.get_running_loop().run_in_executor(_pool(), call)
 
     async def factory(self, function: Callable[..., Any], /, *args: Any) -> Any:
         """A plain function runs in a worker thread, so that it does not hold up the loop."""
         import asyncio
 
         if is_async(function):
-            result = function(*args)
+            result = _call(function, *args)
         else:
-            result = await asyncio.to_thread(function, *args)
+            result = await asyncio.to_thread(_call, function, *args)
         return await result if isawaitable(result) else result
 
     async def lead(
@@ -139,8 +140,7 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
 
 def is_async(function: Callable[..., Any]) -> bool:
     """Whether `function` is a coroutine function, an object called as one, or a partial of one."""
-    while isinstance(function, partial):
-        function = function.func
+    function = _inner(function)
     return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
 
 
@@ -151,8 +151,30 @@ def refuse_async(function: Callable[..., Any]) -> None:
 
 
 def _async_factory(function: Callable[..., Any]) -> TypeError:
-    name = getattr(function, "__qualname__", type(function).__name__)
-    return TypeError(f"{name} is async: allowed here is a plain function; await the a… twin")
+    return TypeError(
+        f"{_name(function)} is async: allowed here is a plain function; await the a… twin"
+    )
+
+
+def _call(function: Callable[..., T], /, *args: Any) -> T:
+    """Result of a function. Neither a future nor a coroutine can carry its StopIteration."""
+    try:
+        return function(*args)
+    except StopIteration as error:
+        raise RuntimeError(f"{_name(function)} raised StopIteration") from error
+
+
+def _name(function: Callable[..., Any]) -> str:
+    function = _inner(function)
+    name: str = getattr(function, "__qualname__", type(function).__name__)
+    return name
+
+
+def _inner(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a partial calls in the end."""
+    while isinstance(function, partial):
+        function = function.func
+    return function
 
 
 def _check_alive(flight: Flight) -> None:

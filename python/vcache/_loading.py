@@ -104,12 +104,7 @@ class Loader:
         self, caller: Caller, claim: Claim, keys: list[Key], source: Source, storing: Storing
     ) -> None:
         try:
-            result, seconds = await self._call(caller, claim, keys, source)
-            values, share = source.unpack(result, keys), seconds / len(keys)
-            source.on_computed(len(keys), seconds)
-            outcomes = await caller.core(self._put, keys, values, storing, share, claim.led)
-            for flight, outcome in zip(claim.led, outcomes, strict=True):
-                self.flights.settle(flight, outcome)
+            await self._produce(caller, claim, keys, source, storing)
         except Exception as error:
             self.flights.fail(claim.led, error)
         except (KeyboardInterrupt, SystemExit):  # ends more than this computation
@@ -118,6 +113,16 @@ class Loader:
         except BaseException as error:  # such as a cancellation, which is not for other waiters
             self.flights.abandon(claim.led, error)
             raise
+
+    async def _produce(
+        self, caller: Caller, claim: Claim, keys: list[Key], source: Source, storing: Storing
+    ) -> None:
+        result, seconds = await self._call(caller, claim, keys, source)
+        values, share = source.unpack(result, keys), seconds / len(keys)
+        source.on_computed(len(keys), seconds)
+        outcomes = await caller.core(self._put, keys, values, storing, share, claim.led)
+        for flight, outcome in zip(claim.led, outcomes, strict=True):
+            self.flights.settle(flight, outcome)
 
     async def _call(
         self, caller: Caller, claim: Claim, keys: list[Key], source: Source

@@ -133,6 +133,39 @@ def test_who_waits_for_a_leader_that_raised_leads_next(cache: ClockedCache) -> N
     assert calls == ["first", "second"]
 
 
+@pytest.mark.parametrize("style", ["blocking", "async"])
+def test_a_stop_iteration_is_an_error_that_names_the_factory(
+    cache: ClockedCache, style: str
+) -> None:
+    def first_of_none() -> Any:
+        return next(iter([]))
+
+    def ask() -> Any:
+        if style == "blocking":
+            return cache.get_or_set("k", first_of_none)
+        return run(lambda: cache.aget_or_set("k", first_of_none))
+
+    with pytest.raises(RuntimeError, match="first_of_none raised StopIteration") as caught:
+        ask()
+    assert isinstance(caught.value.__cause__, StopIteration)
+
+
+@pytest.mark.parametrize("style", ["blocking", "async"])
+def test_a_stop_iteration_of_a_result_is_an_error(cache: ClockedCache, style: str) -> None:
+    class Odd(dict[str, int]):
+        def __getitem__(self, key: str) -> int:
+            raise StopIteration
+
+    def ask() -> Any:
+        factory = lambda keys: Odd(k=1)  # noqa: E731
+        if style == "blocking":
+            return cache.get_or_set_many(["k"], factory)
+        return run(lambda: cache.aget_or_set_many(["k"], factory))
+
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        ask()
+
+
 class LoopThatIsClosed:
     """An event loop that is closed, without its tasks being cancelled, once others wait."""
 
