@@ -242,7 +242,8 @@ async def _collect(caller: Caller, claim: Claim, outcomes: dict[bytes, Outcome])
     for flight in (*claim.led, *claim.joined):
         outcome, is_ours = await _ended(caller, flight), flight.work is claim.work
         if isinstance(outcome, Outcome):
-            outcomes[flight.key] = outcome if is_ours else _unshared(outcome)
+            is_shared = not is_ours or flight.work.wanted > 1
+            outcomes[flight.key] = _unshared(outcome) if is_shared else outcome
         elif is_ours and outcome.error is not None:
             raise outcome.error
         else:

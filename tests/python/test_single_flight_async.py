@@ -282,3 +282,21 @@ def test_deleted_meanwhile_is_not_stored(cache: ClockedCache) -> None:
         assert not await cache.aexists("k")
 
     run(main)
+
+
+def test_what_the_leader_does_to_its_result_is_not_for_those_who_waited(
+    cache: ClockedCache,
+) -> None:
+    async def factory() -> list[int]:
+        await until(lambda: cache.stats().coalesced == 2)
+        return [1]
+
+    async def ask(mine: str) -> Any:
+        result = await cache.aget_or_set("k", factory)
+        result.append(mine)
+        return result
+
+    async def main() -> Any:
+        return await asyncio.gather(*[ask(mine) for mine in "abc"])
+
+    assert run(main) == [[1, "a"], [1, "b"], [1, "c"]]
