@@ -69,6 +69,7 @@ class Calls(_core.CacheBase):
         cost: float | None = None,
     ) -> None:
         """set() for arguments that take more than a look to understand."""
+        self._loader.flights.forget([key])
         self._tiers.put(
             key,
             value,
@@ -104,6 +105,7 @@ class Calls(_core.CacheBase):
     ) -> None:
         """Stores a mapping or pairs; nothing if one of them cannot be stored."""
         keys, values = pair_lists(items)
+        self._loader.flights.forget(keys)
         self._tiers.mput(keys, values, ttl_argument(ttl), DEFAULT, 0.0, 0.0)
 
     def get_vectors(
@@ -135,9 +137,9 @@ class Calls(_core.CacheBase):
 
         Raises ValueError for another number of rows than keys, TypeError for what is no array.
         """
-        self._tiers.set_vectors(
-            key_list(keys), matrix, ttl_argument(ttl), DEFAULT, cost_argument(cost), 0.0
-        )
+        keys = key_list(keys)
+        self._loader.flights.forget(keys)
+        self._tiers.set_vectors(keys, matrix, ttl_argument(ttl), DEFAULT, cost_argument(cost), 0.0)
 
     def get_or_set(
         self,
@@ -152,7 +154,7 @@ class Calls(_core.CacheBase):
         One call of a factory at a time for each key in this process; who asks meanwhile waits for
         its result. If it raises, nothing is stored and all of them get the exception. The result
         is in the stored form on a miss too: arrays read-only, tuples as lists. If the key is
-        deleted meanwhile, the result is returned and not stored.
+        deleted or written meanwhile, the result is returned and not stored.
         """
         source, storing = single_source(factory), _storing(ttl, cost)
         refuse_async(factory)
@@ -184,14 +186,13 @@ class Calls(_core.CacheBase):
 
     def delete(self, key: Key) -> bool:
         """Removes `key` from both tiers; whether it was in one."""
-        self._loader.flights.forget(key)
+        self._loader.flights.forget([key])
         return self._tiers.delete(key)
 
     def mdelete(self, keys: Iterable[Key]) -> int:
         """Removes `keys` from both tiers; how many of them were in one."""
         keys = key_list(keys)
-        for key in keys:
-            self._loader.flights.forget(key)
+        self._loader.flights.forget(keys)
         return self._tiers.mdelete(keys)
 
     def touch(self, key: Key, ttl: Ttl = DEFAULT) -> bool:

@@ -62,12 +62,13 @@ class Work:
 class Flight:
     """The value of one key under way. Callers wait on `future`."""
 
-    __slots__ = ("forgotten", "future", "key", "work")
+    __slots__ = ("forgotten", "future", "key", "replaces", "work")
 
     def __init__(self, key: bytes, work: Work) -> None:
         self.key = key
         self.work = work
-        self.forgotten = False  # the key was deleted since: do not store
+        self.forgotten = False  # the key was deleted or written since: do not store
+        self.replaces = False  # memory held a value that its leader cannot use
         from concurrent.futures import Future
 
         self.future: Future[Outcome] = Future()
@@ -166,13 +167,14 @@ class Flights:
             if work.cancel is not None:
                 work.cancel()
 
-    def forget(self, key: str | bytes) -> None:
-        """What is being computed for `key` will not be stored, and later callers start anew."""
+    def forget(self, keys: Iterable[str | bytes]) -> None:
+        """What is being computed for `keys` will not be stored, and later callers start anew."""
         if self._open:
             with self._lock:
-                flight = self._open.pop(normal_key(key), None)
-                if flight is not None:
-                    flight.forgotten = True
+                for key in keys:
+                    flight = self._open.pop(normal_key(key), None)
+                    if flight is not None:
+                        flight.forgotten = True
 
     def forget_all(self) -> None:
         with self._lock:

@@ -82,7 +82,7 @@ class Loader:
         self, caller: Caller, key: Key, value: Any, storing: Storing, seconds: float
     ) -> Outcome:
         """Stores one value that was computed elsewhere, over anything now being computed."""
-        self.flights.forget(key)
+        self.flights.forget([key])
         return await caller.core(self._put_one, key, value, storing, seconds, None)
 
     async def _start(
@@ -97,6 +97,8 @@ class Loader:
             self._core.count_coalesced(len(claim.joined))
         if claim.led:
             named = [keys[flight.key] for flight in claim.led]
+            for flight, key in zip(claim.led, named, strict=True):
+                flight.replaces = self._core.memory_has([key])
             computation = self._compute(caller, claim, named, source, storing)
             await caller.lead(claim.work, computation, lambda: self.flights.abandon(claim.led))
 
@@ -159,10 +161,10 @@ class Loader:
         seconds: float,
         flights: list[Flight],
     ) -> list[Outcome]:
-        """Stores values but those whose flight is forgotten."""
+        """Stores values but those under whose key there is something newer."""
         if len(keys) == 1:
             return [self._put_one(keys[0], values[0], storing, seconds, flights[0])]
-        kept = [index for index, flight in enumerate(flights) if not flight.forgotten]
+        kept = [i for i, flight in enumerate(flights) if self._is_newest(keys[i], flight)]
         if len(kept) == len(keys):
             self._write(keys, values, storing, seconds)
         elif kept:
@@ -177,9 +179,9 @@ class Loader:
     ) -> Outcome:
         if storing.wanted is not None and not storing.wanted(value):
             return Outcome(value, stored=False)
-        keep = flight is None or not flight.forgotten
         try:
             plain = value if storing.encode is None else storing.encode(value)
+            keep = flight is None or self._is_newest(key, flight)
             if keep:
                 self._core.put(key, plain, storing.ttl, DEFAULT, b"", storing.cost, seconds)
             outcome = Outcome(stored_form(plain))
@@ -193,6 +195,16 @@ class Loader:
             self._withdraw_forgotten(key, flight)
         return outcome
 
+    def _is_newest(self, key: Key, flight: Flight) -> bool:
+        """Whether nothing was written or deleted under the key since it was claimed.
+
+        All calls but one have the flight forgotten before they write. set() does not, being too
+        short to look; what tells of it is a value in memory where there was none. So it goes
+        unnoticed where its value does not stay in memory or replaces one that the leader could not
+        use, and between this look and the write that follows.
+        """
+        return not flight.forgotten and (flight.replaces or not self._core.memory_has([key]))
+
     def _write(self, keys: list[Key], values: Rows, storing: Storing, seconds: float) -> None:
         if isinstance(values, np.ndarray) and values.ndim == 2:
             self._core.set_vectors(keys, values, storing.ttl, DEFAULT, storing.cost, seconds)
@@ -200,7 +212,7 @@ class Loader:
             self._core.mput(keys, list(values), storing.ttl, DEFAULT, storing.cost, seconds)
 
     def _withdraw_forgotten(self, key: Key, flight: Flight) -> None:
-        """A key that was deleted while its value was being stored stays deleted."""
+        """What was stored while its key was deleted or written is not to outlast that."""
         if flight.forgotten:
             self._core.delete(key)
 
