@@ -81,9 +81,12 @@ class Loader:
     async def store(
         self, caller: Caller, key: Key, value: Any, storing: Storing, seconds: float
     ) -> Outcome:
-        """Stores one value that was computed elsewhere, over anything now being computed."""
+        """Stores one value that was computed elsewhere, over anything now being computed.
+
+        If it is not one to store, nothing is left under the key.
+        """
         self.flights.forget([key])
-        return await caller.core(self._put_one, key, value, storing, seconds, None)
+        return await caller.core(self._replace, key, value, storing, seconds)
 
     async def _start(
         self,
@@ -193,6 +196,12 @@ class Loader:
             return Outcome(value, stored=False, refused=error)
         if keep and flight is not None:
             self._withdraw_forgotten(key, flight)
+        return outcome
+
+    def _replace(self, key: Key, value: Any, storing: Storing, seconds: float) -> Outcome:
+        outcome = self._put_one(key, value, storing, seconds, None)
+        if not outcome.stored:
+            self._core.delete(key)
         return outcome
 
     def _is_newest(self, key: Key, flight: Flight) -> bool:
