@@ -43,15 +43,27 @@ class Source:
 class Storing:
     """How computed values are stored.
 
-    `encode` makes something that can be stored of one, `wanted` says whether to store it at all. A
-    `lenient` one hands out what cannot be stored as it is; else that raises.
+    `encode` makes something that can be stored of one, `wanted` says whether to store it at all.
+    `decode` reads it back: what it fails for is not stored, and is missing if it was. A `lenient`
+    one hands out what cannot be stored as it is; else that raises.
     """
 
     ttl: Any = DEFAULT
     cost: float = 0.0
     encode: Callable[[Any], Any] | None = None
+    decode: Callable[[Any], Any] | None = None
     wanted: Callable[[Any], bool] | None = None
     lenient: bool = False
+
+    def can_read(self, stored: Any) -> bool:
+        """Whether a stored value is one that callers can be given."""
+        if self.decode is None:
+            return True
+        try:
+            self.decode(stored_form(stored))
+        except Exception:  # of a user's function, whatever it raises
+            return False
+        return True
 
 
 class Loader:
@@ -75,7 +87,7 @@ class Loader:
             finally:
                 self.flights.leave(claim)
             seen, again = self.flights.step, [*claim.again, *abandoned]
-            pending = await self._look_up(caller, again, keys, outcomes)
+            pending = await self._look_up(caller, again, keys, storing, outcomes)
         return outcomes
 
     async def store(
@@ -146,15 +158,20 @@ class Loader:
         caller: Caller,
         wanted: list[bytes],
         keys: Mapping[bytes, Key],
+        storing: Storing,
         outcomes: dict[bytes, Outcome],
     ) -> list[bytes]:
         """Adds what is stored by now to `outcomes` and returns what is not."""
         if not wanted:
             return []
         values = await caller.core(self._core.mget, [keys[key] for key in wanted], MISSING)
-        found = dict(zip(wanted, values, strict=True))
-        outcomes |= {key: Outcome(value) for key, value in found.items() if value is not MISSING}
-        return [key for key, value in found.items() if value is MISSING]
+        found = {
+            key: Outcome(value)
+            for key, value in zip(wanted, values, strict=True)
+            if value is not MISSING and storing.can_read(value)
+        }
+        outcomes |= found
+        return [key for key in wanted if key not in found]
 
     def _put(
         self,
@@ -184,6 +201,8 @@ class Loader:
             return Outcome(value, stored=False)
         try:
             plain = value if storing.encode is None else storing.encode(value)
+            if storing.decode is not None:
+                storing.decode(stored_form(plain))
             keep = flight is None or self._is_newest(key, flight)
             if keep:
                 self._core.put(key, plain, storing.ttl, DEFAULT, b"", storing.cost, seconds)

@@ -166,6 +166,7 @@ class Site:
         self.storing = Storing(
             ttl=ttl_argument(options.ttl),
             encode=encode,
+            decode=self.decode,
             wanted=options.cache_if and callable_argument(options.cache_if, "cache_if"),
             lenient=True,
         )
@@ -242,6 +243,13 @@ class Site:
         outcome = await self.cache._loader.store(caller, key, value, self.storing, seconds)
         return self.result(outcome)
 
+    def decoded(self, found: Any) -> Any:
+        """What the caller gets of a stored value; MISSING if `decode` fails."""
+        try:
+            return found if self.decode is None else self.decode(found)
+        except Exception:  # of a user's function, whatever it raises
+            return MISSING
+
     def result(self, outcome: Outcome) -> Any:
         """What the caller gets of an outcome."""
         if outcome.refused is not None:
@@ -315,10 +323,12 @@ def _any_wrapper(site: Site) -> Callable[..., Any]:
     def wrapper(*args: Any, **named: Any) -> Any:
         seen, key = flights.step, site.key(args, named)
         found = get(key, missing)
+        if found is not missing and site.decode is not None:
+            found = site.decoded(found)
         if found is missing:
             return run_blocking(site.load(BLOCKING, key, seen, args, named))
         site.hits += 1
-        return found if site.decode is None else site.decode(found)
+        return found
 
     return wrapper
 
@@ -329,10 +339,12 @@ def _async_wrapper(site: Site) -> Callable[..., Any]:
     async def wrapper(*args: Any, **named: Any) -> Any:
         seen, key = flights.step, site.key(args, named)
         found = await cache.aget(key, MISSING)
+        if found is not MISSING and decode is not None:
+            found = site.decoded(found)
         if found is MISSING:
             return await site.load(cache._on_loop, key, seen, args, named)
         site.hits += 1
-        return found if decode is None else decode(found)
+        return found
 
     return wrapper
 

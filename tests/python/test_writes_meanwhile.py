@@ -81,3 +81,16 @@ def test_a_write_while_the_value_is_being_stored_is_not_left_behind(
     monkeypatch.setattr(loader, "_withdraw_forgotten", written_first)
     assert cache.get_or_set("k", lambda: "old") == "old"
     assert cache.get("k") is None
+
+
+def test_a_value_that_the_leader_cannot_use_is_replaced(cache: ClockedCache) -> None:
+    calls: list[int] = []
+
+    @cache.cached(encode=str, decode=int)
+    def count(x: int) -> int:
+        calls.append(x)
+        return x
+
+    cache.set(count.cache_key(1), "no number")
+    assert [count(1), count(1)] == [1, 1]
+    assert calls == [1]
