@@ -1,6 +1,7 @@
 #include "bindings/views.hpp"
 
 #include <array>
+#include <bit>
 #include <utility>
 
 #include "bindings/values.hpp"
@@ -78,7 +79,8 @@ class RecentViews {
  private:
   struct Kept {
     PyArrayObject_fields* array = nullptr;
-    int flags = 0;  // as made
+    int flags = 0;       // as made
+    int item_shift = 0;  // elements are of 1 << item_shift bytes
   };
   static constexpr std::size_t kKept = 4;
 
@@ -99,7 +101,7 @@ class RecentViews {
 };
 
 PyObject* RecentViews::take(l1::EntryRef& entry) noexcept {
-  PyArray_Descr* descr = descr_of(entry->dtype);
+  const PyArray_Descr* descr = descr_of(entry->dtype);
   for (std::size_t tries = 0; tries < kKept; ++tries, last_ = (last_ + 1) % kKept) {
     const Kept& kept = kept_[last_];
     if (!idle(kept) || kept.array->descr != descr || !pristine(kept)) continue;
@@ -111,7 +113,7 @@ PyObject* RecentViews::take(l1::EntryRef& entry) noexcept {
 
 void RecentViews::aim(const Kept& kept, l1::EntryRef& entry) noexcept {
   kept.array->data = data_of(*entry);
-  kept.array->dimensions[0] = static_cast<npy_intp>(entry->payload_bytes) / kept.array->strides[0];
+  kept.array->dimensions[0] = static_cast<npy_intp>(entry->payload_bytes >> kept.item_shift);
   Pin* pin = pin_of(kept);
   const l1::EntryRef before(std::exchange(pin->entry, entry.release()));
 }
@@ -120,7 +122,8 @@ void RecentViews::keep(PyArrayObject* array) noexcept {
   last_ = (last_ + 1) % kKept;
   Py_INCREF(reinterpret_cast<PyObject*>(array));
   const Kept fresh{.array = reinterpret_cast<PyArrayObject_fields*>(array),
-                   .flags = PyArray_FLAGS(array)};
+                   .flags = PyArray_FLAGS(array),
+                   .item_shift = std::countr_zero(static_cast<unsigned>(PyArray_ITEMSIZE(array)))};
   const Kept before = std::exchange(kept_[last_], fresh);
   Py_XDECREF(reinterpret_cast<PyObject*>(before.array));  // may run anything
 }

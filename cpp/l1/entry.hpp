@@ -69,6 +69,10 @@ struct Entry {
   [[nodiscard]] std::string_view key() const noexcept {
     return {reinterpret_cast<const char*>(this) + kKeyOffset, key_bytes};
   }
+  // key() == other, a word at a time: a call of memcmp would take longer than the comparison.
+  [[nodiscard]] bool has_key(std::string_view other) const noexcept {
+    return key_bytes == other.size() && same_bytes(data() + kKeyOffset, other.data(), key_bytes);
+  }
   [[nodiscard]] base::ByteView metadata() const noexcept;
   [[nodiscard]] Costs costs() const noexcept {
     return (extras & kHasCosts) == 0 ? Costs{} : read<Costs>(costs_offset());
@@ -120,6 +124,18 @@ struct Entry {
     T value;
     std::memcpy(&value, data() + at, sizeof value);
     return value;
+  }
+  [[nodiscard]] static std::uint64_t word_at(const void* data, std::size_t at) noexcept {
+    std::uint64_t word = 0;
+    std::memcpy(&word, static_cast<const std::byte*>(data) + at, sizeof word);
+    return word;
+  }
+  [[nodiscard]] static bool same_bytes(const void* a, const void* b, std::size_t size) noexcept {
+    constexpr std::size_t kWord = sizeof(std::uint64_t);
+    if (size < kWord) return std::memcmp(a, b, size) == 0;
+    std::uint64_t differ = word_at(a, size - kWord) ^ word_at(b, size - kWord);
+    for (std::size_t at = 0; at + kWord <= size; at += kWord) differ |= word_at(a, at) ^ word_at(b, at);
+    return differ == 0;
   }
   [[nodiscard]] static std::size_t aligned(std::size_t offset) noexcept {
     return (offset + 3) & ~std::size_t{3};

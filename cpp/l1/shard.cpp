@@ -80,7 +80,7 @@ void Shard::find_window(std::span<const Probe> probes, std::int64_t now, std::sp
     EntryId id = likely[i];
     if (id == kNoEntry) continue;
     const Entry* entry = entries_[id];
-    const bool sure = entry != nullptr && entry->key() == probes[i].key && !expired(*entry, now);
+    const bool sure = entry != nullptr && entry->has_key(probes[i].key) && !expired(*entry, now);
     if (!sure) id = lookup_live(probes[i], now);
     if (id == kNoEntry) continue;
     __builtin_prefetch(entries_[id]->payload().data());
@@ -267,7 +267,7 @@ Shard::EntryId Shard::lookup(const Probe& probe) const {
   Entry* const* entries = entries_.data();
   return index_.find(probe.hash, [&](EntryId id) {
     __builtin_prefetch(reinterpret_cast<const char*>(entries[id]) + 64);  // the key's own line
-    return entries[id]->key() == probe.key;
+    return entries[id]->has_key(probe.key);
   });
 }
 
