@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ._core import DEFAULT, DefaultType
+from ._messages import shown
 from .durations import Duration, parse_ttl
 from .objects import check_plain, encode
 
@@ -35,6 +36,7 @@ Key = str | bytes
 Ttl = Duration | None | DefaultType
 
 _MAX_METADATA = 64 * 1024
+_MAX_COST = float(np.finfo(np.float32).max)  # an entry keeps its cost as a float32
 
 _VECTOR_DTYPES = {"float32", "float16", "float64", "int8", "uint8", "int32", "int64"}
 
@@ -78,16 +80,19 @@ def ttl_argument(value: object, name: str = "ttl") -> Any:
     return value if value is DEFAULT else parse_ttl(value, name)
 
 
-def cost_argument(value: object) -> float:
+def cost_argument(value: object, name: str = "cost") -> float:
     """What a miss costs; None is 0."""
     if value is None:
         return 0.0
-    allowed = "allowed is None or a finite number of 0 or more"
+    allowed = "allowed is None or a finite number from 0 to 3.4e38"
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"cost={value!r} of type {type(value).__name__}: {allowed}")
-    cost = float(value)
-    if not (math.isfinite(cost) and cost >= 0):
-        raise ValueError(f"cost={value!r}: {allowed}")
+        raise TypeError(f"{name}={shown(value)} of type {type(value).__name__}: {allowed}")
+    try:
+        cost = float(value)
+    except OverflowError:
+        cost = math.inf
+    if not 0 <= cost <= _MAX_COST:
+        raise ValueError(f"{name}={shown(value)}: {allowed}")
     return cost
 
 
@@ -98,7 +103,7 @@ def dim_argument(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"dim={value!r} of type {type(value).__name__}: {allowed}")
     if not 1 <= int(value) < 2**31:
-        raise ValueError(f"dim={value!r}: {allowed}")
+        raise ValueError(f"dim={shown(value)}: {allowed}")
     return int(value)
 
 
@@ -107,11 +112,13 @@ def dtype_name(value: Any) -> str:
     if type(value) is str and value in _VECTOR_DTYPES:
         return value
     try:
-        dtype = np.dtype(value)
+        dtype = None if value is None else np.dtype(value)  # NumPy reads None as float64
     except (TypeError, ValueError):
-        raise TypeError(f"dtype={value!r}: allowed is a NumPy dtype or its name") from None
+        dtype = None
+    if dtype is None:
+        raise TypeError(f"dtype={shown(value)}: allowed is a NumPy dtype or its name")
     if not dtype.isnative:
-        raise ValueError(f"dtype={value!r}: allowed is the native byte order")
+        raise ValueError(f"dtype={shown(value)}: allowed is the native byte order")
     return str(dtype.name)
 
 

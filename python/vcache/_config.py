@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from . import _core
+from ._messages import shown
 from .durations import parse_ttl
 from .errors import ConfigError
 from .options import RedisOptions, parse_redis, parse_timeout, with_timeouts
@@ -19,6 +20,7 @@ Policy = Literal["lru", "lfu", "s3fifo", "sieve", "wtinylfu"]
 
 POLICIES: tuple[str, ...] = get_args(Policy)
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_MIN_MEMORY = 64 << 10  # less holds no vector of the usual models
 _MAX_MEMORY = 1 << 50
 _MAX_VALUE = 256 << 20
 _MAX_ENTRIES = (1 << 32) - 2
@@ -88,15 +90,23 @@ def _to_core(redis: RedisOptions) -> _core.RedisOptions:
 
 
 def _memory(value: object, name: str) -> int:
-    allowed = 'allowed is bytes, text such as "512MiB", "auto", or 0 or None for no memory tier'
-    return 0 if value is None else parse_size(value, name, most=_MAX_MEMORY, allowed=allowed)
+    if value is None:
+        return 0
+    allowed = (
+        'allowed is 64 KiB to 1 PiB, as bytes, text such as "512MiB" or "auto", or 0 or None for no'
+        " memory tier"
+    )
+    size = parse_size(value, name, most=_MAX_MEMORY, allowed=allowed)
+    if 0 < size < _MIN_MEMORY:
+        raise ConfigError(f"{name}={shown(value)}: {allowed}")
+    return size
 
 
 def _max_value(value: object, name: str) -> int:
     allowed = 'allowed is 1 byte to 256 MiB, as bytes or text such as "16MiB"'
     size = parse_size(value, name, most=_MAX_VALUE, allowed=allowed)
     if size == 0:
-        raise ConfigError(f"{name}={value!r}: {allowed}")
+        raise ConfigError(f"{name}={shown(value)}: {allowed}")
     return size
 
 
@@ -104,31 +114,33 @@ def _max_entries(value: object, name: str) -> int:
     if value is None:
         return 0
     if type(value) is not int or not 1 <= value <= _MAX_ENTRIES:
-        raise ConfigError(f"{name}={value!r}: allowed is None or an int from 1 to {_MAX_ENTRIES}")
+        raise ConfigError(
+            f"{name}={shown(value)}: allowed is None or an int from 1 to {_MAX_ENTRIES}"
+        )
     return value
 
 
 def _policy(value: object, name: str) -> str:
     if not isinstance(value, str) or value not in POLICIES:
-        raise ConfigError(f"{name}={value!r}: allowed are {', '.join(POLICIES)}")
+        raise ConfigError(f"{name}={shown(value)}: allowed are {', '.join(POLICIES)}")
     return value
 
 
 def _namespace(value: object, name: str) -> str:
     if not isinstance(value, str) or not _NAMESPACE.fullmatch(value):
-        raise ConfigError(f"{name}={value!r}: allowed are 1 to 64 of A-Z a-z 0-9 _ . -")
+        raise ConfigError(f"{name}={shown(value)}: allowed are 1 to 64 of A-Z a-z 0-9 _ . -")
     return value
 
 
 def _jitter(value: object, name: str) -> float:
     if type(value) not in (int, float) or not 0 <= value < 1:  # type: ignore[operator]
-        raise ConfigError(f"{name}={value!r}: allowed is a number from 0 to below 1")
+        raise ConfigError(f"{name}={shown(value)}: allowed is a number from 0 to below 1")
     return float(value)  # type: ignore[arg-type]
 
 
 def _flag(value: object, name: str) -> bool:
     if not isinstance(value, bool):
-        raise ConfigError(f"{name}={value!r}: allowed are True and False")
+        raise ConfigError(f"{name}={shown(value)}: allowed are True and False")
     return value
 
 

@@ -7,7 +7,9 @@ import re
 from datetime import timedelta
 from numbers import Real
 
-__all__ = ["MAX_SECONDS", "Duration", "parse_duration"]
+from ._messages import shown
+
+__all__ = ["MAX_SECONDS", "POSITIVE", "Duration", "parse_duration", "parse_ttl"]
 
 Duration = float | str | timedelta
 
@@ -16,13 +18,15 @@ MAX_SECONDS = 10 * 365 * 86400.0
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 _PART = re.compile(rf"({_NUMBER.pattern})\s*(ms|[smhdw])\s*")
-_ALLOWED = (
+
+# What is allowed of a duration, unless it says otherwise.
+POSITIVE = (
     'allowed is more than 0 and at most 10 years, as seconds, a timedelta or text such as "300",'
     ' "5m", "1h30m", "30d"'
 )
 
 
-def parse_duration(value: object, name: str, *, allowed: str = _ALLOWED) -> float:
+def parse_duration(value: object, name: str, *, allowed: str = POSITIVE) -> float:
     """Seconds of a duration given as argument `name`.
 
     Raises ValueError for one that is not positive, not finite, a bool, over 10 years or not
@@ -30,7 +34,7 @@ def parse_duration(value: object, name: str, *, allowed: str = _ALLOWED) -> floa
     """
     seconds = _seconds(value, name, allowed)
     if not 0 < seconds <= MAX_SECONDS:
-        raise ValueError(f"{name}={value!r}: {allowed}")
+        raise ValueError(f"{name}={shown(value)}: {allowed}")
     return seconds
 
 
@@ -38,22 +42,27 @@ def parse_ttl(value: object, name: str) -> float | None:
     """As parse_duration(); None stays None, which means no expiry."""
     if value is None:
         return None
-    return parse_duration(value, name, allowed=f"{_ALLOWED}, or None for no expiry")
+    return parse_duration(value, name, allowed=f"{POSITIVE}, or None for no expiry")
 
 
 def _seconds(value: object, name: str, allowed: str) -> float:
     if isinstance(value, bool):
-        raise ValueError(f"{name}={value!r}: {allowed}")
+        raise ValueError(f"{name}={shown(value)}: {allowed}")
     if isinstance(value, Real):
-        return _finite(float(value))
+        return _finite(value)
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, str):
         return _from_text(value)
-    raise TypeError(f"{name}={value!r} is of type {type(value).__name__}: {allowed}")
+    raise TypeError(f"{name}={shown(value)} is of type {type(value).__name__}: {allowed}")
 
 
-def _finite(seconds: float) -> float:
+def _finite(value: Real) -> float:
+    """Seconds of a number, negative if no float holds it or it is not finite."""
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return -1.0
     return seconds if math.isfinite(seconds) else -1.0
 
 

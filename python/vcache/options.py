@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ._messages import shown
 from .durations import Duration, parse_duration
 from .errors import ConfigError
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-__all__ = ["RedisOptions"]
+__all__ = ["RedisOptions", "options_of_url", "parse_redis", "parse_timeout", "with_timeouts"]
 
 _SUPPORTED = (
     "supported are redis://[user:password@]host[:port][/db] and unix://[user:password@]/path,"
     " with ?db=, pool_size=, timeout= and connect_timeout="
 )
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,19}")
+_MAX_DIGITS = 20
 _QUERY = {"db": int, "pool_size": int, "timeout": str, "connect_timeout": str}
 
 
@@ -59,24 +62,7 @@ class RedisOptions:
     @classmethod
     def from_url(cls, url: str) -> RedisOptions:
         """Options of a redis:// or unix:// URL. Raises ConfigError, never showing a password."""
-        scheme = url.partition("://")[0].lower() if "://" in url else ""
-        if scheme not in ("redis", "unix"):
-            shown = repr(scheme) if _SCHEME.fullmatch(scheme) else "unknown"
-            raise ConfigError(f"redis URL of scheme {shown}: {_SUPPORTED}")
-        from urllib.parse import urlsplit
-
-        try:
-            parts = urlsplit(url)
-            if "@" in parts.path + parts.query + parts.fragment:
-                raise ValueError("credentials with unescaped characters")
-            return cls(**(_address(parts) | _credentials(parts) | _query(parts)))
-        except ConfigError as error:
-            raise ConfigError(f"redis URL {scheme}://…: {error}") from None
-        except ValueError:  # its text may quote a part of a password that was not escaped
-            raise ConfigError(
-                f"redis URL {scheme}://… cannot be read; {_SUPPORTED};"
-                " special characters in user and password must be percent-encoded"
-            ) from None
+        return options_of_url(url, {})
 
     @property
     def address(self) -> str:
@@ -85,6 +71,31 @@ class RedisOptions:
             return f"unix://{self.unix_socket}?db={self.db}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"redis://{host}:{self.port}/{self.db}"
+
+
+def options_of_url(url: object, defaults: Mapping[str, Any]) -> RedisOptions:
+    """As RedisOptions.from_url(); `defaults` are for what the URL leaves open."""
+    if not isinstance(url, str):  # not shown: bytes may hold a password
+        raise ConfigError(f"url of type {type(url).__name__}: allowed is a str; {_SUPPORTED}")
+    scheme = url.partition("://")[0].lower() if "://" in url else ""
+    if scheme not in ("redis", "unix"):
+        named = repr(scheme) if _SCHEME.fullmatch(scheme) else "unknown"
+        raise ConfigError(f"redis URL of scheme {named}: {_SUPPORTED}")
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        if "@" in parts.path + parts.query + parts.fragment:
+            raise ValueError("credentials with unescaped characters")
+        own = _address(parts) | _credentials(parts) | _query(parts)
+        return RedisOptions(**(dict(defaults) | own))
+    except ConfigError as error:
+        raise ConfigError(f"redis URL {scheme}://…: {error}") from None
+    except ValueError:  # its text may quote a part of a password that was not escaped
+        raise ConfigError(
+            f"redis URL {scheme}://… cannot be read; {_SUPPORTED};"
+            " special characters in user and password must be percent-encoded"
+        ) from None
 
 
 def parse_redis(value: object) -> RedisOptions | None:
@@ -121,18 +132,18 @@ def parse_timeout(value: object, name: str) -> float:
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from None
     if not 0.001 <= seconds <= 3600:
-        raise ConfigError(f"{name}={value!r}: {allowed}")
+        raise ConfigError(f"{name}={shown(value)}: {allowed}")
     return seconds
 
 
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str) or "\0" in value:
-        raise ConfigError(f"{name}={value!r}: allowed is text without NUL")
+        raise ConfigError(f"{name}={shown(value)}: allowed is text without NUL")
 
 
 def _check_range(name: str, value: object, least: int, most: int) -> None:
     if type(value) is not int or not least <= value <= most:
-        raise ConfigError(f"{name}={value!r}: allowed is an int from {least} to {most}")
+        raise ConfigError(f"{name}={shown(value)}: allowed is an int from {least} to {most}")
 
 
 def _address(parts: SplitResult) -> dict[str, Any]:
@@ -155,7 +166,8 @@ def _address(parts: SplitResult) -> dict[str, Any]:
 def _credentials(parts: SplitResult) -> dict[str, Any]:
     from urllib.parse import unquote
 
-    return {"username": unquote(parts.username or ""), "password": unquote(parts.password or "")}
+    given = {"username": parts.username, "password": parts.password}
+    return {name: unquote(text) for name, text in given.items() if text}
 
 
 def _query(parts: SplitResult) -> dict[str, Any]:
@@ -174,6 +186,6 @@ def _query(parts: SplitResult) -> dict[str, Any]:
 
 
 def _number(name: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise ConfigError(f"{name}={text!r}: allowed is a whole number")
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        raise ConfigError(f"{name}={shown(text)}: allowed is a whole number")
     return int(text)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from numbers import Integral
 from typing import TYPE_CHECKING
+
+from ._messages import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,9 +41,9 @@ def parse_size(value: object, name: str, *, most: int, allowed: str) -> int:
     elif isinstance(value, str):
         size = _from_text(value)
     else:
-        raise TypeError(f"{name}={value!r} is of type {type(value).__name__}: {allowed}")
+        raise TypeError(f"{name}={shown(value)} is of type {type(value).__name__}: {allowed}")
     if not 0 <= size <= most:
-        raise ValueError(f"{name}={value!r}: {allowed}")
+        raise ValueError(f"{name}={shown(value)}: {allowed}")
     return size
 
 
@@ -88,4 +91,5 @@ def _from_text(text: str) -> int:
     match = _TEXT.fullmatch(stripped)
     if match is None or match[2] not in _UNITS:
         return -1
-    return int(float(match[1]) * _UNITS[match[2]])
+    size = float(match[1]) * _UNITS[match[2]]
+    return int(size) if math.isfinite(size) else -1

@@ -11,6 +11,7 @@ import pytest
 from clocked import ClockedCache
 
 from vcache import Cache
+from vcache._messages import shown
 from vcache.errors import ConfigError, SerializationError
 
 VECTOR = np.ones(4, "f4")
@@ -100,12 +101,13 @@ TTL_CALLS: dict[str, Call] = {
 
 @pytest.mark.parametrize("call", TTL_CALLS)
 @pytest.mark.parametrize(
-    "ttl", [0, -1, -0.5, True, float("nan"), float("inf"), 1e10, "", "soon", "-5m", timedelta(0)]
+    "ttl",
+    [0, -1, -0.5, True, float("nan"), float("inf"), 1e10, "", "soon", "-5m", timedelta(0), 10**400],
 )
 def test_ttl(cache: ClockedCache, call: str, ttl: Any) -> None:
     with pytest.raises(ValueError, match="ttl=.*allowed is more than 0.*10 years") as caught:
         TTL_CALLS[call](cache, ttl)
-    assert repr(ttl) in str(caught.value)
+    assert f"ttl={shown(ttl)}" in str(caught.value)
 
 
 @pytest.mark.parametrize("ttl", [[], b"5m", object()])
@@ -232,7 +234,7 @@ def test_dim(cache: ClockedCache, dim: Any, error: type[Exception]) -> None:
 @pytest.mark.parametrize(
     ("dtype", "error"),
     [("complex64", ValueError), ("U4", ValueError), (">f4", ValueError), ("colour", TypeError),
-     (bool, ValueError), (object, ValueError)],
+     (bool, ValueError), (object, ValueError), (None, TypeError)],
 )  # fmt: skip
 def test_dtype(cache: ClockedCache, dtype: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="dtype=.*allowed"):
@@ -242,7 +244,7 @@ def test_dtype(cache: ClockedCache, dtype: Any, error: type[Exception]) -> None:
 @pytest.mark.parametrize(
     ("cost", "error"),
     [(-1, ValueError), (float("nan"), ValueError), (float("inf"), ValueError), ("1", TypeError),
-     (True, TypeError)],
+     (True, TypeError), (1e39, ValueError), (10**400, ValueError)],
 )  # fmt: skip
 def test_cost(cache: ClockedCache, cost: Any, error: type[Exception]) -> None:
     for call in (
@@ -252,7 +254,7 @@ def test_cost(cache: ClockedCache, cost: Any, error: type[Exception]) -> None:
     ):
         with pytest.raises(error, match="cost=.*allowed") as caught:
             call()
-        assert repr(cost) in str(caught.value)
+        assert f"cost={shown(cost)}" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -280,6 +282,13 @@ def test_unknown_keyword(cache: ClockedCache) -> None:
 
 BAD_ARGUMENTS = [
     ("memory", -1),
+    ("memory", 1),
+    ("memory", (64 << 10) - 1),
+    ("memory", "1KiB"),
+    ("memory", "9" * 400 + "GiB"),
+    pytest.param("max_entries", 10**5000, id="max_entries-huge"),
+    ("timeout", 10**400),
+    pytest.param("ttl", 10**5000, id="ttl-huge"),
     ("memory", "lots"),
     ("memory", 1.5),
     ("memory", True),
@@ -324,7 +333,14 @@ BAD_ARGUMENTS = [
 def test_constructor(name: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=f"^{name}=.*allowed") as caught:
         Cache(**{name: value})
-    assert repr(value) in str(caught.value)
+    assert f"{name}={shown(value)}" in str(caught.value)
+
+
+def test_the_least_memory_holds_a_vector() -> None:
+    for policy in ("lru", "lfu", "s3fifo", "sieve", "wtinylfu"):
+        with Cache(memory="64KiB", policy=policy) as cache:
+            cache.set("k", np.ones(1536, "f4"))
+            assert cache.stats().entries == 1
 
 
 @pytest.mark.parametrize("factory", [5, None, "f"])

@@ -51,6 +51,7 @@ def test_url(url: str, wanted: dict[str, Any]) -> None:
         ("redis://db?timeout=soon", "timeout='soon'.*1 ms to 1 hour"),
         ("redis://db?timeout=0", "timeout='0'"),
         ("redis://db#1", "fragment"),
+        ("redis://db/" + "9" * 5000, "db='9+….*whole number"),
         ("unix://db/run", "unix:///path"),
         ("unix://", "unix:///path"),
         ("redis://user@db", "username='user'.*only with a password"),
@@ -82,6 +83,14 @@ def test_no_error_shows_a_password(url: str) -> None:
     assert "hun" not in str(caught.value)
     assert "ter2" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("url", [5, None, b"redis://:hunter2@db"])
+def test_a_url_that_is_no_text(url: Any) -> None:
+    says = f"url of type {type(url).__name__}: allowed is a str; supported are"
+    with pytest.raises(ConfigError, match=says) as caught:
+        RedisOptions.from_url(url)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_no_repr_shows_a_password() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from vcache import sizes
+from vcache._messages import shown
 from vcache.sizes import memory_limit, parse_size
 
 
@@ -34,12 +35,18 @@ def test_bytes(given: Any, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [-1, 1 << 41, 1.5, True, "", "MiB", "-5MiB", "5XB", "1e3", "ten", "5 Mi B"]
+    "given",
+    ["9" * 400 + "GiB", -1, 1 << 41, 1.5, True, "", "MiB", "-5MiB", "5XB", "1e3", "ten", "5 Mi B"],
 )
 def test_bad_value(given: Any) -> None:
     with pytest.raises(ValueError, match="allowed is a size") as caught:
         parse(given)
-    assert f"memory={given!r}" in str(caught.value)
+    assert f"memory={shown(given)}" in str(caught.value)
+
+
+def test_an_int_that_python_does_not_write() -> None:
+    with pytest.raises(ValueError, match="memory=<int too long to show>: allowed is a size"):
+        parse(10**5000)
 
 
 @pytest.mark.parametrize("given", [None, [], b"5MiB"])
