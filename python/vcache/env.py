@@ -1,12 +1,14 @@
 """A cache as the environment and a `.env` file describe it.
 
 Where several variables say the same thing the narrower name wins: CACHE_REDIS_TTL over REDIS_TTL
-over DEFAULT_TTL. Redis is used if REDIS_URL or REDIS_HOST is set, unless CACHE_REDIS_ENABLED says
-otherwise.
+over DEFAULT_TTL. Redis is used if a variable says where it is or how to log in to it, unless
+CACHE_REDIS_ENABLED says otherwise; its host is 127.0.0.1 unless given. What REDIS_URL leaves open
+is taken from REDIS_DB, REDIS_USERNAME, REDIS_PASSWORD and REDIS_POOL_SIZE.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,24 +16,25 @@ from typing import Any
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ._config import CHECKS
+from ._messages import shown
+from ._variables import check_names, warn_of_idle
 from .cache import Cache
-from .durations import parse_ttl
+from .durations import POSITIVE, parse_duration
 from .errors import ConfigError
-from .options import RedisOptions, parse_timeout
-from .sizes import parse_size
+from .options import RedisOptions, options_of_url, parse_timeout
 
 __all__ = ["VARIABLES", "arguments_from_env", "get_cache"]
 
 
 class _Variables(BaseSettings):
-    """The texts of the variables, empty ones as if unset."""
+    """The texts of the variables, empty ones as if unset; others of the file are its extras."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
         env_file_encoding="utf-8",
         env_ignore_empty=True,
         case_sensitive=True,
-        extra="ignore",
+        extra="allow",
     )
 
     REDIS_URL: str | None = None
@@ -46,11 +49,19 @@ class _Variables(BaseSettings):
     CACHE_LOCAL_ENABLED: str | None = None
     CACHE_LOCAL_SIZE_MB: str | None = None
     CACHE_LOCAL_TTL: str | None = None
+    CACHE_LOCAL_EVICTION: str | None = None
     CACHE_REDIS_ENABLED: str | None = None
     CACHE_REDIS_TTL: str | None = None
     CACHE_KEY_PREFIX: str | None = None
     DEFAULT_TTL: str | None = None
     MAX_CACHE_SIZE: str | None = None
+    EVICTION_THRESHOLD: str | None = None
+    MODEL_PATH: str | None = None
+    MODEL_SHA256: str | None = None
+    MODEL_UPDATE_INTERVAL: str | None = None
+    PREDICTION_BATCH_SIZE: str | None = None
+    PROMETHEUS_PORT: str | None = None
+    METRICS_INTERVAL: str | None = None
     VCACHE_POLICY: str | None = None
     VCACHE_JITTER: str | None = None
     VCACHE_TIMEOUT: str | None = None
@@ -58,6 +69,12 @@ class _Variables(BaseSettings):
     VCACHE_STRICT: str | None = None
     VCACHE_MAX_VALUE: str | None = None
     VCACHE_METRICS: str | None = None
+    VCACHE_GRACE: str | None = None
+    VCACHE_COMPRESSION: str | None = None
+    VCACHE_STORAGE_DTYPE: str | None = None
+    VCACHE_ENCRYPTION_KEY: str | None = None
+    VCACHE_KEY_SECRET: str | None = None
+    VCACHE_API_TOKEN: str | None = None
 
 
 VARIABLES = tuple(_Variables.model_fields)
@@ -68,14 +85,25 @@ _FLAGS = {"1": True, "true": True, "yes": True, "on": True} | {
     "no": False,
     "off": False,
 }
+_MAX_DIGITS = 20
+_SERVICE_LINK = re.compile(r"(?:tcp|udp|sctp)://\S+")  # Kubernetes sets NAME_PORT to one
+_OPTIONAL = f"{POSITIVE}, or none for no expiry"
+_MEGABYTES = "allowed is 0, for no memory tier, or a number of MiB from 0.0625 to 1048576"
 
 
 def arguments_from_env() -> dict[str, Any]:
-    """The constructor's arguments that the environment gives. Raises ConfigError for a bad one."""
+    """The constructor's arguments that the environment gives.
+
+    Raises ConfigError for a variable that is not allowed, or that asks for what vcache cannot do
+    yet; warns of those that have no effect yet.
+    """
     try:
         variables = _Reader(_Variables())
     except UnicodeDecodeError:
         raise ConfigError(".env: allowed is UTF-8 text") from None
+    check_names(variables.extras, VARIABLES)
+    for name, parse in _REFUSED.items():
+        variables.read(name, parse)
     arguments: dict[str, Any] = {}
     for name, (variable_names, parse) in _ARGUMENTS.items():
         for variable in variable_names:
@@ -87,6 +115,7 @@ def arguments_from_env() -> dict[str, Any]:
     redis = _redis(variables)
     if redis is not None:
         arguments["redis"] = redis
+    warn_of_idle([name for name, parse in _IDLE.items() if variables.read(name, parse) is not None])
     return arguments
 
 
@@ -94,10 +123,16 @@ class _Reader:
     """The variables that are set, each parsed by who needs it."""
 
     def __init__(self, variables: _Variables) -> None:
-        self._texts = {k: v for k, v in variables.model_dump().items() if v is not None}
+        texts = variables.model_dump(include=set(VARIABLES), exclude_none=True)
+        self._texts: dict[str, str] = texts
+        self.extras = [name for name, text in (variables.model_extra or {}).items() if text]
 
     def has(self, name: str) -> bool:
         return name in self._texts
+
+    def is_port(self, name: str) -> bool:
+        """Whether it is set, and not as a link to a service."""
+        return self.has(name) and not _SERVICE_LINK.fullmatch(self._texts[name])
 
     def read(self, name: str, parse: Callable[[str, str], Any], default: Any = None) -> Any:
         """The parsed value; a ConfigError of `parse` names the variable."""
@@ -111,28 +146,25 @@ class _Reader:
 
 
 def _redis(variables: _Reader) -> RedisOptions | None:
-    is_given = variables.has("REDIS_URL") or variables.has("REDIS_HOST")
+    named = ("REDIS_URL", "REDIS_HOST", "REDIS_DB", "REDIS_USERNAME", "REDIS_PASSWORD")
+    is_given = any(map(variables.has, named)) or variables.is_port("REDIS_PORT")
     if not variables.read("CACHE_REDIS_ENABLED", _flag, is_given):
         return None
-    if variables.read("REDIS_TLS", _flag, False):
-        raise ConfigError("REDIS_TLS='true': allowed is false, TLS is not supported yet")
-    if variables.has("REDIS_USERNAME") and not variables.has("REDIS_PASSWORD"):
-        raise ConfigError("REDIS_USERNAME: allowed only with REDIS_PASSWORD")
+    parts = {
+        name: variables.read(variable, parse)
+        for name, (variable, parse) in _REDIS_PARTS.items()
+        if variables.has(variable)
+    }
     if variables.has("REDIS_URL"):
-        options: RedisOptions = variables.read("REDIS_URL", _url)
+        options: RedisOptions = variables.read(
+            "REDIS_URL", lambda text, _: options_of_url(text, parts)
+        )
         return options
-    return RedisOptions(
-        host=variables.read("REDIS_HOST", _text, "127.0.0.1"),
-        port=variables.read("REDIS_PORT", _int_up_to(65535, least=1), 6379),
-        db=variables.read("REDIS_DB", _int_up_to(2**31 - 1, least=0), 0),
-        username=variables.read("REDIS_USERNAME", _text, ""),
-        password=variables.read("REDIS_PASSWORD", _text, ""),
-        pool_size=variables.read("REDIS_POOL_SIZE", _int_up_to(1024, least=1), 16),
-    )
-
-
-def _url(text: str, name: str) -> RedisOptions:
-    return RedisOptions.from_url(text)
+    if "username" in parts and "password" not in parts:
+        raise ConfigError("REDIS_USERNAME: allowed only with REDIS_PASSWORD")
+    if variables.has("REDIS_HOST") or variables.is_port("REDIS_PORT"):
+        parts["port"] = variables.read("REDIS_PORT", _int_up_to(65535, least=1), 6379)
+    return RedisOptions(host=variables.read("REDIS_HOST", _text, "127.0.0.1"), **parts)
 
 
 def _text(text: str, name: str) -> str:
@@ -142,37 +174,92 @@ def _text(text: str, name: str) -> str:
 def _flag(text: str, name: str) -> bool:
     value = _FLAGS.get(text.strip().lower())
     if value is None:
-        raise ConfigError(f"{name}={text!r}: allowed are true and false (1, 0, yes, no, on, off)")
+        raise ConfigError(
+            f"{name}={shown(text)}: allowed are true and false (1, 0, yes, no, on, off)"
+        )
     return value
 
 
 def _int_up_to(most: int, least: int) -> Callable[[str, str], int]:
     def parse(text: str, name: str) -> int:
         stripped = text.strip()
-        if not (stripped.isascii() and stripped.isdigit() and least <= int(stripped) <= most):
-            raise ConfigError(f"{name}={text!r}: allowed is a whole number from {least} to {most}")
+        is_whole = stripped.isascii() and stripped.isdigit() and len(stripped) <= _MAX_DIGITS
+        if not (is_whole and least <= int(stripped) <= most):
+            allowed = f"allowed is a whole number from {least} to {most}"
+            raise ConfigError(f"{name}={shown(text)}: {allowed}")
         return int(stripped)
 
     return parse
 
 
+def _number(text: str) -> float:
+    """A number, negative if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return -1.0
+
+
 def _ttl(text: str, name: str) -> float | None:
-    return None if text.strip().lower() == "none" else parse_ttl(text, name)
+    if text.strip().lower() == "none":
+        return None
+    return parse_duration(text, name, allowed=_OPTIONAL)
 
 
 def _megabytes(text: str, name: str) -> int:
-    allowed = "allowed is a number of MiB from 0 to 1048576, where 0 is no memory tier"
-    return parse_size(f"{text.strip()}MiB", name, most=1 << 40, allowed=allowed)
+    size = _number(text)
+    if size != 0 and not 0.0625 <= size <= 1 << 20:
+        raise ConfigError(f"{name}={shown(text)}: {_MEGABYTES}")
+    return int(size * (1 << 20))
 
 
 def _jitter(text: str, name: str) -> float:
-    try:
-        jitter = float(text)
-    except ValueError:
-        jitter = -1.0
+    jitter = _number(text)
     if not 0 <= jitter < 1:
-        raise ConfigError(f"{name}={text!r}: allowed is a number from 0 to below 1")
+        raise ConfigError(f"{name}={shown(text)}: allowed is a number from 0 to below 1")
     return jitter
+
+
+def _share(text: str, name: str) -> float:
+    share = _number(text)
+    if not 0 < share <= 1:
+        raise ConfigError(f"{name}={shown(text)}: allowed is a number above 0, at most 1")
+    return share
+
+
+def _sha256(text: str, name: str) -> str:
+    if not re.fullmatch("[0-9a-fA-F]{64}", text.strip()):
+        raise ConfigError(f"{name}={shown(text)}: allowed are 64 hexadecimal digits")
+    return text
+
+
+def _own_port(text: str, name: str) -> int | None:
+    return None if _SERVICE_LINK.fullmatch(text) else _int_up_to(65535, least=1)(text, name)
+
+
+def _no_secret(text: str, name: str) -> None:
+    raise ConfigError(f"{name} is not supported yet: allowed is to leave it unset")
+
+
+def _none_of(*off: str) -> Callable[[str, str], None]:
+    """Allows only the texts that ask for nothing; none: it must be unset."""
+
+    def parse(text: str, name: str) -> None:
+        if text.strip().lower() not in off:
+            allowed = " and ".join(off) or "to leave it unset"
+            raise ConfigError(f"{name}={shown(text)} is not supported yet: allowed is {allowed}")
+
+    return parse
+
+
+def _no_grace(text: str, name: str) -> None:
+    if _number(text.strip().lower().removesuffix("s")) != 0:
+        raise ConfigError(f"{name}={shown(text)} is not supported yet: allowed is 0")
+
+
+def _no_tls(text: str, name: str) -> None:
+    if _flag(text, name):
+        raise ConfigError(f"{name}={shown(text)}: allowed is false, TLS is not supported yet")
 
 
 # Argument of the constructor, the variables that give it, the narrower first, and how to read them.
@@ -189,6 +276,37 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], Callable[[str, str], Any]]] = {
     "strict": (("VCACHE_STRICT",), _flag),
     "max_value": (("VCACHE_MAX_VALUE",), CHECKS["max_value"]),
     "metrics": (("VCACHE_METRICS",), _flag),
+}
+
+# What a URL may leave open.
+_REDIS_PARTS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+    "db": ("REDIS_DB", _int_up_to(2**31 - 1, least=0)),
+    "username": ("REDIS_USERNAME", _text),
+    "password": ("REDIS_PASSWORD", _text),
+    "pool_size": ("REDIS_POOL_SIZE", _int_up_to(1024, least=1)),
+}
+
+# Without these a cache would behave otherwise than its operator believes.
+_REFUSED: dict[str, Callable[[str, str], None]] = {
+    "REDIS_TLS": _no_tls,
+    "VCACHE_GRACE": _no_grace,
+    "VCACHE_COMPRESSION": _none_of("none"),
+    "VCACHE_STORAGE_DTYPE": _none_of(),
+    "VCACHE_ENCRYPTION_KEY": _no_secret,
+    "VCACHE_KEY_SECRET": _no_secret,
+    "VCACHE_API_TOKEN": _no_secret,
+}
+
+# Without these it is only tuned less well.
+_IDLE: dict[str, Callable[[str, str], Any]] = {
+    "CACHE_LOCAL_EVICTION": parse_duration,
+    "EVICTION_THRESHOLD": _share,
+    "MODEL_PATH": _text,
+    "MODEL_SHA256": _sha256,
+    "MODEL_UPDATE_INTERVAL": parse_duration,
+    "PREDICTION_BATCH_SIZE": _int_up_to(65536, least=1),
+    "PROMETHEUS_PORT": _own_port,
+    "METRICS_INTERVAL": parse_duration,
 }
 
 _lock = threading.Lock()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in VARIABLES:
+    for name in [*VARIABLES, *(name for name in os.environ if name.startswith("VCACHE_"))]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -78,6 +79,20 @@ def test_arguments(
         ),
         ({"CACHE_REDIS_ENABLED": "true"}, {}),
         ({"CACHE_REDIS_ENABLED": "true", "REDIS_HOST": "db"}, {"host": "db"}),
+        ({"REDIS_PORT": "7"}, {"port": 7}),
+        ({"REDIS_PASSWORD": "p"}, {"password": "p"}),
+        ({"REDIS_DB": "3"}, {"db": 3}),
+        ({"REDIS_DB": "3", "REDIS_PORT": "tcp://10.0.0.1:6379"}, {"db": 3}),
+        (
+            {"REDIS_URL": "redis://db", "REDIS_PORT": "tcp://10.0.0.1:6379", "REDIS_DB": "3",
+             "REDIS_USERNAME": "u", "REDIS_PASSWORD": "p", "REDIS_POOL_SIZE": "4"},
+            {"host": "db", "db": 3, "username": "u", "password": "p", "pool_size": 4},
+        ),
+        (
+            {"REDIS_URL": "redis://own:q@db/2?pool_size=5", "REDIS_DB": "3",
+             "REDIS_USERNAME": "u", "REDIS_PASSWORD": "p", "REDIS_POOL_SIZE": "4"},
+            {"host": "db", "db": 2, "username": "own", "password": "q", "pool_size": 5},
+        ),
     ],
 )  # fmt: skip
 def test_redis(
@@ -122,15 +137,121 @@ def test_redis_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
         ("REDIS_POOL_SIZE", "0"),
         ("REDIS_TLS", "true"),
         ("REDIS_TLS", "x"),
+        ("REDIS_TLS", "1"),
+        ("CACHE_LOCAL_SIZE_MB", "abc"),
+        ("CACHE_LOCAL_SIZE_MB", "0.01"),
+        ("EVICTION_THRESHOLD", "1.5"),
+        ("EVICTION_THRESHOLD", "often"),
+        ("CACHE_LOCAL_EVICTION", "never"),
+        ("MODEL_SHA256", "abc"),
+        ("MODEL_UPDATE_INTERVAL", "0"),
+        ("PREDICTION_BATCH_SIZE", "0"),
+        ("PROMETHEUS_PORT", "http"),
+        ("METRICS_INTERVAL", "-1"),
+        ("VCACHE_GRACE", "5m"),
+        ("VCACHE_COMPRESSION", "zstd"),
+        ("VCACHE_STORAGE_DTYPE", "float16"),
     ],
 )
 def test_a_bad_value_names_variable_value_and_allowed(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     setenv(monkeypatch, REDIS_HOST="db", **{name: value})
-    with pytest.raises(ConfigError, match=f"{name}=.*allowed") as caught:
+    with pytest.raises(ConfigError, match=f"{name}={value!r}.*allowed"):
         Cache.from_env()
-    assert value in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["CACHE_LOCAL_SIZE_MB", "MAX_CACHE_SIZE", "DEFAULT_TTL"])
+def test_a_number_beyond_all_bounds(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    setenv(monkeypatch, **{name: "9" * 5000})
+    with pytest.raises(ConfigError, match=f"{name}='9+….*: allowed"):
+        Cache.from_env()
+
+
+@pytest.mark.parametrize("name", ["DEFAULT_TTL", "REDIS_TTL", "CACHE_REDIS_TTL", "CACHE_LOCAL_TTL"])
+def test_no_expiry_is_spelt_as_the_variables_do(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    setenv(monkeypatch, **{name: "None at all"})
+    with pytest.raises(ConfigError, match="or none for no expiry"):
+        Cache.from_env()
+
+
+@pytest.mark.parametrize("name", ["VCACHE_ENCRYPTION_KEY", "VCACHE_KEY_SECRET", "VCACHE_API_TOKEN"])
+def test_protection_that_cannot_be_given(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    setenv(monkeypatch, **{name: "hunter2"})
+    with pytest.raises(ConfigError, match=f"{name} is not supported yet: allowed") as caught:
+        Cache.from_env()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_tls_is_refused_without_redis_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    setenv(monkeypatch, REDIS_TLS="yes")
+    with pytest.raises(ConfigError, match="REDIS_TLS='yes': allowed is false"):
+        Cache.from_env()
+
+
+IDLE = {
+    "CACHE_LOCAL_EVICTION": "1m",
+    "EVICTION_THRESHOLD": "0.9",
+    "MODEL_PATH": "/model.pt",
+    "MODEL_SHA256": "0" * 64,
+    "MODEL_UPDATE_INTERVAL": "1h",
+    "PREDICTION_BATCH_SIZE": "64",
+    "PROMETHEUS_PORT": "9100",
+    "METRICS_INTERVAL": "15s",
+}
+
+
+def test_one_warning_for_all_that_has_no_effect_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    setenv(monkeypatch, **IDLE)
+    with pytest.warns(RuntimeWarning) as caught:
+        Cache.from_env().close()
+    assert [str(warning.message) for warning in caught] == [
+        f"set, but without effect yet: {', '.join(IDLE)}"
+    ]
+    assert caught[0].filename == __file__
+
+
+def test_what_asks_for_nothing_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    setenv(monkeypatch, VCACHE_GRACE="0s", VCACHE_COMPRESSION="none", VCACHE_KEY_SECRET="")
+    setenv(monkeypatch, PROMETHEUS_PORT="tcp://10.0.0.2:9090")
+    assert arguments_from_env() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("VCACHE_POLICE", "VCACHE_POLICY"), ("VCACHE_MAXVALUE", "VCACHE_MAX_")]
+)
+@pytest.mark.parametrize("in_file", [False, True])
+def test_an_unknown_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, nearest: str, in_file: bool
+) -> None:
+    if in_file:
+        (tmp_path / ".env").write_text(f"{name}=hunter2\n")
+    else:
+        setenv(monkeypatch, **{name: "hunter2"})
+    with pytest.raises(ConfigError, match=f"{name} is no variable.*nearest is {nearest}") as caught:
+        Cache.from_env()
+    assert "hunter2" not in str(caught.value)
+
+
+def names_of_the_build() -> set[str]:
+    """VCACHE_ names of the scripts, the build and the tests, but macros of C++."""
+    folders = ("script", ".ci", "build_backend", "cmake", "tests/support", "tests/bench")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    found = set[str]()
+    for path in [*files, ROOT / "CMakeLists.txt", ROOT / "CMakePresets.json"]:
+        if path.suffix not in {".hpp", ".cpp", ".pyc"}:
+            found |= set(re.findall(r"VCACHE_[A-Z0-9_]+", path.read_text(encoding="utf-8")))
+    return found
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted({"VCACHE_PORT", "VCACHE_SERVICE_HOST", "VCACHE_PORT_80_TCP_ADDR", "VCACHE_API_PORT",
+            "VCACHE_API_SERVICE_PORT_HTTP", *names_of_the_build()} - set(VARIABLES)),
+)  # fmt: skip
+def test_names_of_the_build_and_of_kubernetes(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    setenv(monkeypatch, **{name: "1"})
+    assert arguments_from_env() == {}
 
 
 def test_no_error_shows_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,23 +278,34 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
         arguments_from_env()
 
 
-def example() -> Iterator[tuple[str, str]]:
+def example(pattern: str = r"([A-Z0-9_]+)=(.*)") -> Iterator[tuple[str, str]]:
     for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            name, _, value = line.partition("=")
-            yield name, value
+        match = re.fullmatch(pattern, line)
+        if match:
+            yield match[1], match[2]
 
 
 def test_the_example_shows_every_variable_once_and_parses(tmp_path: Path) -> None:
-    shown = [name for name, _ in example()]
+    idle = [name for name, _ in example(r"# ([A-Z0-9_]+)=(.*)")]
+    shown = [name for name, _ in example()] + idle
     assert sorted(shown) == sorted(VARIABLES)
+    assert set(IDLE) <= set(idle)
     (tmp_path / ".env").write_bytes((ROOT / ".env.example").read_bytes())
     arguments = arguments_from_env()
     assert set(arguments) == {
         "memory", "max_entries", "ttl", "memory_ttl", "namespace", "policy", "jitter", "timeout",
         "connect_timeout", "strict", "max_value", "metrics", "redis",
     }  # fmt: skip
+    redis = arguments["redis"]
+    assert (redis.username, redis.password, redis.pool_size) == ("vcache", "change-me", 16)
     Cache(**arguments).close()
+
+
+def test_what_the_example_leaves_out_parses_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = dict(example(r"# ([A-Z0-9_]+)=(.*)"))
+    setenv(monkeypatch, **{name: shown[name] for name in IDLE})
+    with pytest.warns(RuntimeWarning, match="without effect"):
+        assert arguments_from_env() == {}
 
 
 @pytest.mark.parametrize("left_out", ["REDIS_URL", "CACHE_REDIS_TTL", "REDIS_TTL"])
