@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from time import perf_counter
 from typing import Any
@@ -16,6 +17,7 @@ from ._arguments import Key, callable_argument, cost_argument, ttl_argument
 from ._callers import Caller, refuse_async, run_blocking
 from ._calls import BLOCKING
 from ._loading import Source, Storing
+from ._messages import shown
 from .cache import Cache
 from .costs import CostReport
 from .durations import Duration
@@ -27,6 +29,7 @@ Matrix = NDArray[np.float32]
 Found = tuple[NDArray[Any], NDArray[np.bool_]]
 
 _MAX_MODEL = 512
+_ALLOWED_TEXT = "allowed is text that UTF-8 can encode"
 
 
 class EmbeddingCache:
@@ -43,7 +46,8 @@ class EmbeddingCache:
     normalize: scale every row to length 1; rows of zeros stay.
     dims: numbers in an embedding; learned from the first call of `embed` unless given.
 
-    Raises ConfigError, also a ValueError, for an argument that is not allowed.
+    Raises ConfigError, also a ValueError, for an argument that is not allowed, and TypeError for an
+    `embed` that cannot be called. Pickles as its arguments, if they do; counts start anew.
     """
 
     def __init__(
@@ -60,19 +64,27 @@ class EmbeddingCache:
         dims: int | None = None,
     ) -> None:
         self._function = callable_argument(embed, "embed")
+        self._arguments = {
+            "model": model,
+            "cache": cache,
+            "batch_size": batch_size,
+            "ttl": ttl,
+            "cost_per_embedding": cost_per_embedding,
+            "kind": kind,
+            "normalize": normalize,
+            "dims": dims,
+        }
         _check_int("batch_size", batch_size)
         if dims is not None:
             _check_int("dims", dims)
         _check_text("model", model)
         _check_text("kind", kind)
-        if cache is None:
-            from .env import get_cache
-
-            cache = get_cache()
-        self._cache = cache
+        if not isinstance(normalize, bool):
+            raise ConfigError(f"normalize={shown(normalize)}: allowed are True and False")
+        self._storing = _storing(ttl, cost_per_embedding)
+        self._cache = _cache(cache)
         self._batch_size = batch_size
-        self._normalize = bool(normalize)
-        self._storing = Storing(ttl=ttl_argument(ttl), cost=cost_argument(cost_per_embedding))
+        self._normalize = normalize
         self._prefix = f"emb:{model}:"
         self._hash = sha256()
         for part in (model, kind, str(dims or ""), str(self._normalize)):
@@ -87,8 +99,8 @@ class EmbeddingCache:
         """Embeddings of `texts` as an (n, d) float32 matrix, in their order.
 
         Only texts that are in neither tier are computed, each once, `batch_size` at a time. Raises
-        ValueError, storing nothing of that call, if `embed` returns another number of rows, rows
-        of another width than before, or NaN or Inf.
+        ValueError, storing nothing of that batch, if `embed` returns another number of rows, rows
+        of another width than before, a masked array, or NaN or Inf.
         """
         refuse_async(self._function)
         return run_blocking(self._embed(BLOCKING, self._look_up, _text_list(texts)))
@@ -109,6 +121,14 @@ class EmbeddingCache:
 
     def key(self, text: str) -> str:
         """The key of a text: emb:MODEL: and a SHA-256."""
+        if not isinstance(text, str):
+            raise TypeError(f"text={shown(text)} of type {type(text).__name__}: allowed is a str")
+        try:
+            return self._key(text)
+        except UnicodeEncodeError:
+            raise ValueError(f"text={shown(text)}: {_ALLOWED_TEXT}") from None
+
+    def _key(self, text: str) -> str:
         hashed = self._hash.copy()
         hashed.update(_prefixed(text.encode()))
         return self._prefix + hashed.hexdigest()
@@ -133,67 +153,77 @@ class EmbeddingCache:
         look_up: Callable[[Sequence[Key], int | None], Awaitable[Found]],
         texts: list[str],
     ) -> Matrix:
-        keys = self._keys(texts)
+        keys, rows = self._keys(texts), dict[str, NDArray[Any]]()
         seen = self._cache._loader.flights.step
         matrix, found = await look_up(keys, self._dims)
-        missing = {key: text for key, text, hit in zip(keys, texts, found, strict=True) if not hit}
-        if missing:
-            rows = await self._compute(caller, missing, seen)
-            width = self._learn(rows)
-            if width != matrix.shape[1]:
+        while missing := _missing(keys, texts, found, rows):
+            rows |= await self._compute(caller, missing, Counter(keys), seen)
+            if self._dims != matrix.shape[1]:
                 if found.any():  # what is stored has another width than the model's rows
-                    return await self._embed(caller, look_up, texts)
-                matrix = np.zeros((len(texts), width), np.float32)
-            for index in np.flatnonzero(~found):
-                matrix[index] = rows[keys[index]]
-        hits = int(found.sum())
-        self._count(hits=hits, misses=len(texts) - hits)
+                    seen = self._cache._loader.flights.step
+                    matrix, found = await look_up(keys, self._dims)
+                else:
+                    matrix = np.zeros((len(texts), self._dims or 0), np.float32)
+        computed = [index for index, key in enumerate(keys) if key in rows] if rows else []
+        for index in computed:
+            matrix[index] = rows[keys[index]]
+        self._count(hits=len(keys) - len(computed))
         return matrix
 
     async def _compute(
-        self, caller: Caller, texts: dict[str, str], seen: int
+        self, caller: Caller, texts: dict[str, str], asked: Mapping[str, int], seen: int
     ) -> dict[str, NDArray[Any]]:
-        """Rows of the texts by key; those of each batch are stored before the next is computed."""
+        """Rows of the texts by key; those of each batch are stored before the next is computed.
+
+        Each text is a miss as often as it was `asked` for: once when it is computed, the others
+        when its batch is done. So what a failing batch leaves behind adds up too.
+        """
+        counted = 0
+
+        def on_computed(count: int, seconds: float) -> None:
+            nonlocal counted
+            counted += count
+            self._count(misses=count, computed=count, seconds=seconds)
+
         source = Source(
             function=self._function,
             arguments=lambda keys: ([texts[str(key)] for key in keys],),
             unpack=self._unpack,
-            on_computed=lambda count, seconds: self._count(computed=count, seconds=seconds),
+            on_computed=on_computed,
         )
         rows: dict[str, NDArray[Any]] = {}
         keys = list(texts)
         for start in range(0, len(keys), self._batch_size):
-            batch: dict[bytes, Key] = {
-                key.encode(): key for key in keys[start : start + self._batch_size]
-            }
+            names, counted = keys[start : start + self._batch_size], 0
+            batch: dict[bytes, Key] = {key.encode(): key for key in names}
             outcomes = await self._cache._loader.load(caller, batch, source, self._storing, seen)
-            rows |= {key.decode(): outcome.value for key, outcome in outcomes.items()}
+            self._count(misses=max(0, sum(asked[key] for key in names) - counted))
+            for key, outcome in outcomes.items():
+                self._learn(len(outcome.value))
+                rows[key.decode()] = outcome.value
         return rows
 
     def _unpack(self, result: Any, keys: list[Key]) -> Matrix:
         """What `embed` returned as a float32 matrix, checked."""
         matrix = _as_matrix(result, len(keys))
-        if self._dims is not None and matrix.shape[1] != self._dims:
-            raise ValueError(
-                f"embed returned rows of {matrix.shape[1]} numbers: allowed are {self._dims}, as"
-                " given or as before"
-            )
+        self._learn(matrix.shape[1])
         return _core.normalize_rows(matrix) if self._normalize else matrix
 
-    def _learn(self, rows: dict[str, NDArray[Any]]) -> int:
-        """The one width of the rows, which later rows must have too."""
-        widths = {row.shape for row in rows.values()}
-        if len(widths) > 1:
-            raise ValueError(f"embed returned rows of different shapes {sorted(widths)}")
-        width: int = widths.pop()[0]
+    def _learn(self, width: int) -> None:
+        """Takes the first rows' width for that of all; raises ValueError for another."""
         with self._lock:
             if self._dims is None:
                 self._dims = width
-        return width
+            allowed = self._dims
+        if width != allowed:
+            raise ValueError(
+                f"embed returned rows of {width} numbers: allowed are {allowed}, as given or as"
+                " before"
+            )
 
     def _keys(self, texts: list[str]) -> list[str]:
         try:
-            return [self.key(text) for text in texts]
+            return [self._key(text) for text in texts]
         except (AttributeError, TypeError, UnicodeEncodeError):
             raise _bad_text(texts) from None
 
@@ -206,11 +236,22 @@ class EmbeddingCache:
             self._computed += computed
             self._seconds += seconds
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remake, (type(self), self._function, self._arguments)
+
     async def _look_up(self, keys: Sequence[Key], dims: int | None) -> Found:
         return self._cache.get_vectors(keys, dim=dims)
 
     async def _alook_up(self, keys: Sequence[Key], dims: int | None) -> Found:
         return await self._cache.aget_vectors(keys, dim=dims)
+
+
+def _missing(
+    keys: list[str], texts: list[str], found: NDArray[np.bool_], rows: Mapping[str, Any]
+) -> dict[str, str]:
+    """Texts by key that were neither found nor computed, each once."""
+    pairs = zip(keys, texts, found, strict=True)
+    return {key: text for key, text, hit in pairs if not hit and key not in rows}
 
 
 def _prefixed(data: bytes) -> bytes:
@@ -228,11 +269,15 @@ def _bad_text(texts: list[Any]) -> Exception:
     for index, text in enumerate(texts):
         if not isinstance(text, str):
             return TypeError(f"texts[{index}] of type {type(text).__name__}: allowed are str")
-    return ValueError("texts: allowed is text that UTF-8 can encode")
+        if not _is_utf8(text):
+            return ValueError(f"texts[{index}]={shown(text)}: {_ALLOWED_TEXT}")
+    raise AssertionError("all texts have a key")
 
 
 def _as_matrix(result: Any, count: int) -> Matrix:
     """A float32 matrix of `count` finite rows, or a ValueError."""
+    if isinstance(result, np.ma.MaskedArray):
+        raise ValueError("embed returned a masked array: allowed are plain arrays (fill it first)")
     try:
         array = np.asarray(result)
         is_numeric = array.dtype.kind in "fiu"
@@ -252,11 +297,46 @@ def _as_matrix(result: Any, count: int) -> Matrix:
     return matrix
 
 
+def _cache(given: object) -> Cache:
+    if isinstance(given, Cache):
+        return given
+    if given is None:
+        from .env import get_cache
+
+        return get_cache()
+    raise ConfigError(
+        f"cache={shown(given)} of type {type(given).__name__}: allowed are None and a Cache"
+    )
+
+
+def _storing(ttl: object, cost: object) -> Storing:
+    try:
+        return Storing(ttl=ttl_argument(ttl), cost=cost_argument(cost, "cost_per_embedding"))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(str(error)) from None
+
+
 def _check_int(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{name}={value!r}: allowed is an int of 1 or more")
+        raise ConfigError(f"{name}={shown(value)}: allowed is an int of 1 or more")
 
 
 def _check_text(name: str, value: object) -> None:
-    if not isinstance(value, str) or not 1 <= len(value.encode(errors="replace")) <= _MAX_MODEL:
-        raise ConfigError(f"{name}={value!r}: allowed is text of 1 to {_MAX_MODEL} bytes")
+    is_text = isinstance(value, str) and _is_utf8(value)
+    if not is_text or not 1 <= len(str(value).encode()) <= _MAX_MODEL:
+        allowed = f"allowed is text of 1 to {_MAX_MODEL} bytes of UTF-8"
+        raise ConfigError(f"{name}={shown(value)}: {allowed}")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+    return True
+
+
+def _remake(
+    kind: type[EmbeddingCache], embed: Callable[[list[str]], Any], arguments: dict[str, Any]
+) -> EmbeddingCache:
+    return kind(embed, **arguments)

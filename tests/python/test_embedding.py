@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import pickle
 import threading
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from clocked import ClockedCache
 from sync_points import DEADLINE, Waiters, in_threads
 
-from vcache import EmbeddingCache
+from vcache import Cache, EmbeddingCache
 from vcache.errors import ConfigError
 
 
@@ -114,6 +115,15 @@ def test_rows_of_another_width_are_misses(cache: ClockedCache) -> None:
     assert len(wide.batches) == 2
 
 
+def test_the_first_batch_teaches_the_width(cache: ClockedCache) -> None:
+    widths = iter([3, 4])
+    embeddings = make(lambda texts: np.ones((len(texts), next(widths))), cache, batch_size=1)
+    with pytest.raises(ValueError, match="rows of 4 numbers: allowed are 3"):
+        embeddings.embed(["a", "b"])
+    assert cache.exists(embeddings.key("a"))
+    assert not cache.exists(embeddings.key("b"))
+
+
 def test_given_width(cache: ClockedCache, model: Model) -> None:
     with pytest.raises(ValueError, match="rows of 2 numbers: allowed are 3"):
         make(model, cache, dims=3).embed(["a"])
@@ -135,6 +145,7 @@ def test_given_width(cache: ClockedCache, model: Model) -> None:
         ([[1.0, 2.0], [float("nan"), 1.0]], "NaN or Inf in row 1"),
         ([[float("inf"), 2.0], [1.0, 1.0]], "NaN or Inf in row 0"),
         (np.full((2, 2), 1e300), "NaN or Inf in row 0"),
+        (np.ma.masked_array(np.ones((2, 2)), np.eye(2)), "returned a masked array: allowed are"),
     ],
 )
 def test_what_embed_may_not_return(cache: ClockedCache, result: Any, says: str) -> None:
@@ -172,7 +183,7 @@ def test_time_to_live(cache: ClockedCache, model: Model) -> None:
         (5, TypeError, "texts=5"),
         (["a", b"b"], TypeError, r"texts\[1\] of type bytes: allowed are str"),
         (["a", None], TypeError, r"texts\[1\] of type NoneType"),
-        (["\ud800"], ValueError, "texts: allowed is text that UTF-8 can encode"),
+        (["a", "\ud800"], ValueError, r"texts\[1\]='\\ud800': allowed is text that UTF-8 can"),
     ],
 )
 def test_bad_texts(
@@ -194,7 +205,16 @@ def test_bad_texts(
         ("batch_size", 1.5, ConfigError),
         ("batch_size", True, ConfigError),
         ("dims", 0, ConfigError),
-        ("ttl", 0, ValueError),
+        ("ttl", 0, ConfigError),
+        ("ttl", 10**400, ConfigError),
+        ("ttl", [], ConfigError),
+        ("model", "\ud800", ConfigError),
+        ("kind", "\ud800", ConfigError),
+        ("normalize", "yes", ConfigError),
+        ("normalize", None, ConfigError),
+        ("cache", 5, ConfigError),
+        ("cost_per_embedding", -1, ConfigError),
+        ("cost_per_embedding", "1", ConfigError),
         ("embed", 5, TypeError),
     ],
 )
@@ -204,9 +224,23 @@ def test_bad_argument(cache: ClockedCache, name: str, value: Any, error: type[Ex
         EmbeddingCache(**arguments)
 
 
-def test_bad_cost(cache: ClockedCache, model: Model) -> None:
-    with pytest.raises(ValueError, match="cost=-1.*allowed"):
-        make(model, cache, cost_per_embedding=-1)
+@pytest.mark.parametrize(("text", "error"), [(None, TypeError), ("\ud800", ValueError)])
+def test_the_key_of_what_is_no_text(
+    cache: ClockedCache, model: Model, text: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"text=.*allowed is"):
+        make(model, cache).key(text)
+
+
+def test_pickled_as_its_arguments(model: Model) -> None:
+    with Cache() as cache:
+        embeddings = EmbeddingCache(model, model="m", cache=cache, kind="query", normalize=True)
+        embeddings.embed(["a"])
+        copy = pickle.loads(pickle.dumps(embeddings))
+        with copy._cache:
+            assert copy.key("a") == embeddings.key("a")
+            assert copy.report().requests == 0
+            np.testing.assert_array_equal(copy.embed(["a"]), embeddings.embed(["a"]))
 
 
 def test_each_text_is_computed_once_over_threads(
@@ -262,4 +296,28 @@ def test_report(cache: ClockedCache, model: Model) -> None:
     assert (report.cost_total, report.cost_saved, report.cost_reduction) == (3.0, 1.5, 0.5)
     assert report.hit_rate == pytest.approx(1 / 3)
     assert report.seconds_saved > 0
+    assert report.hits + report.misses == report.requests
     assert cache.stats().cost_saved == pytest.approx(1.0)
+
+
+def test_report_of_a_call_that_failed(cache: ClockedCache, model: Model) -> None:
+    def embed(texts: list[str]) -> list[list[float]]:
+        if "fail" in texts:
+            raise LookupError
+        return model(texts)
+
+    embeddings = make(embed, cache, batch_size=2, cost_per_embedding=1.0)
+    with pytest.raises(LookupError):
+        embeddings.embed(["a", "b", "b", "c", "fail"])
+    report = embeddings.report()
+    assert (report.hits, report.misses, report.computed, report.requests) == (0, 3, 2, 3)
+    assert (report.cost_saved, report.cost_reduction) == (1.0, pytest.approx(1 / 3))
+    assert report.seconds_saved >= 0
+
+
+def test_report_of_rows_of_another_width(cache: ClockedCache) -> None:
+    make(Model(2), cache).embed(["a"])
+    embeddings = make(Model(3), cache)
+    embeddings.embed(["a", "c", "a"])
+    report = embeddings.report()
+    assert (report.hits, report.misses, report.computed) == (0, 3, 2)
