@@ -14,6 +14,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import _core
 from .errors import UnkeyableError
@@ -78,14 +79,16 @@ class Encoder:
 
     def all(self, values: Sequence[Any], names: Sequence[str]) -> str:
         """The values of one call. Raises UnkeyableError or ValueError naming the argument."""
-        parts = [self._named(value, name) for value, name in zip(values, names, strict=True)]
+        parts = [self.named(value, name) for value, name in zip(values, names, strict=True)]
         if parts:
-            tag = LAST_TAGS.get(type(values[-1]))
+            last = _plain(values[-1])
+            tag = LAST_TAGS.get(type(last))
             if tag is not None:
-                parts[-1] = f"{tag}{values[-1]}"
+                parts[-1] = f"{tag}{last}"
         return "".join(parts)
 
-    def _named(self, value: Any, name: str) -> str:
+    def named(self, value: Any, name: str) -> str:
+        """The value of the argument `name`. Raises UnkeyableError or ValueError naming it."""
         try:
             return self.one(value)
         except UnkeyableError as error:
@@ -100,8 +103,9 @@ class Encoder:
         return self._foreign(value) if encode is None else encode(value)
 
     def _sequence(self, tag: str, values: Sequence[Any]) -> str:
-        if _are_numbers(values):
-            return self._digest(np.asarray(values, dtype=np.float64))
+        numbers = _stacked(values)
+        if numbers is not None:
+            return self._digest(numbers)
         return f"{tag}{len(values)}[" + "".join(map(self.one, values))
 
     def _mapping(self, values: Mapping[Any, Any]) -> str:
@@ -112,15 +116,17 @@ class Encoder:
         parts = sorted(map(self.one, values))
         return f"e{len(parts)}[" + "".join(parts)
 
-    def _array(self, array: np.ndarray[Any, Any]) -> str:
-        if array.dtype.kind in "fiu" and array.dtype.itemsize <= 8 and _fits_float64(array):
+    def _array(self, array: NDArray[Any]) -> str:
+        if _is_real(array):
             return self._digest(array)
-        if array.dtype.kind not in "biufcSUmM":
+        if array.dtype.kind == "c" and array.dtype.itemsize <= 16:
+            return f"z{self._digest(np.stack([array.real, array.imag], axis=-1))}"
+        if array.dtype.kind not in "biuSUmM":
             raise UnkeyableError(f"an array of {array.dtype} cannot be part of a key: {_ALLOWED}")
         digest = _sha256(np.ascontiguousarray(array).tobytes())
         return f"a{_text(array.dtype.str)}{_text(repr(array.shape))}{digest};"
 
-    def _digest(self, array: np.ndarray[Any, Any]) -> str:
+    def _digest(self, array: NDArray[Any]) -> str:
         return f"v{_core.digest_vector(array, self._precision).hex()};"
 
     def _foreign(self, value: Any) -> str:
@@ -145,13 +151,13 @@ class Encoder:
     def _converted(self, value: Any) -> str:
         """Subclasses as what they derive from, NumPy scalars and foreign arrays as ours."""
         if isinstance(value, np.generic):
-            plain = value.item()
+            plain = _plain(value)
             if not isinstance(plain, np.generic):
                 return self.one(plain)
         elif isinstance(value, np.ma.MaskedArray):
             raise UnkeyableError(f"a masked array cannot be part of a key: {_ALLOWED}")
         elif hasattr(value, "__array__"):
-            return self._array(np.asarray(value))
+            return self._array(_as_array(value))
         else:
             for base in (bool, int, float, str, bytes, list, tuple, dict, set, frozenset):
                 if isinstance(value, base):
@@ -171,14 +177,14 @@ class Signature:
         self._single = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         self._positional = [p for p in self._single if p.kind is not kinds.KEYWORD_ONLY]
         self._has_rest = any(p.kind is kinds.VAR_POSITIONAL for p in parameters)
-        self._has_named = any(p.kind is kinds.VAR_KEYWORD for p in parameters)
+        self.has_named = any(p.kind is kinds.VAR_KEYWORD for p in parameters)
         self.is_method = _is_method(function, self.names)
         self.is_plain = len(self._positional) == len(parameters)
         self.tails = {} if self._has_rest else dict(self._tails())
 
     def _tails(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
         """By number of positional arguments: what follows them where nothing is given by name."""
-        ends: tuple[Any, ...] = ({},) if self._has_named else ()
+        ends: tuple[Any, ...] = ({},) if self.has_named else ()
         defaults = [p.default for p in self._single]
         for count in range(len(self._positional) + 1):
             if not any(default is inspect.Parameter.empty for default in defaults[count:]):
@@ -191,12 +197,12 @@ class Signature:
         left = dict(named)
         values = [self._value(i, p, args, left) for i, p in enumerate(self._single)]
         rest = args[len(self._positional) :]
-        too_many = (rest and not self._has_rest) or (left and not self._has_named)
+        too_many = (rest and not self._has_rest) or (left and not self.has_named)
         if too_many or any(value is _ABSENT for value in values):
             self._inspected.bind(*args, **named)  # raises
         if self._has_rest:
             values.insert(len(self._positional), rest)
-        if self._has_named:
+        if self.has_named:
             values.append(left)
         return values
 
@@ -240,14 +246,64 @@ def _sha256(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
-def _are_numbers(values: Sequence[Any]) -> bool:
+def _plain(value: Any) -> Any:
+    """A NumPy scalar as Python's own, where there is one; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _stacked(values: Sequence[Any]) -> NDArray[Any] | None:
+    """A list of numbers, or of equally long lists of them, as an array; None if it is no such."""
     kinds = set(map(type, values))
-    if not kinds or not kinds <= {int, float}:
+    if not kinds or not all(map(_may_be_numbers, kinds)):
+        return None
+    if kinds <= {int, float}:
+        is_exact = int not in kinds or all(abs(v) <= _EXACT_INT for v in values if type(v) is int)
+        return np.asarray(values, dtype=np.float64) if is_exact else None
+    if len(kinds) == 1 and issubclass(kinds.pop(), np.generic):
+        return _if_real(np.asarray(values))
+    rows: list[NDArray[Any]] = []
+    for value in values:
+        row = _numbers(value)
+        if row is None or (rows and row.shape != rows[0].shape):
+            return None
+        rows.append(row)
+    return np.stack(rows, dtype=np.float64, casting="unsafe")
+
+
+def _may_be_numbers(kind: type) -> bool:
+    return kind in (int, float, list, tuple) or hasattr(kind, "__array__")
+
+
+def _numbers(value: Any) -> NDArray[Any] | None:
+    """A number, a list or an array of them as an array; None if it is no such."""
+    if type(value) in (list, tuple):
+        return _stacked(value)
+    if hasattr(value, "__cache_key__") or isinstance(value, np.ma.MaskedArray):
+        return None
+    return _if_real(_as_array(value))
+
+
+def _as_array(value: Any) -> NDArray[Any]:
+    """A number or a foreign array as NumPy's. Raises UnkeyableError where it does not convert."""
+    try:
+        if hasattr(value, "detach"):  # a tensor of torch, which may be part of a gradient
+            value = value.detach().cpu()
+            if str(value.dtype).startswith(("torch.bfloat16", "torch.float8")):
+                value = value.float()
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        name = _type_name(type(value))
+        raise UnkeyableError(f"a {name} that is no array ({error}): {_ALLOWED}") from None
+
+
+def _if_real(array: NDArray[Any]) -> NDArray[Any] | None:
+    return array if _is_real(array) else None
+
+
+def _is_real(array: NDArray[Any]) -> bool:
+    """Whether float64 holds every element."""
+    if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
         return False
-    return int not in kinds or all(abs(v) <= _EXACT_INT for v in values if type(v) is int)
-
-
-def _fits_float64(array: np.ndarray[Any, Any]) -> bool:
     if array.dtype.kind == "f" or array.dtype.itemsize < 8 or array.size == 0:
         return True
     return bool(array.max() <= _EXACT_INT and array.min() >= -_EXACT_INT)

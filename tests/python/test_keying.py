@@ -54,6 +54,8 @@ DIFFERENT = [
     [["a"], "b"],
     {"a": 1}, {"a": "1"}, {1: "a"}, [1, 2], [2, 1], [1, 2, 3], [True, 2], [2**60, 2**60 + 1],
     [2**60 + 1, 2**60], np.array([[1, 2]]), np.array([2**60]), np.array([True]), np.array(["a"]),
+    [[1, 2], [3]], [[1], "a"], [Colour.RED], [Level.LOW], [np.True_, 1.5], [Client("a")],
+    np.array([1j]), np.array([[0, 1]]), np.array([[0.0, 1.0, 2.0]]),
     Colour.RED, Colour.BLUE, Level.LOW, Query("a"), Query("a", 6), Client("a"), Client("b"),
     datetime.date(2024, 1, 2), datetime.datetime(2024, 1, 2), datetime.timedelta(1),
     datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC), decimal.Decimal("1.0"),
@@ -79,6 +81,14 @@ def test_different_values_have_different_keys() -> None:
         ([1, 2], np.array([1, 2], "i8")),
         (np.arange(6.0).reshape(2, 3), np.arange(6.0).reshape(3, 2).T.copy().reshape(2, 3) * 0
          + np.arange(6.0).reshape(2, 3)),
+        ([0.5, 1.0], [np.float32(0.5), np.float64(1.0)]),
+        ([1, 2.5], [1, np.float64(2.5)]),
+        ([1, 2], list(np.array([1, 2]))),
+        ([0.0, 1.0], [np.float32(-0.0), np.int8(1)]),
+        ([[1, 2], [3, 4]], np.array([[1.0, 2.0], [3.0, 4.0]])),
+        ([[1, 2], (3, 4)], [np.array([1, 2]), [np.float32(3), 4]]),
+        ([[[1], [2]]], np.array([[[1], [2]]], "f4")),
+        (np.array([1 + 2j, -0.0]), np.array([1 + 2j, 0.0], "c8")),
         (np.arange(6.0)[::2], np.array([0.0, 2.0, 4.0])),
         (np.arange(3, dtype=">f4"), np.arange(3, dtype="<f4")),
         ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
@@ -91,6 +101,7 @@ def test_different_values_have_different_keys() -> None:
 )  # fmt: skip
 def test_equal_values_have_equal_keys(one: Any, other: Any) -> None:
     assert key(one, "end") == key(other, "end")
+    assert key("start", one) == key("start", other)
 
 
 def test_vectors_are_rounded() -> None:
@@ -98,9 +109,19 @@ def test_vectors_are_rounded() -> None:
     assert ENCODER.one(exact) != ENCODER.one(near)
     assert ROUNDING.one(exact) == ROUNDING.one(near)
     assert ROUNDING.one([0.1]) != ROUNDING.one([0.10001])
+    assert ROUNDING.one(list(near)) == ROUNDING.one(exact)
+    assert ROUNDING.one(np.array([0.1j])) == ROUNDING.one(np.array([0.1j], "c8"))
 
 
-@pytest.mark.parametrize("value", [[float("nan")], np.array([np.inf]), [1.0, -float("inf")]])
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[NAN], np.array([np.inf]), [1.0, -float("inf")], [np.float32(NAN)], [1, np.float64(NAN)],
+     [[1.0], [NAN]], np.array([NAN + 1j]), np.array([1j * np.inf]),
+     [np.array([1.0, NAN])]],
+)  # fmt: skip
 def test_nan_and_inf_in_a_vector(value: Any) -> None:
     with pytest.raises(ValueError, match="argument 'vector'"):
         ENCODER.all([value], ["vector"])
@@ -120,6 +141,13 @@ def test_a_part_of_another_object_is_not_a_key() -> None:
         endless,
         np.array([None]),
         np.ma.masked_array([1.0], [True]),
+        [np.ma.masked_array([1.0], [True])],
+        [np.ma.masked],
+        np.array([NAN], np.longdouble),
+        [np.longdouble(1)],
+        [np.longdouble(1), 1.0],
+        np.longdouble(1),
+        np.array([1], np.clongdouble),
         1 + 2j,
     ):
         with pytest.raises(UnkeyableError, match="argument 'x'.*allowed are None, bool") as caught:
