@@ -12,6 +12,7 @@ from . import _core
 from ._arguments import Ttl
 from ._config import Config, Policy
 from ._core import DEFAULT
+from ._naming import Names
 from ._twins import Twins
 from .decorators import AsyncCached, Cached, Decorator, Options, decorate
 from .durations import Duration
@@ -83,6 +84,7 @@ class Cache(Twins):
         }
         self._arguments = arguments
         self._config = Config.check(**arguments)
+        self._names = Names()  # of its cached functions
         super().__init__(self._open(self._config), has_redis=self._config.redis is not None)
 
     @classmethod
@@ -134,6 +136,14 @@ class Cache(Twins):
         applied; or what `key(*args, **kwargs)` returns. Lists of numbers and arrays count by value.
         Of a method's object only the class counts, unless the object has a `__cache_key__`. An
         argument that cannot be keyed is an UnkeyableError naming it.
+
+        A name means one function, in all processes that share a Redis. One that is defined anew
+        under its name goes on with its results; `cache_clear()` or another `key_prefix` ends that.
+        What a closure holds is told apart where it can be: constants (None, bool, int, float, str,
+        bytes, enums, tuples of these, classes, modules and functions, as they are when it is
+        decorated) are part of the key; other objects, such as a client, are not, and a second
+        function of the same code that holds others is a ConfigError, as is what has no name of its
+        own: a lambda, functools.partial, bound method or callable object. `key_prefix` names each.
 
         Results that are records are stored with `type=` (a dataclass, a pydantic model, a list of
         them) or `encode=` and `decode=`; `cache_if(result)` says which to store. A result that

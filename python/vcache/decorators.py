@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial, update_wrapper
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar, overload
@@ -16,7 +16,10 @@ from ._core import MISSING, TextCall
 from ._flight import Outcome
 from ._keying import LAST_TAGS, MAX_KEY, Encoder, Signature, bounded
 from ._loading import Source, Storing
+from ._messages import caller_level, shown
+from ._naming import full_name
 from ._typed import codec_of
+from .errors import ConfigError, UnkeyableError
 
 if TYPE_CHECKING:
     from .cache import Cache
@@ -54,15 +57,17 @@ class Cached(Protocol[P, R_co]):
 
     def __call__(self, *args: P.args, **named: P.kwargs) -> R_co: ...
 
-    def __get__(self, instance: Any, owner: type | None = None) -> Callable[..., R_co]: ...
+    def __get__(self, instance: Any, owner: type | None = None) -> Cached[..., R_co]: ...
 
     def cache_info(self) -> CacheInfo:
         """Hits and misses of this function."""
 
     def cache_clear(self) -> None:
-        """Forgets the results of this function only, in this process.
+        """Forgets the results of this function only.
 
-        Its keys get a new prefix; what other processes stored under the old one expires there.
+        Its keys get a new prefix, which is kept in the cache for processes that call the function
+        for the first time later. Those that have called it before go on with its old results
+        until these expire.
         """
 
     def cache_key(self, *args: P.args, **named: P.kwargs) -> str:
@@ -77,6 +82,8 @@ class Cached(Protocol[P, R_co]):
 
 class AsyncCached(Cached[P, Coroutine[Any, Any, R_co]], Protocol[P, R_co]):
     """An async function whose results are cached; refresh() is to be awaited."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> AsyncCached[..., R_co]: ...
 
     async def ainvalidate(self, *args: P.args, **named: P.kwargs) -> bool:
         """Twin of invalidate()."""
@@ -117,7 +124,7 @@ def decorate(cache: Cache, function: Any, options: Options) -> Any:
         return type(function)(decorate(cache, function.__func__, options))
     callable_argument(function, "function")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"{_name(function)} is a generator function: allowed are others")
+        raise TypeError(f"{full_name(function)} is a generator function: allowed are others")
     site = Site(cache, function, options)
     if is_async(function):
         wrapper = _async_wrapper(site)
@@ -133,12 +140,14 @@ class Site:
 
     __slots__ = (
         "cache",
+        "closure",
         "decode",
         "encoder",
         "function",
         "generation",
         "head",
         "hits",
+        "is_ready",
         "key_function",
         "misses",
         "name",
@@ -155,13 +164,10 @@ class Site:
 
     def __init__(self, cache: Cache, function: Callable[..., Any], options: Options) -> None:
         self.cache, self.function = cache, function
-        self.name = _name(function)
-        self.signature = Signature(function)
-        self.tails = self.signature.tails
+        self.signature = _signature(function)
         self.owners: dict[type, str] = {}  # of methods: the keys' part for the object's class
         self.encoder = Encoder(options.precision)
         self.key_function = options.key and callable_argument(options.key, "key")
-        self.prefix = _prefix(options.key_prefix, self.name)
         encode, self.decode = _codec(options)
         self.storing = Storing(
             ttl=ttl_argument(options.ttl),
@@ -172,8 +178,15 @@ class Site:
         )
         self.quick_hits: Callable[[], int] = int  # hits that the wrapper itself counts
         self.restart: Callable[[str], object] = str  # tells the wrapper of another head
-        self.generation = -1
-        self.clear()
+        self.hits = self.misses = self.uncached = 0
+        self.name, closure = full_name(function), ""
+        if options.key_prefix is None:
+            self.name, closure = cache._names.claim(function)
+        self.prefix = _prefix(options.key_prefix, self.name)
+        self.closure = f"+{closure}" if closure else ""
+        known = cache._names.generation(self.record)
+        self.is_ready = known is not None or not cache._has_redis
+        self.begin(known or 0)
 
     @property
     def takes_one_text(self) -> bool:
@@ -202,19 +215,29 @@ class Site:
         return self.owners[type(values[0])] + self.encoder.quick(values[1:])
 
     def _slow_key(self, args: tuple[Any, ...], named: dict[str, Any]) -> str:
+        self.prepare()
         if self.key_function is not None:
             own = self.key_function(*args, **named)
             return bounded(self.head, self.encoder.all([own], ["key"]))
         values, names = self.signature.bind(args, named), self.signature.names
         if self.signature.is_method:
-            owner = self._owner(values[0])
-            return bounded(self.head, owner + self.encoder.all(values[1:], names[1:]))
-        return bounded(self.head, self.encoder.all(values, names))
+            owner = self._owner(values[0], names[0])
+            return bounded(self.head, owner + self._arguments(values[1:], names[1:]))
+        return bounded(self.head, self._arguments(values, names))
 
-    def _owner(self, owner: Any) -> str:
+    def _arguments(self, values: Sequence[Any], names: Sequence[str]) -> str:
+        try:
+            return self.encoder.all(values, names)
+        except (UnkeyableError, ValueError):
+            if self.signature.has_named:  # those that have no parameter are named as they are
+                for name, value in values[-1].items():
+                    self.encoder.named(value, name)
+            raise
+
+    def _owner(self, owner: Any, name: str) -> str:
         """The class of a method's object, and the object itself if it has a __cache_key__."""
         if isinstance(owner, type) or hasattr(owner, "__cache_key__"):
-            return self.encoder.one(owner)
+            return self.encoder.named(owner, name)
         if len(self.owners) < _MAX_OWNERS:
             self.owners[type(owner)] = self.encoder.one(type(owner))
         return self.encoder.one(type(owner))
@@ -256,17 +279,57 @@ class Site:
             self.uncached += 1
             if self.uncached == 1:
                 message = f"results of {self.name} are not cached: {outcome.refused}"
-                warnings.warn(message, RuntimeWarning, stacklevel=2)
+                warnings.warn(message, RuntimeWarning, stacklevel=caller_level())
         if outcome.stored and self.decode is not None:
             return self.decode(outcome.value)
         return outcome.value
 
-    def clear(self) -> None:
-        self.generation += 1
-        self.head = f"{self.prefix}:{self.generation}:"
+    @property
+    def record(self) -> str:
+        """The key of the generation that the last cache_clear() began."""
+        return f"{self.prefix}:generation{self.closure}"
+
+    def prepare(self) -> None:
+        """Takes up the generation that is kept in the cache, before the first key is made."""
+        if not self.is_ready:
+            known = self.cache.exists(self.record)  # which counts nothing
+            self.take_up(self.cache.get(self.record) if known else 0)
+
+    async def aprepare(self) -> None:
+        """Twin of prepare()."""
+        if not self.is_ready:
+            known = await self.cache.aexists(self.record)
+            self.take_up(await self.cache.aget(self.record) if known else 0)
+
+    def take_up(self, kept: object) -> None:
+        generation = kept if type(kept) is int else 0
+        self.is_ready = True
+        self.begin(self.cache._names.reach(self.record, generation))
+
+    def begin(self, generation: int) -> None:
+        """Makes keys of this generation from now on."""
+        self.generation = generation
+        self.head = f"{self.prefix}:{generation}{self.closure}:"
         self.text_head = f"{self.head}{LAST_TAGS[str]}"  # before a str that is all
-        self.hits = self.misses = self.uncached = 0
+        self.tails = self.signature.tails
+        if not self.is_ready:  # the quick ways find nothing
+            self.text_head, self.tails = f"{self.record}:", {}
         self.restart(self.text_head)
+
+    def clear(self) -> None:
+        self._forget()
+        if self.cache._has_redis:
+            self.cache.set(self.record, self.generation, ttl=None)
+
+    async def aclear(self) -> None:
+        self._forget()
+        if self.cache._has_redis:
+            await self.cache.aset(self.record, self.generation, ttl=None)
+
+    def _forget(self) -> None:
+        self.is_ready = True
+        self.begin(self.cache._names.step(self.record))
+        self.hits = self.misses = self.uncached = 0
 
     def info(self) -> CacheInfo:
         entries = self.cache.stats().entries
@@ -294,19 +357,18 @@ class Site:
 
     def _async_twins(self) -> dict[str, Any]:
         async def refresh(*args: Any, **named: Any) -> Any:
+            await self.aprepare()
             return await self.refresh(self.cache._on_loop, args, named)
 
         async def ainvalidate(*args: Any, **named: Any) -> bool:
+            await self.aprepare()
             return await self.cache.adelete(self.key(args, named))
-
-        async def acache_clear() -> None:
-            self.clear()
 
         return {
             "refresh": refresh,
             "arefresh": refresh,
             "ainvalidate": ainvalidate,
-            "acache_clear": acache_clear,
+            "acache_clear": self.aclear,
         }
 
 
@@ -337,6 +399,8 @@ def _async_wrapper(site: Site) -> Callable[..., Any]:
     cache, flights, decode = site.cache, site.cache._loader.flights, site.decode
 
     async def wrapper(*args: Any, **named: Any) -> Any:
+        if not site.is_ready:
+            await site.aprepare()
         seen, key = flights.step, site.key(args, named)
         found = await cache.aget(key, MISSING)
         if found is not MISSING and decode is not None:
@@ -349,7 +413,22 @@ def _async_wrapper(site: Site) -> Callable[..., Any]:
     return wrapper
 
 
+def _signature(function: Callable[..., Any]) -> Signature:
+    try:
+        return Signature(function)
+    except (TypeError, ValueError):  # some built-in types and functions tell none
+        raise ConfigError(
+            f"function={shown(function)}: its parameters are not known: allowed are functions whose"
+            " signature inspect can tell"
+        ) from None
+
+
 def _codec(options: Options) -> tuple[Callable[[Any], Any] | None, Callable[[Any], Any] | None]:
+    for name in ("encode", "decode"):
+        given = getattr(options, name)
+        if given is not None and not callable(given):
+            allowed = "allowed are None and a callable"
+            raise ConfigError(f"{name}={shown(given)} of type {type(given).__name__}: {allowed}")
     if (options.encode is None) != (options.decode is None):
         raise TypeError("encode and decode: allowed are both or neither")
     if options.type is None:
@@ -363,11 +442,11 @@ def _prefix(given: object, name: str) -> str:
     prefix = name if given is None else given
     if not isinstance(prefix, str):
         raise TypeError(f"key_prefix={given!r} of type {type(given).__name__}: allowed is a str")
-    if not 1 <= len(prefix.encode(errors="replace")) <= _MAX_PREFIX:
-        raise ValueError(f"key_prefix={given!r}: allowed are 1 to {_MAX_PREFIX} bytes")
+    try:
+        size = len(prefix.encode())
+    except UnicodeEncodeError:  # a lone surrogate
+        size = 0
+    if not 1 <= size <= _MAX_PREFIX:
+        allowed = f"allowed are 1 to {_MAX_PREFIX} bytes of UTF-8"
+        raise ConfigError(f"key_prefix={shown(prefix)}: {allowed}")
     return prefix
-
-
-def _name(function: Any) -> str:
-    name = getattr(function, "__qualname__", type(function).__qualname__)
-    return f"{getattr(function, '__module__', None) or '__main__'}.{name}"

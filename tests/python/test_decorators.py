@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from sync_points import Waiters, in_threads
 
 from vcache import MISSING
-from vcache.errors import UnkeyableError
+from vcache.errors import ConfigError, UnkeyableError
 
 
 def test_bare_and_called(cache: ClockedCache) -> None:
@@ -142,6 +142,26 @@ def test_an_argument_without_a_key_is_named(cache: ClockedCache) -> None:
     assert cache.stats().requests == 0
 
 
+def test_a_keyword_without_a_parameter_is_named(cache: ClockedCache) -> None:
+    @cache.cached
+    def search(query: str, **params: Any) -> None:
+        raise AssertionError("called")
+
+    with pytest.raises(UnkeyableError, match="argument 'client': a value of type .*object"):
+        search("a", limit=5, client=object())
+    with pytest.raises(ValueError, match="argument 'vector'.*finite"):
+        search("a", vector=[float("nan")])
+
+
+def test_numpy_numbers_are_numbers_wherever_they_stand(cache: ClockedCache) -> None:
+    @cache.cached
+    def find(one: Any, other: Any) -> Any:
+        return [float(one), float(other)]
+
+    assert find.cache_key(1, np.int64(5)) == find.cache_key(np.int64(1), 5) == find.cache_key(1, 5)
+    assert find.cache_key(0, np.float64(0.5)) == find.cache_key(0, 0.5)
+
+
 def test_counts_and_clearing(cache: ClockedCache) -> None:
     @cache.cached
     def one(x: int) -> int:
@@ -222,8 +242,10 @@ def test_a_result_that_cannot_be_stored(cache: ClockedCache) -> None:
         made.append(object())
         return made[-1]
 
-    with pytest.warns(RuntimeWarning, match="results of .*make are not cached: .*type object"):
+    with pytest.warns(RuntimeWarning, match="results of .*make are not cached") as caught:
         assert make(1) is made[0]
+    assert "type object" in str(caught[0].message)
+    assert caught[0].filename == __file__
     assert make(1) is made[1]
     assert make.refresh(1) is made[2]
     assert make.cache_info().uncached == 3
@@ -282,6 +304,10 @@ def test_own_codec(cache: ClockedCache) -> None:
         cache.cached(encode=str)(len)
     with pytest.raises(TypeError, match="type: allowed only without"):
         cache.cached(type=int, encode=str, decode=int)(len)
+    with pytest.raises(ConfigError, match="encode=5 of type int: allowed are None and a callable"):
+        cache.cached(encode=5, decode=str)(len)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="decode=6 of type int: allowed are None and a callable"):
+        cache.cached(encode=str, decode=6)(len)  # type: ignore[arg-type]
 
 
 class Service:
@@ -380,10 +406,13 @@ def test_generators_are_refused(cache: ClockedCache) -> None:
             cache.cached(function)
     with pytest.raises(TypeError, match="function=5 .*allowed is a callable"):
         cache.cached(5)  # type: ignore[call-overload]
+    with pytest.raises(ConfigError, match="function=<class 'dict'>: its parameters are not known"):
+        cache.cached(dict)
 
 
 @pytest.mark.parametrize(
-    ("prefix", "error"), [("", ValueError), ("p" * 513, ValueError), (5, TypeError)]
+    ("prefix", "error"),
+    [("", ConfigError), ("p" * 513, ConfigError), ("\ud800", ConfigError), (5, TypeError)],
 )
 def test_bad_prefix(cache: ClockedCache, prefix: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="key_prefix=.*allowed"):

@@ -79,7 +79,8 @@ class CachedRag:
             kind="query",
             cost_per_embedding=cost_per_embedding,
         )
-        self.search = cache.cache_vector_search(ttl=3600)(rag.search)
+        search = cache.cache_vector_search(ttl=3600, key_prefix="demo.search")
+        self.search = search(rag.search)
 
     def answer(self, question: str) -> Answer:
         found: Answer = self.search("docstrings", self.embeddings.embed_one(question))
