@@ -19,6 +19,7 @@ from typing import Any
 
 from ._keying import Encoder
 from ._messages import shown
+from ._methods import Method
 from .errors import ConfigError, UnkeyableError
 
 __all__ = ["Names", "full_name"]
@@ -154,7 +155,9 @@ def full_name(function: Any) -> str:
 def _check_own_name(function: Any) -> None:
     """Raises ConfigError for what has no qualified name, or shares it with others of its kind."""
     owner = getattr(function, "__self__", None)
-    if isinstance(function, partial):
+    if isinstance(function, Method):
+        kind = None
+    elif isinstance(function, partial):
         kind = "a functools.partial"
     elif isinstance(function, MethodType) or not isinstance(owner, ModuleType | None):
         kind = "a bound method"

@@ -17,6 +17,7 @@ from ._flight import Outcome
 from ._keying import LAST_TAGS, MAX_KEY, Encoder, Signature, bounded
 from ._loading import Source, Storing
 from ._messages import caller_level, shown
+from ._methods import Method
 from ._naming import full_name
 from ._typed import codec_of
 from .errors import ConfigError, UnkeyableError
@@ -132,7 +133,7 @@ def decorate(cache: Cache, function: Any, options: Options) -> Any:
         wrapper = _text_wrapper(site) if site.takes_one_text else _any_wrapper(site)
     update_wrapper(wrapper, function)
     vars(wrapper).update(site.attributes())
-    return wrapper
+    return Method.over(wrapper) if site.signature.is_method else wrapper
 
 
 class Site:
