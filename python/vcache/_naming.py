@@ -13,7 +13,6 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
-from hashlib import sha256
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -111,6 +110,8 @@ class _Closure:
     def digest(self) -> str:
         if not self._constants:
             return ""
+        from hashlib import sha256
+
         text = "\n".join(self._constants)
         return sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
 
