@@ -34,7 +34,7 @@ class Breaker {
     base::Millis pause{500};
     double jitter = 0.5;  // share of the pause by which it varies
     base::Millis credentials_pause{30'000};
-    base::Millis probe_limit{1'000};  // after which another probe may go
+    base::Millis probe_limit{1'000};  // after which another probe may go; more than a call takes
   };
 
   // Permission for one call. Reports kNone when destroyed without a verdict.

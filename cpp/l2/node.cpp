@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <random>
 
@@ -16,6 +17,20 @@ constexpr base::Nanos kBetweenRenewals = std::chrono::seconds(1);
 
 // A call that takes this share of the timeout is slow, even when it is answered.
 constexpr double kSlowShare = 0.8;
+
+// Replies over the limit that a call does without. Each costs a new connection, and time must be
+// left to remove them; those behind them fail, and are met by a later call.
+constexpr int kMostSkips = 8;
+
+// What a call may take beyond its timeout on a busy machine.
+constexpr base::Millis kTimeoutSlack{500};
+
+// A probe may take as long as any other call before another one replaces it.
+Breaker::Options breaker_options(const RedisOptions& options) noexcept {
+  Breaker::Options out;
+  out.probe_limit = std::max(out.probe_limit, options.timeout + kTimeoutSlack);
+  return out;
+}
 
 bool is_from_transport(base::ErrorCode code) noexcept {
   return code != base::ErrorCode::kServer && code != base::ErrorCode::kAuth &&
@@ -32,7 +47,7 @@ Node::Node(const RedisOptions& options, const base::Clock& clock)
       context_(options.namespace_name, options.max_value, facts_, errors_),
       dialer_(options_, context_),
       pool_(dialer_, options.pool_size),
-      breaker_(clock, {}, std::random_device{}()) {}
+      breaker_(clock, breaker_options(options), std::random_device{}()) {}
 
 base::Error Node::run(command::Batch& batch, client::Deadline deadline) noexcept {
   Breaker::Permit permit = breaker_.allow();

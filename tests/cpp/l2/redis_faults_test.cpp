@@ -122,6 +122,24 @@ TEST_F(RedisFaultsTest, AFrozenServerCostsTheTimeoutAFewTimesThenNothing) {
   }));
 }
 
+TEST_F(RedisFaultsTest, AProbeMayTakeAsLongAsACall) {
+  RedisOptions patient = options();
+  patient.timeout = patient.connect_timeout = seconds(5);
+  const auto tier = connect(patient);
+  server_.kill();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kSkipped);
+  server_.start();
+  server_.freeze();
+  pass_pause();
+  std::jthread probe([&] { EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kMiss); });
+  EXPECT_TRUE(poll_until([&] { return tier->status(false).breaker == "half_open"; }));
+  clock_.advance(milliseconds(4900));
+  EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kSkipped) << "the probe may still succeed";
+  server_.thaw();
+  probe.join();
+  EXPECT_EQ(tier->status(false).breaker, "closed");
+}
+
 TEST_F(RedisFaultsTest, ConnectingToAFrozenServerKeepsTheDeadline) {
   RedisOptions with = hasty();
   const auto tier = connect(with);
