@@ -25,7 +25,7 @@ enum class Outcome : std::uint8_t {
 // A value as L2 holds it. Views are valid during FetchSink::on_value only.
 struct StoredValue {
   base::ValueView value;
-  base::Millis age{0};
+  base::Millis age{0};         // this and the next are ten years at most
   base::Millis remaining{-1};  // until the expiry in its header; negative: none
 };
 

@@ -12,6 +12,15 @@ namespace {
 // Keys of one MGET. Few enough that the server sends the first values while the next keys are made.
 constexpr std::size_t kChunk = 32;
 
+// Longer than any entry lives, and short enough for nanoseconds.
+constexpr base::Millis kLongest = std::chrono::hours(24 * 3653);
+
+// From one time to another, both of which may be any number: 0 to kLongest.
+base::Millis span_between(base::Millis from, base::Millis to) noexcept {
+  constexpr base::Millis kZero{0};
+  return std::clamp(std::max(to, kZero) - std::max(from, kZero), kZero, kLongest);
+}
+
 ErrorKind kind_of(codec::Refusal refusal) noexcept {
   switch (refusal) {
     case codec::Refusal::kMismatch:
@@ -93,9 +102,8 @@ void Fetch::on_decoded(const codec::DecodeResult& result) noexcept {
   if (!result.ok()) return refuse(result.refusal);
   if (generation_ == 0 || result.generation != generation_) return absent(Outcome::kExpired);
   const base::Millis now = context_.facts.now();
-  const base::Millis zero{0};
-  StoredValue stored{.value = result.value, .age = std::max(now - result.created, zero)};
-  if (result.expires != zero) stored.remaining = std::max(result.expires - now, zero);
+  StoredValue stored{.value = result.value, .age = span_between(result.created, now)};
+  if (result.expires != base::Millis{0}) stored.remaining = span_between(now, result.expires);
   sink_.on_value(next_++, stored);
 }
 
