@@ -39,12 +39,7 @@ base::Result<client::Connection> Dialer::connect(client::Deadline deadline) {
   }
   auto addresses = resolver_.resolve(deadline);
   if (!addresses.ok()) return addresses.error();
-  base::Result<client::Connection> last = base::Error{base::ErrorCode::kConnect};
-  for (const std::string& address : addresses.value()) {
-    last = client::Connection::open_tcp(address, options_.port, limits_, deadline);
-    if (last.ok()) break;
-  }
-  return last;
+  return client::Connection::open_any(addresses.value(), options_.port, limits_, deadline);
 }
 
 }  // namespace vcache::l2

@@ -74,6 +74,18 @@ base::Result<Connection> Connection::open_tcp(const std::string& address, int po
   return finish(ContextPtr(redisConnectWithOptions(&options)), limits, deadline);
 }
 
+base::Result<Connection> Connection::open_any(std::span<const std::string> addresses, int port,
+                                              const ReplyLimits& limits, Deadline deadline) {
+  base::Result<Connection> last = base::Error{base::ErrorCode::kConnect};
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    const auto now = Deadline::clock::now();
+    const auto share = (deadline - now) / static_cast<Deadline::rep>(addresses.size() - i);
+    last = open_tcp(addresses[i], port, limits, now + share);
+    if (last.ok()) break;
+  }
+  return last;
+}
+
 base::Result<Connection> Connection::open_unix(const std::string& path, const ReplyLimits& limits,
                                                Deadline deadline) {
   redisOptions options{};

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,10 @@ class Connection {
  public:
   [[nodiscard]] static base::Result<Connection> open_tcp(const std::string& address, int port,
                                                          const ReplyLimits& limits,
+                                                         Deadline deadline);
+  // The first of `addresses` that takes the connection. Each has its even share of the time left.
+  [[nodiscard]] static base::Result<Connection> open_any(std::span<const std::string> addresses,
+                                                         int port, const ReplyLimits& limits,
                                                          Deadline deadline);
   [[nodiscard]] static base::Result<Connection> open_unix(const std::string& path,
                                                           const ReplyLimits& limits,
