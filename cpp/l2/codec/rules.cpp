@@ -14,15 +14,12 @@ bool unused_extents_are_zero(const base::Shape& shape) noexcept {
   return true;
 }
 
-// item_size × the extents == bytes, without overflow.
+// item_size × the extents == bytes, without overflow. No extent may be 0.
 bool fills(const base::Shape& shape, std::size_t item_size, std::size_t bytes) noexcept {
   std::uint64_t product = item_size;
   for (std::size_t i = 0; i < shape.ndim; ++i) {
-    if (shape.dims[i] == 0) return bytes == 0;
-  }
-  for (std::size_t i = 0; i < shape.ndim; ++i) {
     product *= shape.dims[i];  // at most `bytes` × 2^32 before the test below
-    if (product > bytes) return false;
+    if (product == 0 || product > bytes) return false;
   }
   return product == bytes;
 }

@@ -5,7 +5,8 @@
 namespace vcache::l2::codec {
 
 // True when kind, dtype, shape and payload length fit together: a vector has a dtype and as many
-// bytes as its shape says, an object has neither dtype nor shape, unused extents are 0.
+// bytes as its shape says, an object has neither dtype nor shape, unused extents are 0 and used
+// ones are not.
 [[nodiscard]] bool consistent(const base::ValueView& value) noexcept;
 
 // A cost as headers hold it: finite and not negative, else 0.

@@ -205,6 +205,19 @@ TEST_F(DecoderTest, HugeShapesDoNotOverflow) {
   EXPECT_EQ(refusal_of(sealed(bytes)), Refusal::kCorrupt);
 }
 
+// An extent of 0 lets the others be anything.
+TEST_F(DecoderTest, EmptyVectorsAreRefused) {
+  base::ValueView value{.kind = base::ValueKind::kVector, .dtype = base::DType::kFloat32};
+  const std::vector<std::vector<std::uint32_t>> shapes = {
+      {0}, {0, 0}, {3, 0}, {0, 3}, {0xFFFFFFFF, 0xFFFFFFFF, 0}};
+  for (const std::vector<std::uint32_t>& dims : shapes) {
+    value.shape = {.ndim = static_cast<std::uint8_t>(dims.size())};
+    std::ranges::copy(dims, value.shape.dims.begin());
+    EXPECT_FALSE(encodable(value, 1024)) << ::testing::PrintToString(dims);
+    EXPECT_EQ(refusal_of(encode(value)), Refusal::kCorrupt) << ::testing::PrintToString(dims);
+  }
+}
+
 TEST_F(DecoderTest, HeaderAloneTellsWhoseItIs) {
   const base::ByteView header = base::ByteView(valid_).first(kHeaderSize);
   const DecodeResult result = decode_header(header, kOurs);
