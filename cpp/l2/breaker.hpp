@@ -21,7 +21,7 @@ class Breaker {
 
   enum class Verdict : std::uint8_t {
     kGood,
-    kSlow,         // answered, but late
+    kSlow,         // answered, but late or with a doubtful value: only the share counts
     kBad,          // no usable answer
     kCredentials,  // refused for want of them: long pause
     kNone,         // the server was not asked after all

@@ -136,7 +136,8 @@ Breaker::Verdict Node::judge(const base::Error& error, const command::Batch& bat
   if (error.code == base::ErrorCode::kBusy) return Breaker::Verdict::kNone;
   if (!error.ok() || batch.health() == client::Health::kFailing) return Breaker::Verdict::kBad;
   const bool slow = elapsed > std::chrono::duration<double>(options_.timeout) * kSlowShare;
-  return slow ? Breaker::Verdict::kSlow : Breaker::Verdict::kGood;
+  const bool doubtful = batch.health() == client::Health::kDoubtful;
+  return slow || doubtful ? Breaker::Verdict::kSlow : Breaker::Verdict::kGood;
 }
 
 }  // namespace vcache::l2

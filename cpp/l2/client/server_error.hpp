@@ -7,9 +7,10 @@
 
 namespace vcache::l2::client {
 
-// What an error reply says about the server as a whole.
+// What a reply says about the server as a whole.
 enum class Health : std::uint8_t {
   kFine,         // the request was refused, the server is well
+  kDoubtful,     // counts against the server where many do
   kFailing,      // counts against the server
   kCredentials,  // every request will be refused until someone changes a password
 };

@@ -28,6 +28,11 @@ void Batch::note_nonsense() noexcept {
   if (error_.ok()) error_.code = base::ErrorCode::kProtocol;
 }
 
+void Batch::suspect() noexcept {
+  drop_connection();
+  health_ = std::max(health_, client::Health::kDoubtful);
+}
+
 void Batch::append_generation(client::Request& request) const {
   request.command(2);
   request.argument("MGET");

@@ -23,7 +23,7 @@ class Batch : public client::ReplySink {
 
   // The first error reply, cut to what may be shown.
   [[nodiscard]] const base::Error& error() const noexcept { return error_; }
-  // The worst that error replies said about the server.
+  // The worst that replies said about the server.
   [[nodiscard]] client::Health health() const noexcept { return health_; }
   // True when replies may not belong to their requests, so the connection must go.
   [[nodiscard]] bool suspicious() const noexcept { return suspicious_; }
@@ -34,7 +34,9 @@ class Batch : public client::ReplySink {
   // The reply has another form than its command can have.
   void note_nonsense() noexcept;
   void count(ErrorKind kind) noexcept { context_.errors.add(kind); }
-  void suspect() noexcept { suspicious_ = true; }
+  // A value is altered, or another request's: the fault may be its own or the connection's.
+  void suspect() noexcept;
+  void drop_connection() noexcept { suspicious_ = true; }
 
   // Reads the namespace's generation; one reply, an array of one.
   void append_generation(client::Request& request) const;

@@ -297,6 +297,20 @@ TEST_F(RedisL2Test, AlteredValuesAreMissesAndAreRemoved) {
   EXPECT_EQ(tier_->status(false).breaker, "closed") << "the server is well";
 }
 
+TEST_F(RedisL2Test, ManyAlteredValuesKeepCallsAwayAndOneDoesNot) {
+  const auto spoil = [&](const std::string& key) {
+    ASSERT_EQ(store(*tier_, key, "some payload"), Outcome::kHit);
+    server_.call({"SETRANGE", "ns:" + key, "100", "?"});
+  };
+  spoil("one");
+  EXPECT_EQ(fetch(*tier_, "one").outcome, Outcome::kMiss);
+  EXPECT_EQ(tier_->status(false).breaker, "closed");
+  for (int i = 0; i < 12; ++i) spoil("k" + std::to_string(i));
+  clock_.advance(std::chrono::seconds(20));  // what went well is forgotten
+  for (int i = 0; i < 12; ++i) (void)fetch(*tier_, "k" + std::to_string(i));
+  EXPECT_EQ(tier_->status(false).breaker, "open");
+}
+
 TEST_F(RedisL2Test, AnotherKeysValueIsAMismatch) {
   store(*tier_, "a", "x");
   server_.call({"COPY", "ns:a", "ns:b"});
