@@ -57,8 +57,11 @@ base::Error Node::run(command::Batch& batch, client::Deadline deadline) noexcept
       return {base::ErrorCode::kBreakerOpen, "the server has not answered lately"};
     }
     const auto start = client::Deadline::clock::now();
-    base::Error error = run_permitted(batch, deadline);
-    permit.report(judge(error, batch, client::Deadline::clock::now() - start));
+    Retry retry = Retry::kNo;
+    base::Error error = run_permitted(batch, deadline, retry);
+    // A server that sends more than we take is well.
+    const base::ErrorCode code = retry == Retry::kOversized ? base::ErrorCode::kOk : error.code;
+    permit.report(judge(code, batch, client::Deadline::clock::now() - start));
     if (error.ok()) return batch.error();
     return error;
   } catch (const std::exception&) {
@@ -67,15 +70,18 @@ base::Error Node::run(command::Batch& batch, client::Deadline deadline) noexcept
   }
 }
 
-base::Error Node::run_permitted(command::Batch& batch, client::Deadline deadline) {
-  bool again = false;
-  base::Error error = attempt(batch, deadline, again);
-  if (again) error = attempt(batch, deadline, again);
-  return error;
+// `retry` is the one of the last attempt, which was not followed by another.
+base::Error Node::run_permitted(command::Batch& batch, client::Deadline deadline, Retry& retry) {
+  for (int skipped = 0, resent = 0;;) {
+    base::Error error = attempt(batch, deadline, retry);
+    const bool again = (retry == Retry::kStale && resent++ == 0) ||
+                       (retry == Retry::kOversized && skipped++ < kMostSkips);
+    if (!again) return error;
+  }
 }
 
-// `again` is set when the batch may be sent once more.
-base::Error Node::attempt(command::Batch& batch, client::Deadline deadline, bool& again) {
+base::Error Node::attempt(command::Batch& batch, client::Deadline deadline, Retry& retry) {
+  retry = Retry::kNo;
   base::Result<Pool::Lease> lease = pool_.acquire(deadline);
   if (!lease.ok()) {
     on_failure(lease.error());
@@ -87,8 +93,8 @@ base::Error Node::attempt(command::Batch& batch, client::Deadline deadline, bool
   if (error.ok()) return error;
   on_failure(error);
   const bool stale = error.code == base::ErrorCode::kDisconnected && !lease.value().fresh();
-  again = (stale && (batch.repeatable() || connection.wrote_nothing())) ||
-          (connection.met_oversized() && batch.skip_oversized());
+  if (stale && (batch.repeatable() || connection.wrote_nothing())) retry = Retry::kStale;
+  if (connection.met_oversized() && batch.skip_oversized()) retry = Retry::kOversized;
   return error;
 }
 
@@ -126,15 +132,16 @@ bool Node::writes_paused() const noexcept {
   return clock_.steady().count() < paused_until_.load(std::memory_order_relaxed);
 }
 
-Breaker::Verdict Node::judge(const base::Error& error, const command::Batch& batch,
+Breaker::Verdict Node::judge(base::ErrorCode code, const command::Batch& batch,
                              client::Deadline::duration elapsed) const noexcept {
-  const bool refused = error.code == base::ErrorCode::kAuth;
+  const bool refused = code == base::ErrorCode::kAuth;
   if (refused || batch.health() == client::Health::kCredentials) {
     return Breaker::Verdict::kCredentials;
   }
-  if (error.code == base::ErrorCode::kClosed) return Breaker::Verdict::kNone;
-  if (error.code == base::ErrorCode::kBusy) return Breaker::Verdict::kNone;
-  if (!error.ok() || batch.health() == client::Health::kFailing) return Breaker::Verdict::kBad;
+  if (code == base::ErrorCode::kClosed) return Breaker::Verdict::kNone;
+  if (code == base::ErrorCode::kBusy) return Breaker::Verdict::kNone;
+  const bool failed = code != base::ErrorCode::kOk;
+  if (failed || batch.health() == client::Health::kFailing) return Breaker::Verdict::kBad;
   const bool slow = elapsed > std::chrono::duration<double>(options_.timeout) * kSlowShare;
   const bool doubtful = batch.health() == client::Health::kDoubtful;
   return slow || doubtful ? Breaker::Verdict::kSlow : Breaker::Verdict::kGood;

@@ -44,12 +44,20 @@ class Node {
   [[nodiscard]] pid_t process() const noexcept { return process_; }
 
  private:
-  [[nodiscard]] base::Error run_permitted(command::Batch& batch, client::Deadline deadline);
-  [[nodiscard]] base::Error attempt(command::Batch& batch, client::Deadline deadline, bool& again);
+  // Why a batch that failed may be sent once more.
+  enum class Retry : std::uint8_t {
+    kNo,
+    kStale,      // the connection was closed before the server saw it, or sending it twice is safe
+    kOversized,  // a reply was over the limit, and the batch goes on behind it
+  };
+
+  [[nodiscard]] base::Error run_permitted(command::Batch& batch, client::Deadline deadline,
+                                          Retry& retry);
+  [[nodiscard]] base::Error attempt(command::Batch& batch, client::Deadline deadline, Retry& retry);
   [[nodiscard]] base::Error exchange(Pool::Lease& lease, command::Batch& batch,
                                      client::Deadline deadline);
   void on_failure(const base::Error& error) noexcept;
-  [[nodiscard]] Breaker::Verdict judge(const base::Error& error, const command::Batch& batch,
+  [[nodiscard]] Breaker::Verdict judge(base::ErrorCode code, const command::Batch& batch,
                                        client::Deadline::duration elapsed) const noexcept;
 
   // Constant after construction.

@@ -121,6 +121,7 @@ bool Connection::quiet() const noexcept {
 }
 
 base::Error Connection::exchange(ReplySink& sink, Deadline deadline) noexcept {
+  if (request_.commands() == 0) return {};
   spent_ = true;
   written_ = 0;
   next_piece_ = 0;

@@ -39,7 +39,8 @@ class Connection {
 
   // A cleared batch to fill and hand to exchange().
   [[nodiscard]] Request& request() noexcept;
-  // Sends the batch and hands all its replies to `sink`, reading while the socket takes no more.
+  // Sends the batch, if it is not empty, and hands all its replies to `sink`, reading while the
+  // socket takes no more.
   [[nodiscard]] base::Error exchange(ReplySink& sink, Deadline deadline) noexcept;
 
   // True when nothing is owed, nothing is buffered and nothing went wrong.

@@ -366,6 +366,45 @@ TEST_F(RedisL2Test, AHugeForeignValueCostsOnlyItself) {
   EXPECT_EQ(server_.call({"EXISTS", "ns:b"}), "0");
 }
 
+TEST_F(RedisL2Test, SeveralHugeForeignValuesCostOnlyThemselves) {
+  RedisOptions small = options();
+  small.max_value = 1000;
+  const auto tier = connect(small);
+  const std::string huge(100'000, 'y');
+  std::vector<std::string> keys;
+  for (int i = 0; i < 40; ++i) keys.push_back("k" + std::to_string(i));
+  for (const std::string& key : keys) ASSERT_EQ(store(*tier, key, "x"), Outcome::kHit);
+  for (const char* key : {"ns:k0", "ns:k1", "ns:k20", "ns:k39"}) server_.call({"SET", key, huge});
+  CollectSink sink(keys.size());
+  ASSERT_TRUE(tier->fetch(views(keys), sink).ok());
+  EXPECT_TRUE(sink.complete());
+  EXPECT_EQ(sink.count(Outcome::kHit), 36U);
+  EXPECT_EQ(sink.count(Outcome::kMiss), 4U);
+  EXPECT_EQ(errors(*tier, "too_big"), 4U);
+  EXPECT_EQ(server_.call({"EXISTS", "ns:k0", "ns:k1", "ns:k20", "ns:k39"}), "0");
+}
+
+TEST_F(RedisL2Test, TooManyHugeForeignValuesEndTheCallButNotTheServer) {
+  RedisOptions small = options();
+  small.max_value = 1000;
+  const auto tier = connect(small);
+  const std::string huge(100'000, 'y');
+  std::vector<std::string> keys;
+  for (int i = 0; i < 100; ++i) keys.push_back("k" + std::to_string(i));
+  for (const std::string& key : keys) server_.call({"SET", "ns:" + key, huge});
+  std::size_t calls = 0;
+  EXPECT_TRUE(poll_until([&] {
+    CollectSink sink(keys.size());
+    (void)tier->fetch(views(keys), sink);
+    EXPECT_TRUE(sink.complete());
+    EXPECT_EQ(tier->status(false).breaker, "closed");
+    ++calls;
+    return server_.call({"DBSIZE"}) == "0";
+  })) << "each call removes some";
+  EXPECT_GT(calls, 1U);
+  EXPECT_EQ(errors(*tier, "too_big"), 100U);
+}
+
 TEST_F(RedisL2Test, WhatIsTooLargeIsNotSent) {
   RedisOptions small = options();
   small.max_value = 100;
