@@ -1,5 +1,6 @@
 #include "l2/pool.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,8 +34,22 @@ Pool::Lease::~Lease() {
   if (pool_ != nullptr) pool_->give_back(std::move(connection_), slot_, generation_);
 }
 
-Pool::Pool(Dialer& dialer, std::size_t size) : dialer_(dialer), descriptors_(size) {
-  for (auto& descriptor : descriptors_) descriptor.store(-1, std::memory_order_relaxed);
+void Pool::Socket::set(int number) noexcept {
+  struct stat identity{};
+  if (::fstat(number, &identity) != 0) return;
+  device = identity.st_dev;
+  inode = identity.st_ino;
+  descriptor.store(number, std::memory_order_release);
+}
+
+void Pool::Socket::close() noexcept {
+  const int number = descriptor.exchange(-1, std::memory_order_acq_rel);
+  struct stat identity{};
+  if (number < 0 || ::fstat(number, &identity) != 0) return;
+  if (identity.st_dev == device && identity.st_ino == inode) ::close(number);
+}
+
+Pool::Pool(Dialer& dialer, std::size_t size) : dialer_(dialer), sockets_(size) {
   const base::MutexLock lock(mutex_);
   idle_.reserve(size);
   free_slots_.reserve(size);
@@ -66,7 +81,7 @@ base::Result<Pool::Turn> Pool::next_turn(client::Deadline deadline) {
       idle_.pop_back();
       return turn;
     }
-    if (descriptors_.size() - free_slots_.size() < limit_locked()) {
+    if (sockets_.size() - free_slots_.size() < limit_locked()) {
       Turn turn{.idle = {}, .slot = free_slots_.back(), .generation = generation_};
       free_slots_.pop_back();
       return turn;
@@ -83,7 +98,7 @@ base::Result<Pool::Lease> Pool::connect(const Turn& turn, client::Deadline deadl
     base::Result<client::Connection> made = dialer_.dial(deadline);
     if (made.ok()) {
       client::Connection connection = std::move(made).value();
-      descriptors_[turn.slot].store(connection.descriptor(), std::memory_order_release);
+      sockets_[turn.slot].set(connection.descriptor());
       return Lease(*this, std::move(connection), turn.slot, turn.generation, true);
     }
     free_slot(turn.slot);
@@ -111,7 +126,7 @@ void Pool::give_back(client::Connection connection, std::size_t slot,
 
 // Requires: the connection in it, if any, is still open, so that the number names our socket.
 void Pool::free_slot(std::size_t slot) noexcept {
-  descriptors_[slot].store(-1, std::memory_order_release);
+  sockets_[slot].descriptor.store(-1, std::memory_order_release);
   const base::MutexLock lock(mutex_);
   free_slots_.push_back(slot);
   returned_.notify_one();
@@ -150,19 +165,16 @@ void Pool::shrink() noexcept {
 
 std::size_t Pool::limit_locked() const {
   const bool reduced = reduced_limit_ != 0 && client::Deadline::clock::now() < reduced_until_;
-  return reduced ? reduced_limit_ : descriptors_.size();
+  return reduced ? reduced_limit_ : sockets_.size();
 }
 
 std::size_t Pool::connections() const noexcept {
   const base::MutexLock lock(mutex_);
-  return descriptors_.size() - free_slots_.size();
+  return sockets_.size() - free_slots_.size();
 }
 
 void Pool::abandon() noexcept {
-  for (auto& descriptor : descriptors_) {
-    const int socket = descriptor.exchange(-1, std::memory_order_acq_rel);
-    if (socket >= 0) ::close(socket);
-  }
+  for (Socket& socket : sockets_) socket.close();
 }
 
 }  // namespace vcache::l2

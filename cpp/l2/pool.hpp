@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -68,6 +70,17 @@ class Pool {
     std::uint64_t generation = 0;
   };
 
+  // What abandon() may read at any moment. The number alone is not enough: a process may have
+  // closed the socket behind our back, and have a file of its own there.
+  struct Socket {
+    std::atomic<int> descriptor{-1};
+    dev_t device = 0;  // this and the next are valid while descriptor is not -1
+    ino_t inode = 0;
+
+    void set(int number) noexcept;
+    void close() noexcept;
+  };
+
   [[nodiscard]] base::Result<Turn> next_turn(client::Deadline deadline);
   [[nodiscard]] base::Result<Lease> connect(const Turn& turn, client::Deadline deadline);
   void give_back(client::Connection connection, std::size_t slot,
@@ -80,8 +93,7 @@ class Pool {
 
   // Own synchronization.
   Dialer& dialer_;
-  // The socket of each slot, or -1: what abandon() may read at any moment.
-  std::vector<std::atomic<int>> descriptors_;
+  std::vector<Socket> sockets_;  // one for each slot
 
   mutable base::Mutex mutex_;
   base::CondVar returned_;

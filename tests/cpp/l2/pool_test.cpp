@@ -1,6 +1,9 @@
 #include "l2/pool.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <optional>
 #include <string>
@@ -154,6 +157,28 @@ TEST_F(PoolTest, ClosedItLendsNothingAndKeepsNothing) {
     EXPECT_EQ(pool_.connections(), 1U);
   }
   EXPECT_EQ(pool_.connections(), 0U);
+}
+
+bool is_open(int descriptor) { return ::fcntl(descriptor, F_GETFD) != -1; }
+
+// A child that closes what it inherited and opens files has those numbers in use for others.
+TEST_F(PoolTest, AbandonedItClosesItsOwnSocketsOnly) {
+  auto one = acquire();
+  auto two = acquire();
+  const int kept = one.value().connection().descriptor();
+  const int reused = two.value().connection().descriptor();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const int file = ::open("/dev/null", O_RDONLY);
+    const bool replaced = ::dup2(file, reused) == reused;
+    pool_.abandon();
+    ::_exit(replaced && is_open(reused) && !is_open(kept) ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  EXPECT_TRUE(use(one.value()).ok());
+  EXPECT_TRUE(use(two.value()).ok());
 }
 
 TEST_F(PoolTest, TooManyClientsHalvesIt) {
