@@ -65,7 +65,8 @@ class L2 {
   // Requires: outcomes.size() == writes.size().
   virtual base::Error store(std::span<const Write> writes,
                             std::span<Outcome> outcomes) noexcept = 0;
-  // outcomes[i]: kHit when keys[i] was there. Requires: outcomes.size() == keys.size().
+  // outcomes[i]: kHit when keys[i] was there; kMiss also when its first answer was lost and it was
+  // erased once more. Requires: outcomes.size() == keys.size().
   virtual base::Error erase(std::span<const std::string_view> keys,
                             std::span<Outcome> outcomes) noexcept = 0;
   // kHit when the key is there; ttl 0 removes the expiry, a negative one only asks.

@@ -41,6 +41,7 @@ class FaultProxy {
   std::atomic<bool> black_hole{false};  // replies are swallowed
   std::atomic<bool> one_byte_segments{false};
   std::atomic<int> cut_after{-1};      // bytes of a reply stream, then a reset; -1: never
+  std::atomic<int> resets{0};          // so many pieces of replies become a reset instead
   std::atomic<int> flip_at{-1};        // byte of the next piece of a reply to alter; -1: none
   std::atomic<bool> duplicate{false};  // each piece of a reply comes twice
   std::atomic<std::uint64_t> faults{0};
@@ -130,7 +131,8 @@ class FaultProxy {
       bytes[static_cast<std::size_t>(at)] ^= 1;
       ++faults;
     }
-    const int limit = cut_after;
+    const bool strikes = resets > 0 && resets.fetch_sub(1) > 0;
+    const int limit = strikes ? 0 : cut_after.load();
     if (limit >= 0 && replied + bytes.size() >= static_cast<std::size_t>(limit)) {
       const std::size_t left =
           static_cast<std::size_t>(limit) - std::min(replied, static_cast<std::size_t>(limit));

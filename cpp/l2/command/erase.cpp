@@ -18,7 +18,7 @@ void append_unlink(client::Request& request, const Context& context, std::string
 
 void Erase::append(client::Request& request) {
   append_generation(request);
-  for (const std::string_view key : keys_) {
+  for (const std::string_view key : keys_.subspan(answered_)) {
     append_header(request, context_, key);
     append_unlink(request, context_, key);
   }

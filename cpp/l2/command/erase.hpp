@@ -10,7 +10,8 @@
 
 namespace vcache::l2::command {
 
-// Removes entries, and tells of each whether it was one that a fetch would have served.
+// Removes entries, and tells of each whether it was one that a fetch would have served. A key whose
+// answer is lost is removed once more, and then told of as it was found the second time.
 class Erase final : public Batch {
  public:
   Erase(const Context& context, std::span<const std::string_view> keys,
@@ -18,6 +19,8 @@ class Erase final : public Batch {
       : Batch(context), keys_(keys), outcomes_(outcomes) {}
 
   void append(client::Request& request) override;
+  // What stays would be served: worse than a count that is off by a lost reply.
+  [[nodiscard]] bool repeatable() const noexcept override { return true; }
   void on_part(const client::ReplyPart& part) noexcept override;
 
   // The outcome of all keys that have no answer.

@@ -303,6 +303,18 @@ TEST_F(RedisFaultsTest, AStoreThatIsCutIsNotSentTwice) {
   }));
 }
 
+TEST_F(RedisFaultsTest, AnEraseThatIsCutIsSentAgain) {
+  const auto tier = through_proxy(seconds(2));
+  std::vector<std::string> keys = {"a", "b", "c"};
+  for (const std::string& key : keys) ASSERT_EQ(store(*tier, key, "x"), Outcome::kHit);
+  proxy_.resets = 1;
+  std::vector<Outcome> outcomes(keys.size(), Outcome::kHit);
+  EXPECT_TRUE(tier->erase(views(keys), outcomes).ok());
+  EXPECT_EQ(proxy_.faults, 1U);
+  EXPECT_EQ(outcomes, std::vector(3, Outcome::kMiss)) << "the first time they were there";
+  EXPECT_EQ(server_.call({"EXISTS", "ns:a", "ns:b", "ns:c"}), "0");
+}
+
 TEST_F(RedisFaultsTest, WithAllConnectionsBusyCallersDoNotWaitLong) {
   RedisOptions with = options();
   with.pool_size = 1;
