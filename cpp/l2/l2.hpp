@@ -22,6 +22,19 @@ enum class Outcome : std::uint8_t {
   kFailed,   // asked, no usable answer
 };
 
+// The outcome of everything that a call which ended so left without an answer.
+[[nodiscard]] constexpr Outcome outcome_of(base::ErrorCode code) noexcept {
+  switch (code) {
+    case base::ErrorCode::kConnect:
+    case base::ErrorCode::kBusy:
+    case base::ErrorCode::kBreakerOpen:
+    case base::ErrorCode::kClosed:
+      return Outcome::kSkipped;
+    default:
+      return Outcome::kFailed;
+  }
+}
+
 // A value as L2 holds it. Views are valid during FetchSink::on_value only.
 struct StoredValue {
   base::ValueView value;
@@ -71,7 +84,9 @@ class L2 {
                             std::span<Outcome> outcomes) noexcept = 0;
   // kHit when the key is there; ttl 0 removes the expiry, a negative one only asks.
   virtual base::Error touch(std::string_view key, base::Millis ttl, Outcome& outcome) noexcept = 0;
-  // Steps the generation of the namespace: everything stored before reads as kExpired.
+  // Steps the generation of the namespace: everything stored before reads as kExpired. When that
+  // fails, later calls make up for it, and until one succeeds nothing is fetched, stored or
+  // touched.
   virtual base::Error clear() noexcept = 0;
   // probe: also asks the server (round trip and figures); else only what is known here.
   [[nodiscard]] virtual Status status(bool probe) noexcept = 0;

@@ -38,6 +38,9 @@ class RedisL2 final : public L2 {
   // The node of this process, or why there is none.
   [[nodiscard]] Node* node(base::Error& error) noexcept;
   [[nodiscard]] Node* replace(Node* parents);
+  [[nodiscard]] base::Error step_generation(Node& node, client::Deadline deadline) noexcept;
+  // Makes up for clears that failed. An error means that what they ended may still be there.
+  [[nodiscard]] base::Error pay_clears(Node& node, client::Deadline deadline) noexcept;
 
   // Constant after construction.
   const RedisOptions options_;
@@ -46,7 +49,14 @@ class RedisL2 final : public L2 {
   // Own synchronization.
   std::atomic<Node*> node_;  // owned; replaced in a forked child
   std::atomic<bool> closed_{false};
+  std::atomic<std::uint64_t> clears_failed_{0};
+  std::atomic<std::uint64_t> clears_paid_{0};  // of those, how many a later step made up for
 };
+
+// Answers for all keys.
+void all_absent(FetchSink& sink, std::size_t keys, Outcome outcome) noexcept {
+  for (std::size_t i = 0; i < keys; ++i) sink.on_absent(i, outcome);
+}
 
 RedisL2::~RedisL2() {
   Node* node = node_.load(std::memory_order_acquire);
@@ -87,15 +97,18 @@ base::Error RedisL2::fetch(std::span<const std::string_view> keys, FetchSink& si
   base::Error error;
   Node* const target = node(error);
   if (target == nullptr) {
-    for (std::size_t i = 0; i < keys.size(); ++i)
-      sink.on_absent(i, command::outcome_of(error.code));
+    all_absent(sink, keys.size(), outcome_of(error.code));
     return error;
   }
   if (keys.empty()) return error;
   const client::Deadline deadline = target->deadline();
+  if (error = pay_clears(*target, deadline); !error.ok()) {
+    all_absent(sink, keys.size(), Outcome::kSkipped);
+    return error;
+  }
   command::Fetch batch(target->context(), keys, sink);
   error = target->run(batch, deadline);
-  batch.finish(command::outcome_of(error.code));
+  batch.finish(outcome_of(error.code));
   if (!batch.spoiled().empty()) {
     command::Remove removal(target->context(), batch.spoiled());
     (void)target->run(removal, deadline);  // what stays is refused again
@@ -112,16 +125,20 @@ base::Error RedisL2::store(std::span<const Write> writes, std::span<Outcome> out
     return error;
   }
   if (target == nullptr || writes.empty()) {
-    std::ranges::fill(outcomes, command::outcome_of(error.code));
+    std::ranges::fill(outcomes, outcome_of(error.code));
     return error;
   }
   const client::Deadline deadline = target->deadline();
+  if (error = pay_clears(*target, deadline); !error.ok()) {
+    std::ranges::fill(outcomes, Outcome::kSkipped);
+    return error;
+  }
   command::Store batch(target->context(), writes, outcomes);
   error = target->run(batch, deadline);
-  batch.finish(command::outcome_of(error.code));
+  batch.finish(outcome_of(error.code));
   if (batch.outdated()) {
     error = target->run(batch, deadline);
-    batch.finish(command::outcome_of(error.code));
+    batch.finish(outcome_of(error.code));
   }
   if (batch.refusal()) target->on_write_refused(*batch.refusal());
   return error;
@@ -132,12 +149,12 @@ base::Error RedisL2::erase(std::span<const std::string_view> keys,
   base::Error error;
   Node* const target = node(error);
   if (target == nullptr || keys.empty()) {
-    std::ranges::fill(outcomes, command::outcome_of(error.code));
+    std::ranges::fill(outcomes, outcome_of(error.code));
     return error;
   }
   command::Erase batch(target->context(), keys, outcomes);
   error = target->run(batch, target->deadline());
-  batch.finish(command::outcome_of(error.code));
+  batch.finish(outcome_of(error.code));
   return error;
 }
 
@@ -145,26 +162,44 @@ base::Error RedisL2::touch(std::string_view key, base::Millis ttl, Outcome& outc
   base::Error error;
   Node* const target = node(error);
   if (target == nullptr) {
-    outcome = command::outcome_of(error.code);
+    outcome = outcome_of(error.code);
+    return error;
+  }
+  const client::Deadline deadline = target->deadline();
+  if (error = pay_clears(*target, deadline); !error.ok()) {
+    outcome = Outcome::kSkipped;
     return error;
   }
   command::Touch batch(target->context(), key, ttl);
-  error = target->run(batch, target->deadline());
-  outcome = batch.outcome().value_or(command::outcome_of(error.code));
+  error = target->run(batch, deadline);
+  outcome = batch.outcome().value_or(outcome_of(error.code));
   return error;
 }
 
 base::Error RedisL2::clear() noexcept {
   base::Error error;
   Node* const target = node(error);
-  if (target == nullptr) return error;
-  const client::Deadline deadline = target->deadline();
-  command::ReadGeneration last(target->context());
-  error = target->run(last, deadline);
+  if (target != nullptr) error = step_generation(*target, target->deadline());
+  if (!error.ok()) clears_failed_.fetch_add(1);
+  return error;
+}
+
+base::Error RedisL2::step_generation(Node& node, client::Deadline deadline) noexcept {
+  const std::uint64_t failed = clears_failed_.load();
+  command::ReadGeneration last(node.context());
+  base::Error error = node.run(last, deadline);
   if (!error.ok()) return error;
-  command::WriteGeneration next(target->context(),
-                                target->facts().generation_after(last.generation()));
-  return target->run(next, deadline);
+  command::WriteGeneration next(node.context(), node.facts().generation_after(last.generation()));
+  error = node.run(next, deadline);
+  std::uint64_t paid = clears_paid_.load();
+  while (error.ok() && paid < failed && !clears_paid_.compare_exchange_weak(paid, failed)) {
+  }
+  return error;
+}
+
+base::Error RedisL2::pay_clears(Node& node, client::Deadline deadline) noexcept {
+  if (clears_paid_.load() >= clears_failed_.load()) return {};
+  return step_generation(node, deadline);
 }
 
 Status RedisL2::status(bool probe) noexcept {
@@ -175,7 +210,7 @@ Status RedisL2::status(bool probe) noexcept {
     if (probe) {
       command::Probe batch(target->context());
       base::Error error = target->run(batch, target->deadline());
-      out.outcome = batch.answered() ? Outcome::kHit : command::outcome_of(error.code);
+      out.outcome = batch.answered() ? Outcome::kHit : outcome_of(error.code);
       if (!batch.answered()) out.error = std::move(error);
       out.server = batch.take_figures();
     }

@@ -45,16 +45,4 @@ std::uint64_t Batch::read_generation(const client::ReplyPart& part) noexcept {
   return number > 0 ? static_cast<std::uint64_t>(number) : 0;
 }
 
-Outcome outcome_of(base::ErrorCode code) noexcept {
-  switch (code) {
-    case base::ErrorCode::kConnect:
-    case base::ErrorCode::kBusy:
-    case base::ErrorCode::kBreakerOpen:
-    case base::ErrorCode::kClosed:
-      return Outcome::kSkipped;
-    default:
-      return Outcome::kFailed;
-  }
-}
-
 }  // namespace vcache::l2::command

@@ -51,7 +51,4 @@ class Batch : public client::ReplySink {
   bool suspicious_ = false;
 };
 
-// The outcome of everything that a failed call left without an answer.
-[[nodiscard]] Outcome outcome_of(base::ErrorCode code) noexcept;
-
 }  // namespace vcache::l2::command

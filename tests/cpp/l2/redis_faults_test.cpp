@@ -20,6 +20,7 @@ using testing::fetch;
 using testing::object_view;
 using testing::poll_until;
 using testing::store;
+using testing::touch;
 using testing::views;
 
 using std::chrono::milliseconds;
@@ -353,6 +354,63 @@ TEST_F(RedisFaultsTest, AClosedTierIsSkipped) {
   EXPECT_TRUE(poll_until([&] {
     return server_.call({"INFO", "clients"}).find("connected_clients:1\r") != std::string::npos;
   })) << "only the asking one";
+}
+
+TEST_F(RedisFaultsTest, AClearThatFailedIsMadeUpFor) {
+  const auto tier = connect(hasty());
+  const auto other = connect(options());
+  ASSERT_EQ(store(*tier, "k", "x"), Outcome::kHit);
+  server_.freeze();
+  EXPECT_FALSE(tier->clear().ok());
+  EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kSkipped);
+  EXPECT_EQ(store(*tier, "k", "y"), Outcome::kSkipped) << "it would be cleared later";
+  EXPECT_EQ(touch(*tier, "k", Millis(-1)), Outcome::kSkipped);
+  server_.thaw();
+  EXPECT_TRUE(poll_until([&] {
+    pass_pause();
+    const Outcome outcome = fetch(*tier, "k").outcome;
+    EXPECT_NE(outcome, Outcome::kHit);
+    return outcome == Outcome::kExpired;
+  }));
+  EXPECT_EQ(fetch(*other, "k").outcome, Outcome::kExpired);
+  EXPECT_EQ(store(*tier, "k", "z"), Outcome::kHit);
+  EXPECT_EQ(fetch(*tier, "k").payload, "z");
+  EXPECT_EQ(fetch(*other, "k").payload, "z");
+}
+
+// The entries outlive the server, as with persistence.
+TEST_F(RedisFaultsTest, AClearThatMetNoServerOutlastsItsRestart) {
+  const auto tier = connect(hasty());
+  const auto other = connect(options());
+  ASSERT_EQ(store(*tier, "k", "x"), Outcome::kHit);
+  const std::string value = server_.call({"GET", "ns:k"});
+  const std::string generation = server_.call({"GET", "ns!gen"});
+  server_.kill();
+  EXPECT_FALSE(tier->clear().ok());
+  EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kSkipped);
+  server_.start();
+  server_.call({"SET", "ns:k", value});
+  server_.call({"SET", "ns!gen", generation});
+  EXPECT_EQ(fetch(*other, "k").payload, "x") << "nobody has told it";
+  pass_pause();
+  EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kExpired);
+  EXPECT_EQ(fetch(*other, "k").outcome, Outcome::kExpired);
+  const std::string stepped = server_.call({"GET", "ns!gen"});
+  EXPECT_EQ(store(*tier, "k", "y"), Outcome::kHit);
+  EXPECT_EQ(fetch(*other, "k").payload, "y");
+  EXPECT_EQ(server_.call({"GET", "ns!gen"}), stepped) << "once is enough";
+}
+
+TEST_F(RedisFaultsTest, AClearThatSucceedsMakesUpForThoseBefore) {
+  const auto tier = connect(hasty());
+  server_.kill();
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(tier->clear().ok());
+  server_.start();
+  pass_pause();
+  EXPECT_TRUE(tier->clear().ok());
+  const std::string stepped = server_.call({"GET", "ns!gen"});
+  EXPECT_EQ(store(*tier, "k", "x"), Outcome::kHit);
+  EXPECT_EQ(server_.call({"GET", "ns!gen"}), stepped);
 }
 
 // The parent's idle connection is open in the child as well; both would read each other's replies.
