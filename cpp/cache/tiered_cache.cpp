@@ -46,6 +46,11 @@ void prefetch_payload(const l1::Entry& entry) noexcept {
   for (std::size_t at = 0; at < size; at += kLine) __builtin_prefetch(payload.data() + at);
 }
 
+Tally failure_of(l2::Outcome outcome) noexcept {
+  return {.skipped = outcome == l2::Outcome::kSkipped ? 1 : 0,
+          .errors = outcome == l2::Outcome::kFailed ? 1 : 0};
+}
+
 Tally hit_in_redis(const l1::Entry& entry) noexcept {
   const l1::Costs costs = entry.costs();
   return {.redis_hits = 1,
@@ -295,6 +300,7 @@ base::Error TieredCache::touch(std::string_view key, const Lifetimes& lifetimes,
   if (!has_redis_) return {};
   l2::Outcome outcome = l2::Outcome::kSkipped;
   base::Error error = redis_->touch(key, to_redis(lifetimes.ttl), outcome);
+  counters_.add(failure_of(outcome));
   found |= outcome == l2::Outcome::kHit;
   return error;
 }
@@ -304,6 +310,7 @@ base::Error TieredCache::contains(std::string_view key, bool& found) {
   if (found || !has_redis_) return {};
   l2::Outcome outcome = l2::Outcome::kSkipped;
   base::Error error = redis_->touch(key, base::Millis{-1}, outcome);
+  counters_.add(failure_of(outcome));
   found = outcome == l2::Outcome::kHit;
   return error;
 }
@@ -311,6 +318,7 @@ base::Error TieredCache::contains(std::string_view key, bool& found) {
 base::Error TieredCache::clear() {
   base::Error error;
   if (has_redis_) error = redis_->clear();
+  if (!error.ok()) counters_.add(failure_of(l2::outcome_of(error.code)));
   generation_.fetch_add(1);
   fills_.void_all();
   memory_.clear();
