@@ -108,7 +108,11 @@ base::Error Node::exchange(Pool::Lease& lease, command::Batch& batch, client::De
     if (!error.ok()) return error;
   }
   batch.append(connection.request());
-  return connection.exchange(batch, deadline);
+  base::Error error = connection.exchange(batch, deadline);
+  while (error.ok() && batch.append_next(connection.request())) {
+    error = connection.exchange(batch, deadline);
+  }
+  return error;
 }
 
 void Node::on_failure(const base::Error& error) noexcept {

@@ -11,6 +11,7 @@
 #include "l2/command/fetch.hpp"
 #include "l2/command/generation.hpp"
 #include "l2/command/probe.hpp"
+#include "l2/command/restamp.hpp"
 #include "l2/command/store.hpp"
 #include "l2/command/touch.hpp"
 #include "l2/node.hpp"
@@ -173,6 +174,11 @@ base::Error RedisL2::touch(std::string_view key, base::Millis ttl, Outcome& outc
   command::Touch batch(target->context(), key, ttl);
   error = target->run(batch, deadline);
   outcome = batch.outcome().value_or(outcome_of(error.code));
+  const bool changed = outcome == Outcome::kHit && ttl >= base::Millis::zero();
+  if (changed && !target->writes_paused()) {
+    command::Restamp header(target->context(), key, ttl);
+    (void)target->run(header, deadline);  // without it only Redis' own TTL is changed
+  }
   return error;
 }
 

@@ -27,7 +27,7 @@ struct DecodeResult {
   Refusal refusal = Refusal::kNone;
   base::ValueView value{};  // views into the bytes given; empty unless refusal is kNone
   base::Millis created{0};
-  base::Millis expires{0};  // as written; 0: none. Redis' own TTL may have been changed since
+  base::Millis expires{0};  // 0: none. Redis' own TTL may have been changed since
   std::uint64_t generation = 0;
 
   [[nodiscard]] bool ok() const noexcept { return refusal == Refusal::kNone; }

@@ -57,4 +57,9 @@ void encode_head(const base::ValueView& value, const Stamps& stamps,
   put(out, offset::kChecksum, checksum(out, value.payload));
 }
 
+void restamp(std::span<std::byte> whole, base::Millis expires) noexcept {
+  put(whole, offset::kExpires, unsigned_millis(expires));
+  put(whole, offset::kChecksum, checksum(whole));
+}
+
 }  // namespace vcache::l2::codec

@@ -29,4 +29,8 @@ struct Stamps {
 void encode_head(const base::ValueView& value, const Stamps& stamps,
                  std::span<std::byte> out) noexcept;
 
+// Gives a whole stored value another expiry, and the checksum that goes with it; 0: none. Requires:
+// a decoder took the value.
+void restamp(std::span<std::byte> whole, base::Millis expires) noexcept;
+
 }  // namespace vcache::l2::codec

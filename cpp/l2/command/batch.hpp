@@ -16,6 +16,9 @@ class Batch : public client::ReplySink {
 
   // Adds the commands for what has no answer yet. Called again when the batch is sent again.
   virtual void append(client::Request& request) = 0;
+  // Asked when all replies are there: adds commands that follow from them and must go out on the
+  // same connection, or returns false when there are none.
+  [[nodiscard]] virtual bool append_next(client::Request& /*request*/) { return false; }
   // True when sending it twice does no harm.
   [[nodiscard]] virtual bool repeatable() const noexcept { return false; }
   // A reply is longer than anything of ours. True: the batch can do without that one.
@@ -25,7 +28,8 @@ class Batch : public client::ReplySink {
   [[nodiscard]] const base::Error& error() const noexcept { return error_; }
   // The worst that replies said about the server.
   [[nodiscard]] client::Health health() const noexcept { return health_; }
-  // True when replies may not belong to their requests, so the connection must go.
+  // True when replies may not belong to their requests, or the connection was left in some state of
+  // ours: it must go.
   [[nodiscard]] bool suspicious() const noexcept { return suspicious_; }
 
  protected:

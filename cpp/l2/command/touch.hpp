@@ -9,7 +9,7 @@
 namespace vcache::l2::command {
 
 // Changes the TTL that Redis keeps for an entry, or only asks whether the entry is there. The
-// header keeps the expiry as it was written.
+// header keeps its expiry: Restamp changes that.
 class Touch final : public Batch {
  public:
   // ttl 0: no expiry; negative: only asks.

@@ -174,30 +174,6 @@ TEST_F(RedisL2Test, EraseTellsOfEachKey) {
   EXPECT_EQ(server_.call({"EXISTS", "ns:a", "ns:b", "ns:old"}), "0");
 }
 
-TEST_F(RedisL2Test, TouchChangesTheTtlOfRedis) {
-  store(*tier_, "k", "x", Millis(1'000));
-  EXPECT_EQ(touch(*tier_, "k", Millis(90'000)), Outcome::kHit);
-  EXPECT_GT(std::stoi(server_.call({"PTTL", "ns:k"})), 80'000);
-  EXPECT_EQ(touch(*tier_, "k", Millis(-1)), Outcome::kHit);
-  EXPECT_GT(std::stoi(server_.call({"PTTL", "ns:k"})), 80'000) << "only asked";
-  EXPECT_EQ(touch(*tier_, "k", Millis(0)), Outcome::kHit);
-  EXPECT_EQ(server_.call({"PTTL", "ns:k"}), "-1");
-  EXPECT_EQ(fetch(*tier_, "k").outcome, Outcome::kHit);
-  for (const Millis ttl : {Millis(-1), Millis(0), Millis(5)}) {
-    EXPECT_EQ(touch(*tier_, "absent", ttl), Outcome::kMiss);
-  }
-  ASSERT_TRUE(tier_->clear().ok());
-  EXPECT_EQ(touch(*tier_, "k", Millis(-1)), Outcome::kExpired);
-}
-
-TEST_F(RedisL2Test, AnEntryWhoseTtlWasExtendedIsServedPastItsHeader) {
-  store(*tier_, "k", "x", Millis(30));
-  ASSERT_EQ(touch(*tier_, "k", Millis(60'000)), Outcome::kHit);
-  clock_.advance(std::chrono::seconds(1));
-  EXPECT_EQ(fetch(*tier_, "k").outcome, Outcome::kHit);
-  EXPECT_EQ(fetch(*tier_, "k").remaining, Millis(0));
-}
-
 TEST_F(RedisL2Test, ClearEndsEverythingStoredBefore) {
   const auto other = connect();
   RedisOptions elsewhere = options();

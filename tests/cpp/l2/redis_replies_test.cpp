@@ -172,10 +172,10 @@ TEST_F(RedisRepliesTest, APasswordNobodyAskedForIsRefused) {
 }
 
 TEST_F(RedisRepliesTest, AUserWithOnlyTheRightsWeNeed) {
-  server_.call({"ACL",           "SETUSER",   "app",      "on",       ">pw",   "resetkeys",
-                "resetchannels", "-@all",     "~ns:*",    "~ns!*",    "+mget", "+set",
-                "+unlink",       "+getrange", "+pexpire", "+persist", "+ping", "+auth",
-                "+select",       "+time",     "+info",    "+dbsize"});
+  server_.call({"ACL",      "SETUSER",  "app",    "on",    ">pw",     "resetkeys", "resetchannels",
+                "-@all",    "~ns:*",    "~ns!*",  "+mget", "+set",    "+unlink",   "+getrange",
+                "+pexpire", "+persist", "+ping",  "+auth", "+select", "+time",     "+info",
+                "+dbsize",  "+watch",   "+multi", "+exec"});
   RedisOptions with = options();
   with.username = "app";
   with.password = "pw";
@@ -184,6 +184,7 @@ TEST_F(RedisRepliesTest, AUserWithOnlyTheRightsWeNeed) {
   EXPECT_EQ(store(*tier, "k", "x"), Outcome::kHit);
   EXPECT_EQ(fetch(*tier, "k").payload, "x");
   EXPECT_EQ(touch(*tier, "k", Millis(5000)), Outcome::kHit);
+  EXPECT_LE(fetch(*tier, "k").remaining, Millis(5000));
   EXPECT_EQ(touch(*tier, "k", Millis(0)), Outcome::kHit);
   EXPECT_EQ(erase(*tier, "k"), Outcome::kHit);
   EXPECT_TRUE(tier->clear().ok());
@@ -194,7 +195,7 @@ TEST_F(RedisRepliesTest, AUserWithOnlyTheRightsWeNeed) {
 // Each right taken away alone: its own call degrades, nothing else does, nothing is retried.
 TEST_F(RedisRepliesTest, EachMissingRightDegradesAlone) {
   for (const char* right : {"mget", "set", "unlink", "getrange", "pexpire", "persist", "ping",
-                            "time", "info", "dbsize"}) {
+                            "time", "info", "dbsize", "watch", "multi", "exec"}) {
     server_.call({"ACL", "SETUSER", "app", "reset", "on", ">pw", "allkeys", "+@all",
                   std::string("-") + right});
     RedisOptions with = options();
@@ -208,6 +209,10 @@ TEST_F(RedisRepliesTest, EachMissingRightDegradesAlone) {
       EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kHit) << right;
     }
     (void)touch(*tier, "k", Millis(5000));
+    if (name == "watch" || name == "multi" || name == "exec") {
+      EXPECT_GT(std::stoi(server_.call({"PTTL", "ns:k"})), 0) << "as without the header";
+      EXPECT_EQ(fetch(*tier, "k").payload, "x") << right;
+    }
     (void)touch(*tier, "k", Millis(0));
     (void)touch(*tier, "k", Millis(-1));
     EXPECT_EQ(tier->status(true).outcome == Outcome::kHit, name != "ping") << right;

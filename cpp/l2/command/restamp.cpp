@@ -1,0 +1,110 @@
+#include "l2/command/restamp.hpp"
+
+#include <cstring>
+#include <exception>
+#include <span>
+
+#include "l2/codec/decoder.hpp"
+#include "l2/codec/encoder.hpp"
+#include "l2/codec/format.hpp"
+
+namespace vcache::l2::command {
+
+namespace {
+
+enum ReadReply : std::uint8_t { kWatch, kValue, kMulti };
+
+}  // namespace
+
+// MULTI goes with the reading: were it refused behind it, the SET would be no part of a
+// transaction.
+void Restamp::append(client::Request& request) {
+  watched_ = in_transaction_ = false;
+  value_.clear();
+  if (stage_ == Stage::kGivenUp) return;
+  stage_ = Stage::kReading;
+  request.command(2);
+  request.argument("WATCH");
+  request.argument(context_.key_prefix, key_);
+  request.command(3);
+  request.argument("MGET");
+  request.argument(context_.generation_key);
+  request.argument(context_.key_prefix, key_);
+  request.command(1);
+  request.argument("MULTI");
+}
+
+bool Restamp::append_next(client::Request& request) {
+  if (stage_ != Stage::kReading || !in_transaction_) return false;
+  stage_ = Stage::kWriting;
+  if (watched_ && !value_.empty()) append_value(request);
+  request.command(1);
+  request.argument("EXEC");
+  return true;
+}
+
+void Restamp::append_value(client::Request& request) const {
+  const auto bytes = std::as_bytes(std::span(value_));
+  const bool expires = ttl_ > base::Millis::zero();
+  request.command(expires ? 5 : 3);
+  request.argument("SET");
+  request.argument(context_.key_prefix, key_);
+  const auto head = request.value(codec::kHeaderSize, bytes.subspan(codec::kHeaderSize));
+  std::memcpy(head.data(), bytes.data(), head.size());
+  if (expires) {
+    request.argument("PX");
+    request.number(ttl_.count());
+  }
+}
+
+bool Restamp::skip_oversized() noexcept {
+  stage_ = Stage::kGivenUp;
+  return true;
+}
+
+void Restamp::on_part(const client::ReplyPart& part) noexcept {
+  if (part.type == client::ReplyType::kError) note_error(part);
+  if (stage_ == Stage::kReading) {
+    on_read(part);
+  } else {
+    on_written(part);
+  }
+}
+
+void Restamp::on_read(const client::ReplyPart& part) noexcept {
+  const bool done = part.type == client::ReplyType::kStatus;
+  if (part.reply == kWatch) {
+    watched_ = done;
+  } else if (part.reply == kMulti) {
+    in_transaction_ = done;
+    if (watched_ && !done) drop_connection();  // it would go on watching
+  } else if (part.depth == 1 && part.index == 0) {
+    generation_ = read_generation(part);
+  } else if (part.depth == 1 && part.type == client::ReplyType::kString) {
+    take_value(part);
+  }
+}
+
+// Only what a fetch would serve: a new checksum must not make an altered value look sound.
+void Restamp::take_value(const client::ReplyPart& part) noexcept {
+  const auto result = codec::decode(std::as_bytes(std::span(part.text)),
+                                    codec::fingerprint(context_.namespace_name, key_),
+                                    {.max_value = context_.max_value});
+  if (!result.ok() || generation_ == 0 || result.generation != generation_) return;
+  const bool expires = ttl_ > base::Millis::zero();
+  try {
+    value_ = part.text;
+    codec::restamp(std::as_writable_bytes(std::span(value_)),
+                   expires ? context_.facts.now() + ttl_ : base::Millis::zero());
+  } catch (const std::exception&) {
+    count(ErrorKind::kMemory);
+  }
+}
+
+// The last reply is that of EXEC: nothing when someone else changed the entry, whose expiry it is
+// now.
+void Restamp::on_written(const client::ReplyPart& part) noexcept {
+  if (part.depth == 0 && part.type == client::ReplyType::kError) drop_connection();
+}
+
+}  // namespace vcache::l2::command
