@@ -1,3 +1,4 @@
+#include "bindings/gil.hpp"
 #include "bindings/keys.hpp"
 #include "bindings/memory_hit.hpp"
 #include "bindings/views.hpp"
@@ -59,7 +60,7 @@ l1::EntryRef find_redis(Core& core, std::string_view key) {
   base::Error error;
   Timer timer(core, Operation::kGet);
   {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     error = core.cache.find_redis(key, located);
   }
   timer.stop(Tier::kRedis);
@@ -156,7 +157,7 @@ void put(Core& core, std::string_view key, const base::ValueView& value,
   }
   base::Error error;
   {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     error = core.cache.put(key, value, lifetimes);
   }
   raise_if_strict(core, error);

@@ -1,5 +1,6 @@
 #include <vector>
 
+#include "bindings/gil.hpp"
 #include "bindings/python.hpp"
 #include "cache/vector_math.hpp"
 
@@ -57,7 +58,7 @@ py::object normalize_rows(const py::object& matrix) {
   const std::span<float> data(static_cast<float*>(PyArray_DATA(array)),
                               static_cast<std::size_t>(PyArray_SIZE(array)));
   const auto width = static_cast<std::size_t>(PyArray_DIM(array, 1));
-  const py::gil_scoped_release released;
+  const GilRelease released;
   cache::normalize_rows(data, width);
   return out;
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "bindings/cache_calls.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/keys.hpp"
 #include "bindings/values.hpp"
 
@@ -45,7 +46,7 @@ std::vector<Located> find_many(Core& core, const KeyBatch& keys) {
   std::vector<Located> located(keys.size());
   base::Error error;
   {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     error = core.cache.find_many(keys.views(), located);
   }
   raise_if_strict(core, error);
@@ -126,7 +127,7 @@ py::tuple get_rows(Core& core, const KeyBatch& keys, const Target& target) {
   Timer timer(core, Operation::kGetVectors);
   Tier slowest = Tier::kMemory;
   {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     error = core.cache.get_vectors(keys.views(), target.rows, slowest);
   }
   timer.stop(slowest);
@@ -144,7 +145,7 @@ py::tuple get_rows_of_any_width(Core& core, const KeyBatch& keys, base::DType dt
   }
   const Target target = make_target(keys.size(), width.value_or(0), dtype, py::none());
   {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     core.cache.gather(located, target.rows);
   }
   timer.stop(slowest_of(located, core.cache.has_redis()));
@@ -160,7 +161,7 @@ py::tuple lookup(Core& core, const py::object& key) {
     located.tier = Tier::kNone;
     base::Error error;
     {
-      const py::gil_scoped_release released;
+      const GilRelease released;
       error = core.cache.find_redis(view, located);
     }
     raise_if_strict(core, error);

@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "bindings/cache_calls.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/views.hpp"
 
 namespace vcache::bindings {
@@ -90,7 +91,7 @@ py::object redis_of(Core& core) {
   if (!core.cache.has_redis()) return py::none();
   l2::Status status;
   {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     status = core.cache.redis().status(false);
   }
   using py::literals::operator""_a;
@@ -131,7 +132,7 @@ py::dict stats(Core& core) {
 py::dict health(Core& core) {
   cache::Probe probe;
   {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     probe = core.cache.probe();
   }
   py::dict out;

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "bindings/cache_calls.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/keys.hpp"
 #include "bindings/values.hpp"
 #include "bindings/views.hpp"
@@ -30,7 +31,7 @@ void put_all(Core& core, Operation operation, const KeyBatch& keys,
   base::Error error;
   Timer timer(core, operation);
   {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     error = core.cache.put_many(keys.views(), values, lifetimes);
   }
   timer.stop(core.cache.has_redis() ? Tier::kRedis : Tier::kMemory);
@@ -78,7 +79,7 @@ void put(Core& core, const py::object& key, const py::object& value, const py::o
   base::Error error;
   Timer timer(core, Operation::kSet);
   {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     error = core.cache.put(view, argument.view, lifetimes);
   }
   timer.stop(core.cache.has_redis() ? Tier::kRedis : Tier::kMemory);
@@ -137,7 +138,7 @@ bool delete_key(Core& core, const py::object& key) {
   std::size_t erased = 0;
   base::Error error;
   {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     error = core.cache.erase({&view, 1}, erased);
   }
   raise_if_strict(core, error);
@@ -149,7 +150,7 @@ std::size_t mdelete(Core& core, const py::object& keys) {
   std::size_t erased = 0;
   base::Error error;
   {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     error = core.cache.erase(batch.views(), erased);
   }
   raise_if_strict(core, error);
@@ -163,7 +164,7 @@ bool touch(Core& core, const py::object& key, const py::object& ttl) {
   bool found = false;
   base::Error error;
   {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     error = core.cache.touch(view, lifetimes, found);
   }
   raise_if_strict(core, error);
@@ -175,7 +176,7 @@ bool exists(Core& core, const py::object& key) {
   bool found = false;
   base::Error error;
   {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     error = core.cache.contains(view, found);
   }
   raise_if_strict(core, error);
@@ -185,7 +186,7 @@ bool exists(Core& core, const py::object& key) {
 void clear(Core& core) {
   base::Error error;
   {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     error = core.cache.clear();
   }
   raise_if_strict(core, error);
@@ -193,7 +194,7 @@ void clear(Core& core) {
 
 void close(Core& core) {
   release_idle_views();
-  const py::gil_scoped_release released;
+  const GilRelease released;
   core.cache.close();
 }
 

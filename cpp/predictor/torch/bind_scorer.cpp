@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "base/last_stop.hpp"
 #include "predictor/model_file.hpp"
 #include "predictor/torch/bindings.hpp"
 #include "predictor/torch/torch_scorer.hpp"
@@ -15,6 +16,20 @@ namespace py = pybind11;
 namespace vcache::predictor {
 
 namespace {
+
+// Lets other threads run Python; a thread that finds the interpreter gone stops in the destructor.
+class GilRelease {
+ public:
+  GilRelease() : state_(PyEval_SaveThread()) {}
+  ~GilRelease() {
+    base::run_or_stop([this] { PyEval_RestoreThread(state_); });
+  }
+  GilRelease(const GilRelease&) = delete;
+  GilRelease& operator=(const GilRelease&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
 
 using Matrix = py::array_t<float, py::array::c_style>;
 
@@ -56,7 +71,7 @@ std::unique_ptr<Predictor> load(const std::string& path, const std::string& sha2
                                 std::size_t batch_size) {
   using Loaded = base::Result<std::unique_ptr<Predictor>>;
   Loaded scorer = [&]() -> Loaded {
-    const py::gil_scoped_release unlocked;
+    const GilRelease unlocked;
     const auto bytes = read_model(path, sha256);
     if (!bytes.ok()) return bytes.error();
     return load_torch_scorer(bytes.value(), batch_size);
@@ -75,7 +90,7 @@ Matrix score(const Predictor& scorer, const py::object& features) {
   const std::span in(static_cast<const float*>(array.data()), rows * scorer.inputs());
   const std::span out(scores.mutable_data(), rows * scorer.outputs());
   const base::Error error = [&] {
-    const py::gil_scoped_release unlocked;
+    const GilRelease unlocked;
     return scorer.score(in, rows, out);
   }();
   if (!error.ok()) raise_model_error(error);
@@ -85,6 +100,8 @@ Matrix score(const Predictor& scorer, const py::object& features) {
 }  // namespace
 
 void bind_scorer(py::module_& module) {  // NOLINT(misc-const-correctness)
+  // The first use of NumPy's API releases the GIL in pybind11's own way.
+  (void)py::dtype::of<float>();
   py::class_<Predictor>(module, "Scorer",
                         "A TorchScript module, frozen, that scores float32 matrices. Thread-safe.")
       .def(py::init(&load), py::arg("path"), py::arg("sha256"), py::arg("batch_size"))
