@@ -76,11 +76,18 @@ std::vector<Group> groups_of(Core& core, const cache::Counters::Snapshot& counte
   return busiest(std::move(groups));
 }
 
+py::object text_of(const std::string& name) {
+  PyObject* text =
+      PyUnicode_DecodeUTF8(name.data(), static_cast<Py_ssize_t>(name.size()), "backslashreplace");
+  if (text == nullptr) throw PythonError();
+  return py::reinterpret_steal<py::object>(text);
+}
+
 py::dict group_dict(const std::vector<Group>& groups) {
   using py::literals::operator""_a;
   py::dict out;
   for (const Group& group : groups) {
-    out[group.name.c_str()] =
+    out[text_of(group.name)] =
         py::dict("memory_hits"_a = group.tally.memory_hits, "redis_hits"_a = group.tally.redis_hits,
                  "misses"_a = group.tally.misses);
   }

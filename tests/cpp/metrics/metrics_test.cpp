@@ -41,12 +41,45 @@ TEST(GroupTableTest, GivesEqualGroupsEqualNumbers) {
   EXPECT_EQ(table.names()[a], "a");
 }
 
+TEST(GroupTest, IsNamelessWithoutText) {
+  for (const std::string_view text : {"é:x", "日本:x", "\xF4\x8F\xBF\xBF:x", "a b:x", "~:x"}) {
+    EXPECT_EQ(group_of(text), text.substr(0, text.find(':')));
+  }
+  for (const std::string_view bytes :
+       {"\xFF:x", "\x80:x", "\xC0\x80:x", "\xC3:x", "\xE0\x9F\xBF:x", "\xED\xA0\x80:x",
+        "\xF0\x8F\xBF\xBF:x", "\xF4\x90\x80\x80:x", "a\tb:x", "\x7F:x", "\xC2\x9F:x"}) {
+    EXPECT_EQ(group_of(bytes), "-") << bytes;
+  }
+  EXPECT_EQ(group_of({"a\0b:x", 5}), "-");
+}
+
 TEST(GroupTableTest, IsBounded) {
   GroupTable table;
-  for (int i = 0; i < 5000; ++i) (void)table.id_of(std::to_string(i) + ":x");
+  for (int i = 0; i < 5000; ++i) {
+    const std::string key = std::to_string(i) + ":x";
+    for (int times = 0; times < 300; ++times) (void)table.id_of(key);
+  }
   EXPECT_EQ(table.names().size(), GroupTable::kMaxGroups);
   EXPECT_EQ(table.id_of("another:x"), GroupTable::kOther);
   EXPECT_EQ(table.id_of(std::string(100, 'n') + ":x"), GroupTable::kOther);
+}
+
+TEST(GroupTableTest, NamesOfOneRequestLeaveNumbersForOthers) {
+  GroupTable table;
+  for (int i = 0; i < 5000; ++i) (void)table.id_of(std::to_string(i) + ":x");
+  EXPECT_EQ(table.id_of("late:x"), GroupTable::kOther);
+  const GroupId late = table.id_of("late:x");
+  EXPECT_NE(late, GroupTable::kOther);
+  EXPECT_EQ(table.id_of("late:y"), late);
+}
+
+TEST(GroupTableTest, BinaryKeysShareAGroupAndUseUpNone) {
+  GroupTable table;
+  const GroupId nameless = table.id_of("no colon");
+  const std::size_t before = table.names().size();
+  EXPECT_EQ(table.id_of("\xFF\xFE:1"), nameless);
+  EXPECT_EQ(table.id_of(std::string(100, '\xFF') + ":1"), nameless);
+  EXPECT_EQ(table.names().size(), before);
 }
 
 TEST(GroupTableTest, ThreadsAgreeOnNumbers) {
