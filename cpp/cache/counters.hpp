@@ -57,6 +57,10 @@ class Counters {
   void add(metrics::GroupId group, const Tally& tally) VCACHE_EXCLUDES(mutex_);
   [[nodiscard]] Snapshot snapshot() const VCACHE_EXCLUDES(mutex_);
 
+  // Keeps other threads out; for a fork.
+  void lock() VCACHE_ACQUIRE(mutex_) { mutex_.lock(); }
+  void unlock() VCACHE_RELEASE(mutex_) { mutex_.unlock(); }
+
   void record(Operation operation, Tier tier, std::uint64_t nanos) noexcept {
     histogram(operation, tier).record(nanos);
   }

@@ -4,6 +4,16 @@
 
 namespace vcache::cache {
 
+// Stripes without writers are only read, so that the child goes on sharing their pages.
+void FillGuard::forget_all() noexcept {
+  for (auto& stripe : stripes_) {
+    if (const std::uint64_t under_way = writers(stripe.load()); under_way != 0) {
+      stripe.fetch_sub(under_way);
+    }
+  }
+  void_all();
+}
+
 WriteMark::WriteMark(FillGuard& guard, std::span<const std::string_view> keys)
     : guard_(guard), keys_(keys) {
   stripes_.reserve(keys.size());

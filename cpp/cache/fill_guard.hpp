@@ -35,6 +35,8 @@ class FillGuard {
   }
   // Voids all fills under way, of every key.
   void void_all() noexcept { epoch_.fetch_add(1); }
+  // Ends all fills and writes under way: in a forked child nobody is left to.
+  void forget_all() noexcept;
 
   [[nodiscard]] static std::uint32_t stripe_of(std::string_view key) noexcept {
     return static_cast<std::uint32_t>(std::hash<std::string_view>{}(key) % kStripes);

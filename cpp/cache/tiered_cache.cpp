@@ -356,6 +356,24 @@ base::Error TieredCache::fetch(std::span<const std::string_view> keys,
   return error;
 }
 
+// The tier beyond memory sees to its own connections.
+void TieredCache::before_fork() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
+  memory_.lock_all();
+  groups_.lock();
+  counters_.lock();
+}
+
+void TieredCache::after_fork_in_parent() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
+  counters_.unlock();
+  groups_.unlock();
+  memory_.unlock_all();
+}
+
+void TieredCache::after_fork_in_child() noexcept {
+  fills_.forget_all();
+  after_fork_in_parent();
+}
+
 // Both TTLs shortened by the same random share, within the configured one.
 Lifetimes TieredCache::jittered(const Lifetimes& lifetimes) noexcept {
   if (options_.jitter == 0) return lifetimes;

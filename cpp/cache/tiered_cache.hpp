@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/fork.hpp"
 #include "base/result.hpp"
 #include "cache/counters.hpp"
 #include "cache/fill_guard.hpp"
@@ -43,7 +44,7 @@ struct Probe {
 // Joins the tiers: looks up memory, then Redis, and promotes what Redis had into memory; writes to
 // both. L1 and L2 know nothing of each other. Thread-safe; takes no Python lock.
 // A failure of Redis is a counted miss; the returned Error is for callers that raise (strict).
-class TieredCache {
+class TieredCache : private base::ForkParticipant {
  public:
   // Requires: options.validate().ok(). `clock` outlives the cache.
   TieredCache(CacheOptions options, std::unique_ptr<l2::L2> redis, bool has_redis,
@@ -101,6 +102,10 @@ class TieredCache {
   void drop_from_memory(std::span<const std::string_view> keys);
   [[nodiscard]] Lifetimes jittered(const Lifetimes& lifetimes) noexcept;
 
+  void before_fork() noexcept override;
+  void after_fork_in_parent() noexcept override;
+  void after_fork_in_child() noexcept override;
+
   // Constant after construction.
   const CacheOptions options_;
   const bool has_redis_;
@@ -112,6 +117,7 @@ class TieredCache {
   Counters counters_;
   std::atomic<std::uint64_t> generation_{0};
   std::atomic<std::uint64_t> jitter_state_;
+  base::ForkRegistration fork_registration_{*this};  // last: takes part while all else lives
 };
 
 }  // namespace vcache::cache

@@ -137,6 +137,14 @@ void L1Cache::clear() {
   for (const auto& shard : shards_) shard->clear();
 }
 
+void L1Cache::lock_all() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
+  for (const auto& shard : shards_) shard->lock();
+}
+
+void L1Cache::unlock_all() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
+  for (const auto& shard : shards_) shard->unlock();
+}
+
 ShardStats L1Cache::stats() const {
   ShardStats sum;
   for (const auto& shard : shards_) {

@@ -67,6 +67,10 @@ class L1Cache {
 
   [[nodiscard]] std::int64_t now() const noexcept { return clock_.steady().count(); }
 
+  // Keep other threads out of all shards; for a fork.
+  void lock_all() noexcept;
+  void unlock_all() noexcept;
+
  private:
   [[nodiscard]] std::uint64_t hash_of(std::string_view key) const noexcept {
     return base::hash64(key, seed_);

@@ -37,6 +37,10 @@ class GroupTable {
   // By GroupId.
   [[nodiscard]] std::vector<std::string> names() const;
 
+  // Keeps other threads from adding groups; for a fork.
+  void lock() VCACHE_ACQUIRE(mutex_) { mutex_.lock(); }
+  void unlock() VCACHE_RELEASE(mutex_) { mutex_.unlock(); }
+
  private:
   struct Group {
     std::string name;

@@ -1,0 +1,54 @@
+"""Children forked while other threads are inside the core."""
+
+from __future__ import annotations
+
+from alone import run_alone
+
+BUSY_PARENT = """
+import os, signal, threading
+import numpy as np
+import vcache
+
+cache = vcache.Cache(memory="16MiB")
+keys = [f"key:{i}" for i in range(512)]
+matrix = np.ones((512, 32), np.float32)
+cache.set_vectors(keys, matrix)
+done = threading.Event()
+
+def work():
+    while not done.is_set():
+        cache.get_vectors(keys, dim=32)
+        cache.set_vectors(keys, matrix)
+
+def child():
+    signal.alarm(30)  # ends a child that hangs
+    for key in keys:
+        cache.get(key)
+        cache.set(key, matrix[0])
+        cache.get(f"none{key}")
+    cache.stats()
+    cache.get_vectors(keys, dim=32)
+    vcache.Cache(memory="1MiB").close()
+
+def exit_code():
+    pid = os.fork()
+    if pid == 0:
+        try:
+            child()
+        finally:
+            os._exit(0)
+    return os.waitpid(pid, 0)[1]
+
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+codes = {exit_code() for _ in range(40)}
+done.set()
+for thread in threads:
+    thread.join()
+print(codes)
+"""
+
+
+def test_a_child_of_a_busy_parent_answers() -> None:
+    assert run_alone(BUSY_PARENT) == "{0}"
