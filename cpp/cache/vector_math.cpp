@@ -5,6 +5,7 @@
 #include <vector>
 #include <xtensor/xadapt.hpp>
 #include <xtensor/xmath.hpp>
+#include <xtensor/xnoalias.hpp>
 #include <xtensor/xnorm.hpp>
 #include <xtensor/xtensor.hpp>
 #include <xtensor/xview.hpp>
@@ -19,13 +20,18 @@ std::size_t first_non_finite(std::span<const double> values) {
   return i;
 }
 
-// Rounded, with negative zeros made positive.
+// From here on every double is a whole number.
+constexpr double kWhole = 0x1p53;
+
+// Rounded, with negative zeros made positive. A value with no digits after that decimal stays; so
+// does one that the scale takes out of range.
 xt::xtensor<double, 1> canonical(std::span<const double> values, std::optional<int> precision) {
   const auto view = xt::adapt(values.data(), values.size(), xt::no_ownership(),
                               std::array<std::size_t, 1>{values.size()});
   if (!precision) return view + 0.0;
   const double scale = std::pow(10.0, *precision);
-  return xt::rint(view * scale) / scale + 0.0;
+  const xt::xtensor<double, 1> scaled = view * scale;
+  return xt::where(xt::abs(scaled) < kWhole, xt::rint(scaled) / scale, view) + 0.0;
 }
 
 void append(std::vector<std::byte>& out, std::span<const std::byte> bytes) {
@@ -59,7 +65,7 @@ void normalize_rows(std::span<float> matrix, std::size_t width) {
   for (std::size_t i = 0; i < shape[0]; ++i) {
     auto row = xt::view(rows, i, xt::all());
     const double length = std::sqrt(xt::sum(xt::square(xt::cast<double>(row)))());
-    if (length > 0) row /= static_cast<float>(length);
+    if (length > 0) xt::noalias(row) = xt::cast<float>(xt::cast<double>(row) / length);
   }
 }
 

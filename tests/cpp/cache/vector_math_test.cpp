@@ -26,6 +26,13 @@ TEST(DigestVectorTest, NegativeZeroIsZero) {
   EXPECT_EQ(digest({-1e-9}, 6), digest({0.0}, 6));
 }
 
+TEST(DigestVectorTest, KeepsWhatTheScaleTakesOutOfRange) {
+  EXPECT_NE(digest({1e305}, 6), digest({2e305}, 6));
+  EXPECT_NE(digest({0x1p60}, 6), digest({0x1p60 + 256}, 6));
+  EXPECT_NE(digest({-1e305}, 6), digest({1e305}, 6));
+  EXPECT_EQ(digest({0.0}, 400), digest({-0.0}, 400));
+}
+
 TEST(DigestVectorTest, ShapeCounts) {
   const std::vector<double> values{1, 2, 3, 4};
   const std::array<std::size_t, 2> square{2, 2};
@@ -48,6 +55,14 @@ TEST(NormalizeRowsTest, GivesLengthOneAndLeavesZeros) {
   EXPECT_FLOAT_EQ(matrix[0], 0.6F);
   EXPECT_FLOAT_EQ(matrix[1], 0.8F);
   EXPECT_EQ(matrix[2], 0);
+}
+
+TEST(NormalizeRowsTest, TakesRowsWhoseLengthIsNoFloat) {
+  std::vector<float> matrix{3e38F, 3e38F, 1e-40F, 0};
+  normalize_rows(matrix, 2);
+  EXPECT_FLOAT_EQ(matrix[0], std::sqrt(0.5F));
+  EXPECT_FLOAT_EQ(matrix[1], std::sqrt(0.5F));
+  EXPECT_FLOAT_EQ(matrix[2], 1);
 }
 
 }  // namespace
