@@ -20,7 +20,7 @@ struct PageAllocator {
 
   [[nodiscard]] T* allocate(std::size_t count) {
     const std::size_t bytes = count * sizeof(T);
-    if (bytes < kLarge) return static_cast<T*>(::operator new(bytes));
+    if (bytes < kLarge) return static_cast<T*>(::operator new(bytes, kAlignment));
     void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED) throw std::bad_alloc();
     return static_cast<T*>(pages);
@@ -28,7 +28,7 @@ struct PageAllocator {
   void deallocate(T* memory, std::size_t count) noexcept {
     const std::size_t bytes = count * sizeof(T);
     if (bytes < kLarge) {
-      ::operator delete(static_cast<void*>(memory));
+      ::operator delete(static_cast<void*>(memory), kAlignment);
     } else {
       munmap(static_cast<void*>(memory), bytes);
     }
@@ -40,6 +40,7 @@ struct PageAllocator {
 
  private:
   static constexpr std::size_t kLarge = std::size_t{32} << 10;
+  static constexpr std::align_val_t kAlignment{alignof(T)};
 };
 
 // A vector for bookkeeping by dense ids.
