@@ -51,15 +51,24 @@ std::string shape_of(const at::Tensor& tensor) {
   return text + ")";
 }
 
-std::optional<std::size_t> inputs_of(const torch::jit::Module& module) {
+// What the module says of its inputs, if anything.
+std::optional<std::int64_t> stated_inputs(const torch::jit::Module& module) {
   if (module.hasattr("inputs") && module.attr("inputs").isInt()) {
     const std::int64_t inputs = module.attr("inputs").toInt();
-    if (inputs > 0) return static_cast<std::size_t>(inputs);
+    if (inputs > 0) return inputs;
   }
   for (const at::Tensor& weights : module.parameters()) {
-    if (weights.dim() == 2) return static_cast<std::size_t>(weights.size(1));
+    if (weights.dim() == 2) return weights.size(1);
   }
   return std::nullopt;
+}
+
+base::Result<std::size_t> inputs_of(const torch::jit::Module& module) {
+  const auto inputs = stated_inputs(module);
+  if (!inputs) return invalid("model does not say how many inputs it has: no int 'inputs'");
+  if (std::cmp_less_equal(*inputs, kMaxInputs)) return static_cast<std::size_t>(*inputs);
+  return invalid("model has inputs=" + std::to_string(*inputs) + ": allowed are at most " +
+                 std::to_string(kMaxInputs));
 }
 
 // Whether what `forward` would run is allowed; before any of it runs.
@@ -201,10 +210,11 @@ base::Result<std::unique_ptr<Predictor>> load_torch_scorer(std::string_view byte
     const auto module = load_checked(bytes);
     if (!module.ok()) return module.error();
     const auto inputs = inputs_of(module.value());
-    if (!inputs) return invalid("model does not say how many inputs it has: no int 'inputs'");
+    if (!inputs.ok()) return inputs.error();
     auto forward = frozen_forward(module.value());
     if (!forward.ok()) return forward.error();
-    auto scorer = std::make_unique<TorchScorer>(std::move(forward).value(), *inputs, batch_size);
+    auto scorer =
+        std::make_unique<TorchScorer>(std::move(forward).value(), inputs.value(), batch_size);
     Error failed = scorer->warm_up();
     if (!failed.ok()) return failed;
     return std::unique_ptr<Predictor>(std::move(scorer));

@@ -10,6 +10,7 @@
 namespace vcache::predictor {
 
 inline constexpr std::size_t kMaxBatch = 65'536;
+inline constexpr std::size_t kMaxInputs = 65'536;
 
 // The TorchScript module in `bytes`, frozen, on the CPU. Its archive is checked before it is
 // loaded, its operators before they run, and its shapes by a run. It takes float32 of shape (n,
