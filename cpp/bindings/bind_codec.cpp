@@ -1,4 +1,5 @@
 #include "bindings/codec.hpp"
+#include "bindings/gil.hpp"
 #include "bindings/values.hpp"
 
 namespace vcache::bindings {
@@ -57,17 +58,13 @@ void check_object(PyObject* value, int depth) {
 }
 
 PyOwned encode_object(PyObject* value) {
-  PyOwned bytes(PyObject_CallOneArg(encoder, value));
+  PyOwned bytes(call_python([&] { return PyObject_CallOneArg(encoder, value); }));
   if (!bytes) throw PythonError();
   return bytes;
 }
 
-PyObject* decode_object(base::ByteView payload) noexcept {
-  // The buffer is only read: the decoder takes no writable view.
-  auto* data = const_cast<char*>(reinterpret_cast<const char*>(payload.data()));
-  const PyOwned view(
-      PyMemoryView_FromMemory(data, static_cast<Py_ssize_t>(payload.size()), PyBUF_READ));
-  return view ? PyObject_CallOneArg(decoder, view.get()) : nullptr;
+PyObject* decode_object(PyObject* payload) noexcept {
+  return call_python([&] { return PyObject_CallOneArg(decoder, payload); });
 }
 
 void bind_codec(py::module_& module) {

@@ -9,7 +9,7 @@ namespace vcache::bindings {
 
 // bytes of an object that check_object() passed. Throws PythonError: SerializationError.
 [[nodiscard]] PyOwned encode_object(PyObject* value);
-// A new object; nullptr with an exception set.
-[[nodiscard]] PyObject* decode_object(base::ByteView payload) noexcept;
+// A new object from a memoryview; nullptr with an exception set.
+[[nodiscard]] PyObject* decode_object(PyObject* payload) noexcept;
 
 }  // namespace vcache::bindings

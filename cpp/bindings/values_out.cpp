@@ -6,7 +6,8 @@ namespace vcache::bindings {
 
 PyObject* to_python(l1::EntryRef entry) noexcept {
   if (entry->kind == base::ValueKind::kVector) return view_of(std::move(entry));
-  return decode_object(entry->payload());
+  const PyOwned payload(memory_of(std::move(entry)));
+  return payload ? decode_object(payload.get()) : nullptr;
 }
 
 }  // namespace vcache::bindings

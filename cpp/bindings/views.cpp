@@ -10,15 +10,28 @@ namespace vcache::bindings {
 
 namespace {
 
-// Base object of a read-only array: holds the entry that the array's memory lies in.
+// Base object of a read-only array or memoryview: holds the entry that its memory lies in.
 struct Pin {
   PyObject_HEAD l1::Entry* entry;
 };
+
+// Python takes a pointer to non-const and, where told that it is read-only, does not write to it.
+char* data_of(const l1::Entry& entry) noexcept {
+  return reinterpret_cast<char*>(const_cast<std::byte*>(entry.payload().data()));
+}
+
+int export_buffer(PyObject* self, Py_buffer* buffer, int flags) {
+  const l1::Entry& entry = *reinterpret_cast<Pin*>(self)->entry;
+  return PyBuffer_FillInfo(buffer, self, data_of(entry),
+                           static_cast<Py_ssize_t>(entry.payload_bytes), 1, flags);
+}
 
 void dealloc_pin(PyObject* self) {
   l1::EntryRef::drop(reinterpret_cast<Pin*>(self)->entry);
   PyObject_Free(self);
 }
+
+PyBufferProcs pin_buffer{.bf_getbuffer = export_buffer, .bf_releasebuffer = nullptr};
 
 PyTypeObject pin_type = [] {
   PyTypeObject type{};
@@ -26,8 +39,9 @@ PyTypeObject pin_type = [] {
   type.tp_name = "vcache._core.Pin";
   type.tp_basicsize = sizeof(Pin);
   type.tp_dealloc = dealloc_pin;
+  type.tp_as_buffer = &pin_buffer;
   type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION;
-  type.tp_doc = "Keeps a cached value alive for the arrays that view it.";
+  type.tp_doc = "Keeps a cached value alive for the arrays and memoryviews of it.";
   return type;
 }();
 
@@ -36,11 +50,6 @@ PyObject* make_pin(l1::EntryRef entry) noexcept {
   Pin* pin = ready ? PyObject_New(Pin, &pin_type) : nullptr;
   if (pin != nullptr) pin->entry = entry.release();
   return reinterpret_cast<PyObject*>(pin);
-}
-
-// NumPy takes a pointer to non-const and, without NPY_ARRAY_WRITEABLE, does not write to it.
-char* data_of(const l1::Entry& entry) noexcept {
-  return reinterpret_cast<char*>(const_cast<std::byte*>(entry.payload().data()));
 }
 
 PyArrayObject* make_view(l1::EntryRef entry) noexcept {
@@ -67,7 +76,8 @@ PyArrayObject* make_view(l1::EntryRef entry) noexcept {
 
 // The arrays made last, one reference of each kept here. One that its receiver has dropped is
 // nobody else's, so the next hit re-aims it at another entry: making and freeing an array costs
-// more than the rest of a hit. Guarded by the GIL.
+// more than the rest of a hit. So a weak reference to one may live a little longer than the last
+// reference elsewhere; a kept array that has one is not re-aimed. Guarded by the GIL.
 class RecentViews {
  public:
   // A kept array aimed at `entry`, with a reference for the caller; nullptr where none is free.
@@ -85,8 +95,13 @@ class RecentViews {
   static constexpr std::size_t kKept = 4;
 
   static Pin* pin_of(const Kept& kept) noexcept { return reinterpret_cast<Pin*>(kept.array->base); }
+  // False where somebody gave the array another base, or refers to its pin.
+  static bool has_own_pin(const Kept& kept) noexcept {
+    PyObject* base = kept.array->base;
+    return base != nullptr && Py_TYPE(base) == &pin_type && Py_REFCNT(base) == 1;
+  }
   static bool idle(const Kept& kept) noexcept {
-    return kept.array != nullptr && Py_REFCNT(kept.array) == 1 && Py_REFCNT(kept.array->base) == 1;
+    return kept.array != nullptr && Py_REFCNT(kept.array) == 1 && has_own_pin(kept);
   }
   // True when no receiver changed the form of the array, exported it or refers to it weakly.
   static bool pristine(const Kept& kept) noexcept {
@@ -149,6 +164,11 @@ PyObject* view_of(l1::EntryRef entry) noexcept {
   PyArrayObject* array = make_view(std::move(entry));
   if (array != nullptr && small) recent.keep(array);
   return reinterpret_cast<PyObject*>(array);
+}
+
+PyObject* memory_of(l1::EntryRef entry) noexcept {
+  const PyOwned pin(make_pin(std::move(entry)));
+  return pin ? PyMemoryView_FromObject(pin.get()) : nullptr;
 }
 
 void release_idle_views() noexcept { recent.release_idle(); }
