@@ -1,7 +1,6 @@
 #include <vector>
 
 #include "bindings/gil.hpp"
-#include "bindings/python.hpp"
 #include "cache/vector_math.hpp"
 
 namespace vcache::bindings {
@@ -42,7 +41,11 @@ py::bytes digest_vector(const py::object& values, std::optional<int> precision) 
   const std::vector<std::size_t> shape(dims, dims + PyArray_NDIM(array));
   const std::span<const double> data(static_cast<const double*>(PyArray_DATA(array)),
                                      static_cast<std::size_t>(PyArray_SIZE(array)));
-  const auto digest = cache::digest_vector(data, shape, precision);
+  const auto digest = [&] {
+    std::optional<GilRelease> released;
+    if (data.size_bytes() > GilRelease::kLongBytes) released.emplace();
+    return cache::digest_vector(data, shape, precision);
+  }();
   if (!digest.ok()) raise("ValueError", "vector: " + digest.error().detail);
   return {reinterpret_cast<const char*>(digest.value().data()), digest.value().size()};
 }

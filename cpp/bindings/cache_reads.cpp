@@ -42,6 +42,17 @@ py::bytes metadata_of(const l1::Entry& entry) {
   return py::bytes(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
+// GilRelease where the batch is long: a few keys in memory are found sooner than it takes.
+class LongBatch {
+ public:
+  explicit LongBatch(const KeyBatch& keys) {
+    if (keys.size() > GilRelease::kLongBatch) released_.emplace();
+  }
+
+ private:
+  std::optional<GilRelease> released_;
+};
+
 std::vector<Located> find_many(Core& core, const KeyBatch& keys) {
   std::vector<Located> located(keys.size());
   base::Error error;
@@ -189,7 +200,10 @@ py::list mget(Core& core, const py::object& keys, const py::object& otherwise) {
 py::list memory_get_many(Core& core, const py::object& keys, const py::object& otherwise) {
   const KeyBatch batch(keys.ptr());
   std::vector<l1::EntryRef> found(batch.size());
-  core.cache.memory().find_many(batch.views(), found);
+  {
+    const LongBatch released(batch);
+    core.cache.memory().find_many(batch.views(), found);
+  }
   py::list values(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) {
     values[i] = found[i] ? taken(to_python(std::move(found[i]))) : otherwise;
@@ -199,6 +213,7 @@ py::list memory_get_many(Core& core, const py::object& keys, const py::object& o
 
 bool memory_has(Core& core, const py::object& keys) {
   const KeyBatch batch(keys.ptr());
+  const LongBatch released(batch);
   return std::ranges::all_of(batch.views(), [&](std::string_view key) {
     return static_cast<bool>(core.cache.peek_memory(key));
   });
