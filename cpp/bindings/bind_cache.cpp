@@ -1,5 +1,5 @@
+#include "bindings/arguments.hpp"
 #include "bindings/cache_calls.hpp"
-#include "bindings/core.hpp"
 #include "l2/null_l2.hpp"
 #include "l2/redis_l2.hpp"
 

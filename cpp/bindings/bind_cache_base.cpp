@@ -1,3 +1,8 @@
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "bindings/arguments.hpp"
 #include "bindings/gil.hpp"
 #include "bindings/keys.hpp"
 #include "bindings/memory_hit.hpp"
@@ -17,9 +22,6 @@ struct CacheBase {
   Core* core;
   CallCount count;
 };
-
-constexpr std::size_t kCopyUnderGil = std::size_t{64} << 10;
-constexpr double kMaxTtlSeconds = 10.0 * 365 * 24 * 3600;
 
 CacheBase* as_base(PyObject* self) noexcept { return reinterpret_cast<CacheBase*>(self); }
 
@@ -44,7 +46,17 @@ struct GetArguments {
   PyObject* otherwise;
 };
 
-GetArguments get_arguments(PyObject* const* args, Py_ssize_t count, PyObject* names) {
+GetArguments named_get_arguments(const char* function, PyObject* const* args, Py_ssize_t count,
+                                 PyObject* names) {
+  static constexpr std::array<const char*, 2> kParameters = {"key", "default"};
+  std::array<PyObject*, 2> given{};
+  fit_arguments({.function = function, .parameters = kParameters, .positional = 2, .required = 1},
+                args, count, names, given);
+  return {.key = given[0], .otherwise = given[1] != nullptr ? given[1] : Py_None};
+}
+
+GetArguments get_arguments(const char* function, PyObject* const* args, Py_ssize_t count,
+                           PyObject* names) {
   if (names == nullptr && count >= 1 && count <= 2) {
     return {.key = args[0], .otherwise = count == 2 ? args[1] : Py_None};
   }
@@ -52,7 +64,7 @@ GetArguments get_arguments(PyObject* const* args, Py_ssize_t count, PyObject* na
       PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "default") == 0) {
     return {.key = args[0], .otherwise = args[1]};
   }
-  raise("TypeError", "get() takes key and an optional default");
+  return named_get_arguments(function, args, count, names);
 }
 
 l1::EntryRef find_redis(Core& core, std::string_view key) {
@@ -70,7 +82,7 @@ l1::EntryRef find_redis(Core& core, std::string_view key) {
 
 PyObject* get(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   return guarded(as_base(object), [&](Core& core) -> PyObject* {
-    const auto [key_object, otherwise] = get_arguments(args, count, names);
+    const auto [key_object, otherwise] = get_arguments("get", args, count, names);
     const std::string_view key = key_view(key_object);
     PyObject* value = hit_in_memory(core, key, as_base(object)->count);
     if (value != nullptr || PyErr_Occurred() != nullptr) return value;
@@ -85,73 +97,86 @@ PyObject* get(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObjec
 
 PyObject* memory_get(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   return guarded(as_base(object), [&](Core& core) -> PyObject* {
-    const auto [key_object, otherwise] = get_arguments(args, count, names);
+    const auto [key_object, otherwise] = get_arguments("_memory_get", args, count, names);
     PyObject* value = hit_in_memory(core, key_view(key_object), as_base(object)->count);
     return value != nullptr || PyErr_Occurred() != nullptr ? value : Py_NewRef(otherwise);
   });
 }
 
-// What set() was given, when it is plain enough for the fast path.
-struct SetArguments {
+// What set() was given, by the places of its parameters; nullptr for what it was not.
+constexpr std::array<const char*, 6> kSetParameters = {"key",        "value",    "ttl",
+                                                       "memory_ttl", "metadata", "cost"};
+enum SetPlace : std::uint8_t { kKey, kValue, kTtl, kMemoryTtl, kMetadata, kCost };
+using SetGiven = std::array<PyObject*, kSetParameters.size()>;
+
+SetGiven set_arguments(PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  SetGiven given{};
+  if (names == nullptr && count == 2) {
+    given[kKey] = args[0];
+    given[kValue] = args[1];
+  } else {
+    fit_arguments({.function = "set", .parameters = kSetParameters, .positional = 2, .required = 2},
+                  args, count, names, given);
+  }
+  return given;
+}
+
+// What is plain enough for the fast path.
+struct SetOptions {
   cache::Lifetimes lifetimes;
   float cost = 0;
 };
 
+// False: for the general path.
 bool read_seconds(PyObject* value, cache::Ttl& out) {
+  if (value == nullptr) return true;
   if (value == Py_None) {
     out.reset();
     return true;
   }
   if (!PyFloat_CheckExact(value) && !PyLong_CheckExact(value)) return false;
   const double seconds = PyFloat_AsDouble(value);
-  if (PyErr_Occurred() != nullptr) {
-    PyErr_Clear();
-    return false;
-  }
-  if (!(seconds > 0 && seconds <= kMaxTtlSeconds)) return false;
-  out = base::Nanos(static_cast<base::Nanos::rep>(seconds * 1e9));
-  return true;
+  if (PyErr_Occurred() != nullptr) PyErr_Clear();  // then it is -1
+  out = lifetime_of(seconds);
+  return out.has_value();
 }
 
 bool read_cost(PyObject* value, float& out) {
+  if (value == nullptr) return true;
   if (!PyFloat_CheckExact(value)) return false;
   out = static_cast<float>(PyFloat_AS_DOUBLE(value));
   return out >= 0 && out <= std::numeric_limits<float>::max();
 }
 
-bool read_option(PyObject* name, PyObject* value, SetArguments& out) {
-  if (PyUnicode_CompareWithASCIIString(name, "ttl") == 0) {
-    return read_seconds(value, out.lifetimes.ttl);
-  }
-  if (PyUnicode_CompareWithASCIIString(name, "memory_ttl") == 0) {
-    return read_seconds(value, out.lifetimes.memory_ttl);
-  }
-  return PyUnicode_CompareWithASCIIString(name, "cost") == 0 && read_cost(value, out.cost);
-}
-
-// False: something here is for the general path.
-bool read_plain(const Core& core, PyObject* const* args, Py_ssize_t count, PyObject* names,
-                SetArguments& out) {
-  if (count != 2) return false;
+bool read_plain(const Core& core, const SetGiven& given, SetOptions& out) {
   const auto& options = core.cache.options();
   out.lifetimes = {.ttl = options.ttl, .memory_ttl = options.memory_ttl};
-  const Py_ssize_t named = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
-  for (Py_ssize_t i = 0; i < named; ++i) {
-    if (!read_option(PyTuple_GET_ITEM(names, i), args[count + i], out)) return false;
-  }
-  return true;
+  return given[kMetadata] == nullptr && read_seconds(given[kTtl], out.lifetimes.ttl) &&
+         read_seconds(given[kMemoryTtl], out.lifetimes.memory_ttl) &&
+         read_cost(given[kCost], out.cost);
 }
 
-PyObject* set_generally(PyObject* object, PyObject* const* args, Py_ssize_t count,
-                        PyObject* names) {
+PyObject* set_generally(PyObject* object, const SetGiven& given) {
+  std::array<PyObject*, kSetParameters.size()> args{given[kKey], given[kValue]};
+  std::size_t count = 2;
   const PyOwned method(PyObject_GetAttrString(object, "_set_general"));
-  if (!method) return nullptr;
-  return PyObject_Vectorcall(method.get(), args, static_cast<std::size_t>(count), names);
+  const PyOwned names(PyTuple_New(std::ranges::count_if(
+      std::span(given).subspan(kTtl), [](PyObject* value) { return value != nullptr; })));
+  if (!method || !names) return nullptr;
+  for (std::size_t i = kTtl; i < given.size(); ++i) {
+    if (given[i] == nullptr) continue;
+    PyObject* name = PyUnicode_InternFromString(kSetParameters[i]);
+    if (name == nullptr) return nullptr;
+    PyTuple_SET_ITEM(names.get(), static_cast<Py_ssize_t>(count - 2), name);
+    args[count++] = given[i];
+  }
+  return call_python(
+      [&] { return PyObject_Vectorcall(method.get(), args.data(), 2, names.get()); });
 }
 
 void put(Core& core, std::string_view key, const base::ValueView& value,
          const cache::Lifetimes& lifetimes) {
-  if (!core.cache.has_redis() && value.payload.size() <= kCopyUnderGil) {
+  if (!core.cache.has_redis() && value.payload.size() <= GilRelease::kLongBytes) {
     (void)core.cache.put(key, value, lifetimes);
     return;
   }
@@ -165,19 +190,18 @@ void put(Core& core, std::string_view key, const base::ValueView& value,
 
 PyObject* set(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   return guarded(as_base(object), [&](Core& core) -> PyObject* {
-    SetArguments arguments;
-    if (!read_plain(core, args, count, names, arguments)) {
-      return set_generally(object, args, count, names);
-    }
-    const std::string_view key = key_view(args[0]);
-    ValueArgument value = value_argument(args[1], core.cache.options().max_value);
-    value.view.cost = arguments.cost;
+    const SetGiven given = set_arguments(args, count, names);
+    SetOptions options;
+    if (!read_plain(core, given, options)) return set_generally(object, given);
+    const std::string_view key = key_view(given[kKey]);
+    ValueArgument value = value_argument(given[kValue], core.cache.options().max_value);
+    value.view.cost = options.cost;
     if (as_base(object)->count.is_timed(core)) {
       Timer timer(core, Operation::kSet);
-      put(core, key, value.view, arguments.lifetimes);
+      put(core, key, value.view, options.lifetimes);
       timer.stop(core.cache.has_redis() ? Tier::kRedis : Tier::kMemory);
     } else {
-      put(core, key, value.view, arguments.lifetimes);
+      put(core, key, value.view, options.lifetimes);
     }
     Py_RETURN_NONE;
   });
@@ -190,14 +214,17 @@ int init(PyObject* object, PyObject* args, PyObject* kwargs) {
       0) {
     return -1;
   }
-  try {
-    auto* self = as_base(object);
-    self->core = py::handle(core_object).cast<Core*>();
-    Py_XSETREF(self->core_object, Py_NewRef(core_object));
-  } catch (const py::cast_error&) {
-    set_error("TypeError", "core=" + shown(core_object) + ": allowed is a TieredCache");
+  auto* self = as_base(object);
+  if (self->core != nullptr) {  // another thread may be in a call of it
+    set_error("RuntimeError", "Cache.__init__ was called already");
     return -1;
   }
+  try {
+    self->core = core_argument(core_object);
+  } catch (const PythonError&) {
+    return -1;
+  }
+  self->core_object = Py_NewRef(core_object);
   return 0;
 }
 

@@ -1,6 +1,7 @@
 #include <array>
 #include <cstring>
 
+#include "bindings/arguments.hpp"
 #include "bindings/memory_hit.hpp"
 
 namespace vcache::bindings {
@@ -23,22 +24,37 @@ struct TextCall {
 
 TextCall* as_call(PyObject* self) noexcept { return reinterpret_cast<TextCall*>(self); }
 
-std::string_view utf8_of(PyObject* text) noexcept {
+// Nothing for text that UTF-8 cannot encode: a lone surrogate.
+std::optional<std::string_view> utf8_of(PyObject* text) noexcept {
   Py_ssize_t size = 0;
   const char* data = PyUnicode_AsUTF8AndSize(text, &size);
-  if (data == nullptr) PyErr_Clear();  // a lone surrogate
-  return {data, data == nullptr ? 0 : static_cast<std::size_t>(size)};
+  if (data == nullptr) {
+    PyErr_Clear();
+    return std::nullopt;
+  }
+  return std::string_view(data, static_cast<std::size_t>(size));
+}
+
+// Takes the head of the keys of later calls. Throws PythonError: TypeError, ValueError.
+void set_head(TextCall* self, PyObject* head) {
+  if (!PyUnicode_Check(head)) raise("TypeError", "head=" + shown(head) + ": allowed is a str");
+  if (!utf8_of(head)) {
+    raise("ValueError", "head=" + shown(head) + ": allowed is text that UTF-8 can encode");
+  }
+  Py_XSETREF(self->head, Py_NewRef(head));
 }
 
 // nullptr: not in memory, or no key; or, with an exception set, not to be decoded.
 PyObject* find(TextCall* self, PyObject* text) {
-  const std::string_view head = utf8_of(self->head);
-  const std::string_view tail = utf8_of(text);
+  const auto head = utf8_of(self->head);
+  const auto tail = utf8_of(text);
+  if (!head || !tail) return nullptr;
   std::array<char, base::kMaxKeyBytes> key;
-  if (tail.data() == nullptr || head.size() + tail.size() > key.size()) return nullptr;
-  std::memcpy(key.data(), head.data(), head.size());
-  std::memcpy(key.data() + head.size(), tail.data(), tail.size());
-  return hit_in_memory(*self->core, {key.data(), head.size() + tail.size()}, self->count);
+  const std::size_t size = head->size() + tail->size();
+  if (size == 0 || size > key.size()) return nullptr;
+  std::memcpy(key.data(), head->data(), head->size());
+  std::memcpy(key.data() + head->size(), tail->data(), tail->size());
+  return hit_in_memory(*self->core, {key.data(), size}, self->count);
 }
 
 PyObject* find_or_raise(TextCall* self, PyObject* text) noexcept {
@@ -67,24 +83,29 @@ int init(PyObject* object, PyObject* args, PyObject*) {
   PyObject* core = nullptr;
   PyObject* general = nullptr;
   PyObject* head = nullptr;
-  if (PyArg_ParseTuple(args, "OOU", &core, &general, &head) == 0) return -1;
-  try {
-    self->core = py::handle(core).cast<Core*>();
-  } catch (const py::cast_error&) {
-    set_error("TypeError", "core=" + shown(core) + ": allowed is a TieredCache");
+  if (PyArg_ParseTuple(args, "OOO", &core, &general, &head) == 0) return -1;
+  if (self->core != nullptr) {  // a call of it may be under way
+    set_error("RuntimeError", "TextCall.__init__ was called already");
     return -1;
   }
-  Py_XSETREF(self->core_object, Py_NewRef(core));
+  try {
+    set_head(self, head);
+    self->core = core_argument(core);
+  } catch (const PythonError&) {
+    return -1;
+  }
+  self->core_object = Py_NewRef(core);
   Py_XSETREF(self->general, Py_NewRef(general));
-  Py_XSETREF(self->head, Py_NewRef(head));
   self->call = call;
   return 0;
 }
 
 PyObject* restart(PyObject* object, PyObject* head) {
-  if (!PyUnicode_Check(head))
-    return PyErr_Format(PyExc_TypeError, "head=%R: allowed is a str", head);
-  Py_XSETREF(as_call(object)->head, Py_NewRef(head));
+  try {
+    set_head(as_call(object), head);
+  } catch (const PythonError&) {
+    return nullptr;
+  }
   as_call(object)->hits = 0;
   Py_RETURN_NONE;
 }

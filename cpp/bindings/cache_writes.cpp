@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "bindings/arguments.hpp"
 #include "bindings/cache_calls.hpp"
 #include "bindings/gil.hpp"
 #include "bindings/keys.hpp"
@@ -184,6 +185,7 @@ bool exists(Core& core, const py::object& key) {
 }
 
 void clear(Core& core) {
+  release_idle_views();
   base::Error error;
   {
     const GilRelease released;

@@ -22,10 +22,6 @@ struct Core {
   const bool strict;
 };
 
-// A ttl argument: seconds, None (no expiry) or DEFAULT. Throws PythonError: TypeError, ValueError.
-[[nodiscard]] cache::Ttl ttl_argument(PyObject* value, const char* name,
-                                      const cache::Ttl& otherwise);
-
 // Raises in strict mode what Redis answered.
 inline void raise_if_strict(const Core& core, const base::Error& error) {
   if (core.strict && !error.ok()) raise(error);
