@@ -11,7 +11,29 @@ void FillGuard::forget_all() noexcept {
       stripe.fetch_sub(under_way);
     }
   }
+  active_.store(0);
   void_all();
+}
+
+std::uint64_t FillGuard::mark_begin(std::uint32_t stripe, std::uint64_t sequence) noexcept {
+  return mark(stripe, sequence, [](std::uint64_t count) { return count + 1; });
+}
+
+// Forgotten writes end as well.
+std::uint64_t FillGuard::mark_end(std::uint32_t stripe, std::uint64_t sequence) noexcept {
+  return mark(stripe, sequence, [](std::uint64_t count) { return count == 0 ? 0 : count - 1; });
+}
+
+template <class Change>
+std::uint64_t FillGuard::mark(std::uint32_t stripe, std::uint64_t sequence,
+                              Change change) noexcept {
+  std::uint64_t before = stripes_[stripe].load();
+  std::uint64_t after = 0;
+  do {
+    const std::uint64_t last = std::max(last_of(before), sequence);
+    after = (last << kSequenceShift) | change(writers(before));
+  } while (!stripes_[stripe].compare_exchange_weak(before, after));
+  return writers(before);
 }
 
 WriteMark::WriteMark(FillGuard& guard, std::span<const std::string_view> keys)
@@ -24,15 +46,20 @@ WriteMark::WriteMark(FillGuard& guard, std::span<const std::string_view> keys)
   // clang 14 cannot compile the ranges form with this library.
   stripes_.erase(std::unique(stripes_.begin(), stripes_.end()),  // NOLINT(modernize-use-ranges)
                  stripes_.end());
+  contested_.reserve(2 * stripes_.size());
+  const std::uint64_t sequence = guard_.begin_write();
   for (const std::uint32_t stripe : stripes_) {
-    if (!guard_.begin_write(stripe)) contested_.push_back(stripe);
+    if (guard_.mark_begin(stripe, sequence) != 0) contested_.push_back(stripe);
   }
 }
 
 std::vector<std::string_view> WriteMark::finish() noexcept {
+  if (stripes_.empty()) return {};
+  const std::uint64_t sequence = guard_.end_write();
   for (const std::uint32_t stripe : stripes_) {
-    if (!guard_.end_write(stripe)) contested_.push_back(stripe);
+    if (guard_.mark_end(stripe, sequence) != 1) contested_.push_back(stripe);
   }
+  guard_.leave_write();
   stripes_.clear();
   std::vector<std::string_view> keys;
   if (contested_.empty()) return keys;

@@ -58,6 +58,29 @@ Tally hit_in_redis(const l1::Entry& entry) noexcept {
           .seconds_saved = static_cast<double>(costs.seconds)};
 }
 
+// Counts neighbours of one group in one step.
+class GroupRuns {
+ public:
+  explicit GroupRuns(Counters& counters) : counters_(counters) {}
+  ~GroupRuns() { counters_.add(group_, run_); }
+  GroupRuns(const GroupRuns&) = delete;
+  GroupRuns& operator=(const GroupRuns&) = delete;
+
+  void add(metrics::GroupId group, const Tally& tally) {
+    if (group != group_) {
+      counters_.add(group_, run_);
+      run_ = {};
+      group_ = group;
+    }
+    run_ += tally;
+  }
+
+ private:
+  Counters& counters_;
+  metrics::GroupId group_ = 0;
+  Tally run_;
+};
+
 }  // namespace
 
 // Puts what L2 answers into memory and into the caller's places.
@@ -65,10 +88,7 @@ class TieredCache::Promotion final : public l2::FetchSink {
  public:
   Promotion(TieredCache& cache, std::span<const std::string_view> keys,
             std::span<const std::uint32_t> places, std::span<Located> out)
-      : cache_(cache), keys_(keys), places_(places), out_(out) {
-    tokens_.reserve(keys.size());
-    for (const std::string_view key : keys) tokens_.push_back(cache.fills_.begin_fill(key));
-  }
+      : cache_(cache), keys_(keys), places_(places), out_(out), token_(cache.fills_.begin_fill()) {}
 
   void on_value(std::size_t index, const l2::StoredValue& stored) noexcept override {
     try {
@@ -105,7 +125,7 @@ class TieredCache::Promotion final : public l2::FetchSink {
     const std::string_view key = keys_[index];
     Located& located = out_[places_[index]];
     const base::Nanos lifetime = lifetime_of(stored);
-    const Unwritten gate(cache_.fills_, key, tokens_[index]);
+    const Unwritten gate(cache_.fills_, key, token_);
     located.entry = cache_.memory_.insert_pinned(key, stored.value, lifetime, stored.age, gate);
     if (!located.entry) {
       located.entry = l1::make_detached(key, stored.value,
@@ -124,7 +144,7 @@ class TieredCache::Promotion final : public l2::FetchSink {
   std::span<const std::string_view> keys_;
   std::span<const std::uint32_t> places_;
   std::span<Located> out_;
-  std::vector<FillGuard::Token> tokens_;
+  const FillGuard::Token token_;
   Tally tally_;
 };
 
@@ -171,9 +191,13 @@ base::Error TieredCache::find_missing(std::span<const std::string_view> keys,
                                       std::span<Located> out) {
   base::Error error;
   if (has_redis_) error = fetch(keys, places, out);
+  GroupRuns runs(counters_);
   for (const std::uint32_t i : places) {
-    const metrics::GroupId group = groups_.id_of(keys[i]);
-    counters_.add(group, out[i].entry ? hit_in_redis(*out[i].entry) : Tally{.misses = 1});
+    if (out[i].entry) {
+      runs.add(out[i].entry->group, hit_in_redis(*out[i].entry));
+    } else {
+      runs.add(groups_.id_of(keys[i]), {.misses = 1});
+    }
   }
   return error;
 }

@@ -134,7 +134,8 @@ struct Entry {
     constexpr std::size_t kWord = sizeof(std::uint64_t);
     if (size < kWord) return std::memcmp(a, b, size) == 0;
     std::uint64_t differ = word_at(a, size - kWord) ^ word_at(b, size - kWord);
-    for (std::size_t at = 0; at + kWord <= size; at += kWord) differ |= word_at(a, at) ^ word_at(b, at);
+    for (std::size_t at = 0; at + kWord <= size; at += kWord)
+      differ |= word_at(a, at) ^ word_at(b, at);
     return differ == 0;
   }
   [[nodiscard]] static std::size_t aligned(std::size_t offset) noexcept {

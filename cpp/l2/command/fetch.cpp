@@ -64,6 +64,7 @@ void Fetch::on_part(const client::ReplyPart& part) noexcept {
   if (part.depth != 1) return note_nonsense();
   if (part.index == 0) {
     generation_ = read_generation(part);
+    now_ = context_.facts.now();
     context_.facts.set_generation(generation_);
     return;
   }
@@ -101,9 +102,8 @@ void Fetch::on_value(const client::ReplyPart& part) noexcept {
 void Fetch::on_decoded(const codec::DecodeResult& result) noexcept {
   if (!result.ok()) return refuse(result.refusal);
   if (generation_ == 0 || result.generation != generation_) return absent(Outcome::kExpired);
-  const base::Millis now = context_.facts.now();
-  StoredValue stored{.value = result.value, .age = span_between(result.created, now)};
-  if (result.expires != base::Millis{0}) stored.remaining = span_between(now, result.expires);
+  StoredValue stored{.value = result.value, .age = span_between(result.created, now_)};
+  if (result.expires != base::Millis{0}) stored.remaining = span_between(now_, result.expires);
   sink_.on_value(next_++, stored);
 }
 

@@ -41,10 +41,11 @@ class Fetch final : public Batch {
   const std::span<const std::string_view> keys_;
   FetchSink& sink_;
   std::vector<std::string_view> spoiled_;
-  std::size_t first_ = 0;  // the key that the batch as sent begins with
-  std::size_t asked_ = 0;  // keys before it are in the batch
-  std::size_t next_ = 0;   // keys before it are answered
-  std::uint64_t generation_ = 0;
+  std::size_t first_ = 0;         // the key that the batch as sent begins with
+  std::size_t asked_ = 0;         // keys before it are in the batch
+  std::size_t next_ = 0;          // keys before it are answered
+  std::uint64_t generation_ = 0;  // as the reply being read began with
+  base::Millis now_{0};           // then, by the server's clock
 };
 
 }  // namespace vcache::l2::command

@@ -35,9 +35,10 @@ void Store::append(client::Request& request) {
 
 bool Store::append_more(client::Request& request) {
   if (closed_) return false;
+  const base::Millis now = context_.facts.now();
   for (; appended_ < writes_.size(); ++appended_) {
     if (request.size() >= kPart) return true;
-    if (storable(writes_[appended_])) append_write(request, writes_[appended_]);
+    if (storable(writes_[appended_])) append_write(request, writes_[appended_], now);
   }
   append_generation(request);
   return closed_ = true;
@@ -52,8 +53,7 @@ void Store::append_new_generation(client::Request& request) const {
   request.argument("NX");
 }
 
-void Store::append_write(client::Request& request, const Write& write) const {
-  const base::Millis now = context_.facts.now();
+void Store::append_write(client::Request& request, const Write& write, base::Millis now) const {
   const bool expires = write.ttl > base::Millis::zero();
   request.command(expires ? 5 : 3);
   request.argument("SET");

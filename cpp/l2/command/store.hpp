@@ -30,7 +30,7 @@ class Store final : public Batch {
 
  private:
   [[nodiscard]] bool storable(const Write& write) const noexcept;
-  void append_write(client::Request& request, const Write& write) const;
+  void append_write(client::Request& request, const Write& write, base::Millis now) const;
   void append_new_generation(client::Request& request) const;
   void on_write(Outcome& outcome, const client::ReplyPart& part) noexcept;
 

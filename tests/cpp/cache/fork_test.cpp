@@ -85,14 +85,14 @@ TEST(ForkedCacheTest, AChildPromotesWhatItsParentWasWriting) {
 
 TEST(ForkedCacheTest, ForgettingEndsWritesAndFills) {
   FillGuard guard;
-  const std::uint32_t stripe = FillGuard::stripe_of("a");
-  (void)guard.begin_write(stripe);
-  (void)guard.begin_write(stripe);
-  const FillGuard::Token before = guard.begin_fill("a");
+  const std::array<std::string_view, 2> keys = {"a", "b"};
+  const WriteMark one(guard, keys);
+  const WriteMark another(guard, keys);
+  const FillGuard::Token before = guard.begin_fill();
+  EXPECT_FALSE(guard.may_keep("a", before));
   guard.forget_all();
   EXPECT_FALSE(guard.may_keep("a", before));
-  EXPECT_TRUE(guard.may_keep("a", guard.begin_fill("a")));
-  EXPECT_TRUE(guard.begin_write(stripe));
+  EXPECT_TRUE(guard.may_keep("a", guard.begin_fill()));
 }
 
 }  // namespace
