@@ -37,4 +37,18 @@ Counters::Snapshot Counters::snapshot() const {
   return {.total = total_, .groups = groups_};
 }
 
+void GroupRuns::add(metrics::GroupId group, const Tally& tally) {
+  if (group != group_) {
+    counters_.add(group_, run_);
+    run_ = {};
+    group_ = group;
+  }
+  run_ += tally;
+}
+
+Tally failure_of(l2::Outcome outcome) noexcept {
+  return {.skipped = outcome == l2::Outcome::kSkipped ? 1 : 0,
+          .errors = outcome == l2::Outcome::kFailed ? 1 : 0};
+}
+
 }  // namespace vcache::cache

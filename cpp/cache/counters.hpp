@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/mutex.hpp"
+#include "l2/l2.hpp"
 #include "metrics/group_table.hpp"
 #include "metrics/latency.hpp"
 
@@ -75,5 +76,24 @@ class Counters {
   // Own synchronization.
   std::array<std::array<metrics::LatencyHistogram, 3>, kOperations> latency_;
 };
+
+// Counts neighbours of one group in one step, the last ones with its destruction.
+class GroupRuns {
+ public:
+  explicit GroupRuns(Counters& counters) noexcept : counters_(counters) {}
+  ~GroupRuns() { counters_.add(group_, run_); }
+  GroupRuns(const GroupRuns&) = delete;
+  GroupRuns& operator=(const GroupRuns&) = delete;
+
+  void add(metrics::GroupId group, const Tally& tally);
+
+ private:
+  Counters& counters_;
+  metrics::GroupId group_ = 0;
+  Tally run_;
+};
+
+// What an outcome of L2 adds: skipped or failed.
+[[nodiscard]] Tally failure_of(l2::Outcome outcome) noexcept;
 
 }  // namespace vcache::cache

@@ -4,8 +4,9 @@
 #include <array>
 #include <random>
 
+#include "cache/memory_first.hpp"
+#include "cache/promotion.hpp"
 #include "cache/vector_rows.hpp"
-#include "l1/detached.hpp"
 
 namespace vcache::cache {
 
@@ -14,25 +15,6 @@ namespace {
 // No user key is empty, so probes meet none.
 constexpr std::string_view kProbeKey = "";
 constexpr base::Nanos kProbeLifetime = std::chrono::seconds(10);
-
-constexpr std::uint64_t kJitterStep = 0x9E3779B97F4A7C15U;
-
-// The shorter of both: memory never outlives Redis.
-base::Nanos in_memory(const Lifetimes& lifetimes) noexcept {
-  return std::min(lifetimes.ttl.value_or(l1::kNoExpiry),
-                  lifetimes.memory_ttl.value_or(l1::kNoExpiry));
-}
-
-base::Millis to_redis(const Ttl& ttl) noexcept {
-  if (!ttl) return base::Millis{0};
-  return std::max(std::chrono::ceil<base::Millis>(*ttl), base::Millis{1});
-}
-
-std::uint64_t mix(std::uint64_t x) noexcept {  // splitmix64's finalizer
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
-  return x ^ (x >> 31);
-}
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -46,11 +28,6 @@ void prefetch_payload(const l1::Entry& entry) noexcept {
   for (std::size_t at = 0; at < size; at += kLine) __builtin_prefetch(payload.data() + at);
 }
 
-Tally failure_of(l2::Outcome outcome) noexcept {
-  return {.skipped = outcome == l2::Outcome::kSkipped ? 1 : 0,
-          .errors = outcome == l2::Outcome::kFailed ? 1 : 0};
-}
-
 Tally hit_in_redis(const l1::Entry& entry) noexcept {
   const l1::Costs costs = entry.costs();
   return {.redis_hits = 1,
@@ -58,95 +35,7 @@ Tally hit_in_redis(const l1::Entry& entry) noexcept {
           .seconds_saved = static_cast<double>(costs.seconds)};
 }
 
-// Counts neighbours of one group in one step.
-class GroupRuns {
- public:
-  explicit GroupRuns(Counters& counters) : counters_(counters) {}
-  ~GroupRuns() { counters_.add(group_, run_); }
-  GroupRuns(const GroupRuns&) = delete;
-  GroupRuns& operator=(const GroupRuns&) = delete;
-
-  void add(metrics::GroupId group, const Tally& tally) {
-    if (group != group_) {
-      counters_.add(group_, run_);
-      run_ = {};
-      group_ = group;
-    }
-    run_ += tally;
-  }
-
- private:
-  Counters& counters_;
-  metrics::GroupId group_ = 0;
-  Tally run_;
-};
-
 }  // namespace
-
-// Puts what L2 answers into memory and into the caller's places.
-class TieredCache::Promotion final : public l2::FetchSink {
- public:
-  Promotion(TieredCache& cache, std::span<const std::string_view> keys,
-            std::span<const std::uint32_t> places, std::span<Located> out)
-      : cache_(cache), keys_(keys), places_(places), out_(out), token_(cache.fills_.begin_fill()) {}
-
-  void on_value(std::size_t index, const l2::StoredValue& stored) noexcept override {
-    try {
-      promote(index, stored);
-    } catch (const std::bad_alloc&) {
-      out_[places_[index]] = {};  // a miss
-    }
-  }
-
-  void on_absent(std::size_t, l2::Outcome outcome) noexcept override {
-    tally_.expired += outcome == l2::Outcome::kExpired ? 1 : 0;
-    tally_.skipped += outcome == l2::Outcome::kSkipped ? 1 : 0;
-    tally_.errors += outcome == l2::Outcome::kFailed ? 1 : 0;
-  }
-
-  [[nodiscard]] const Tally& tally() const noexcept { return tally_; }
-
- private:
-  // Open while nobody has written to the key since its fetch began.
-  class Unwritten final : public l1::Gate {
-   public:
-    Unwritten(const FillGuard& fills, std::string_view key, const FillGuard::Token& token)
-        : fills_(fills), key_(key), token_(token) {}
-    [[nodiscard]] bool is_open() const noexcept override { return fills_.may_keep(key_, token_); }
-
-   private:
-    const FillGuard& fills_;
-    const std::string_view key_;
-    const FillGuard::Token& token_;
-  };
-
-  // The reader gets what Redis had, whether or not memory keeps it.
-  void promote(std::size_t index, const l2::StoredValue& stored) {
-    const std::string_view key = keys_[index];
-    Located& located = out_[places_[index]];
-    const base::Nanos lifetime = lifetime_of(stored);
-    const Unwritten gate(cache_.fills_, key, token_);
-    located.entry = cache_.memory_.insert_pinned(key, stored.value, lifetime, stored.age, gate);
-    if (!located.entry) {
-      located.entry = l1::make_detached(key, stored.value,
-                                        cache_.memory_.identity_of(key, lifetime, stored.age));
-    }
-    if (located.entry) located.tier = Tier::kRedis;
-  }
-
-  [[nodiscard]] base::Nanos lifetime_of(const l2::StoredValue& stored) const noexcept {
-    const Ttl remaining =
-        stored.remaining < base::Millis{0} ? Ttl() : Ttl(base::Nanos(stored.remaining));
-    return in_memory(cache_.jittered({.ttl = remaining, .memory_ttl = cache_.options_.memory_ttl}));
-  }
-
-  TieredCache& cache_;
-  std::span<const std::string_view> keys_;
-  std::span<const std::uint32_t> places_;
-  std::span<Located> out_;
-  const FillGuard::Token token_;
-  Tally tally_;
-};
 
 TieredCache::TieredCache(CacheOptions options, std::unique_ptr<l2::L2> redis, bool has_redis,
                          const base::Clock& clock)
@@ -154,7 +43,8 @@ TieredCache::TieredCache(CacheOptions options, std::unique_ptr<l2::L2> redis, bo
       has_redis_(has_redis),
       memory_(options_.memory, clock, groups_),
       redis_(std::move(redis)),
-      jitter_state_(options_.memory.seed != 0 ? options_.memory.seed : std::random_device{}()) {}
+      jitter_(options_.jitter,
+              options_.memory.seed != 0 ? options_.memory.seed : std::random_device{}()) {}
 
 void TieredCache::count_miss(std::string_view key) {
   counters_.add(groups_.id_of(key), {.misses = 1});
@@ -265,42 +155,27 @@ base::Error TieredCache::put_many(std::span<const std::string_view> keys,
                                   const Lifetimes& lifetimes) {
   if (has_redis_) return put_both(keys, values, lifetimes);
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    memory_.insert(keys[i], values[i], in_memory(jittered(lifetimes)));
+    memory_.insert(keys[i], values[i], in_memory(jitter_(lifetimes)));
   }
   return {};
 }
 
-// Checksum and socket read the copy in memory, which nobody else can write to.
 base::Error TieredCache::put_both(std::span<const std::string_view> keys,
                                   std::span<const base::ValueView> values,
                                   const Lifetimes& lifetimes) {
   WriteMark mark(fills_, keys);
-  std::vector<l1::EntryRef> pinned;
-  std::vector<l2::Write> writes;
-  pinned.reserve(keys.size());
-  writes.reserve(keys.size());
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    const Lifetimes mine = jittered(lifetimes);
-    pinned.push_back(memory_.insert_pinned(keys[i], values[i], in_memory(mine)));
-    writes.push_back({.key = keys[i],
-                      .value = pinned[i] ? pinned[i]->view() : values[i],
-                      .ttl = to_redis(mine.ttl)});
-  }
-  base::Error error = store(writes);
+  MemoryFirst writes(memory_, jitter_, lifetimes, keys, values);
+  std::vector<l2::Outcome> outcomes(keys.size(), l2::Outcome::kSkipped);
+  base::Error error = redis_->store(writes, outcomes);
+  writes.finish();
+  counters_.add({.skipped = std::ranges::count(outcomes, l2::Outcome::kSkipped),
+                 .errors = std::ranges::count(outcomes, l2::Outcome::kFailed)});
   drop_from_memory(mark.finish());
   return error;
 }
 
 void TieredCache::drop_from_memory(std::span<const std::string_view> keys) {
   for (const std::string_view key : keys) memory_.erase(key);
-}
-
-base::Error TieredCache::store(std::span<const l2::Write> writes) {
-  std::vector<l2::Outcome> outcomes(writes.size(), l2::Outcome::kSkipped);
-  base::Error error = redis_->store(writes, outcomes);
-  counters_.add({.skipped = std::ranges::count(outcomes, l2::Outcome::kSkipped),
-                 .errors = std::ranges::count(outcomes, l2::Outcome::kFailed)});
-  return error;
 }
 
 base::Error TieredCache::erase(std::span<const std::string_view> keys, std::size_t& erased) {
@@ -374,7 +249,9 @@ base::Error TieredCache::fetch(std::span<const std::string_view> keys,
   std::vector<std::string_view> wanted;
   wanted.reserve(places.size());
   for (const std::uint32_t place : places) wanted.push_back(keys[place]);
-  Promotion promotion(*this, wanted, places, out);
+  Promotion promotion(
+      {.memory = memory_, .fills = fills_, .jitter = jitter_, .memory_ttl = options_.memory_ttl},
+      wanted, places, out);
   base::Error error = redis_->fetch(wanted, promotion);
   counters_.add(promotion.tally());
   return error;
@@ -396,19 +273,6 @@ void TieredCache::after_fork_in_parent() noexcept VCACHE_NO_THREAD_SAFETY_ANALYS
 void TieredCache::after_fork_in_child() noexcept {
   fills_.forget_all();
   after_fork_in_parent();
-}
-
-// Both TTLs shortened by the same random share, within the configured one.
-Lifetimes TieredCache::jittered(const Lifetimes& lifetimes) noexcept {
-  if (options_.jitter == 0) return lifetimes;
-  const std::uint64_t bits = mix(jitter_state_.fetch_add(kJitterStep, std::memory_order_relaxed));
-  const double keep = 1 - static_cast<double>(bits >> 11) * 0x1p-53 * options_.jitter;
-  const auto shorten = [keep](const Ttl& ttl) {
-    return ttl ? Ttl(base::Nanos(
-                     static_cast<base::Nanos::rep>(static_cast<double>(ttl->count()) * keep)))
-               : ttl;
-  };
-  return {.ttl = shorten(lifetimes.ttl), .memory_ttl = shorten(lifetimes.memory_ttl)};
 }
 
 }  // namespace vcache::cache

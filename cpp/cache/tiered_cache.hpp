@@ -13,17 +13,13 @@
 #include "base/result.hpp"
 #include "cache/counters.hpp"
 #include "cache/fill_guard.hpp"
+#include "cache/lifetimes.hpp"
+#include "cache/located.hpp"
 #include "cache/options.hpp"
 #include "l1/l1_cache.hpp"
 #include "l2/l2.hpp"
 
 namespace vcache::cache {
-
-// A value found, pinned; empty on a miss.
-struct Located {
-  l1::EntryRef entry;
-  Tier tier = Tier::kNone;
-};
 
 // Rows that get_vectors() fills: `width` elements of `dtype` each.
 struct VectorRows {
@@ -88,8 +84,6 @@ class TieredCache : private base::ForkParticipant {
   [[nodiscard]] const metrics::GroupTable& groups() const noexcept { return groups_; }
 
  private:
-  class Promotion;
-
   base::Error fetch(std::span<const std::string_view> keys, std::span<const std::uint32_t> places,
                     std::span<Located> out);
   base::Error find_missing(std::span<const std::string_view> keys,
@@ -98,9 +92,7 @@ class TieredCache : private base::ForkParticipant {
   void refuse_row(const l1::Entry& entry, Tier tier, const VectorRows& rows, std::size_t place);
   base::Error put_both(std::span<const std::string_view> keys,
                        std::span<const base::ValueView> values, const Lifetimes& lifetimes);
-  base::Error store(std::span<const l2::Write> writes);
   void drop_from_memory(std::span<const std::string_view> keys);
-  [[nodiscard]] Lifetimes jittered(const Lifetimes& lifetimes) noexcept;
 
   void before_fork() noexcept override;
   void after_fork_in_parent() noexcept override;
@@ -116,7 +108,7 @@ class TieredCache : private base::ForkParticipant {
   FillGuard fills_;
   Counters counters_;
   std::atomic<std::uint64_t> generation_{0};
-  std::atomic<std::uint64_t> jitter_state_;
+  Jitter jitter_;
   base::ForkRegistration fork_registration_{*this};  // last: takes part while all else lives
 };
 

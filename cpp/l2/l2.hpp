@@ -56,6 +56,21 @@ struct Write {
   base::Millis ttl{0};  // 0: no expiry
 };
 
+// Where a store takes its writes from. Each is asked for when its turn to be sent comes, so that
+// the last are made while the first are on their way. Used by the thread that stores.
+class WriteSource {
+ public:
+  WriteSource() = default;
+  virtual ~WriteSource() = default;
+  WriteSource(const WriteSource&) = delete;
+  WriteSource& operator=(const WriteSource&) = delete;
+
+  [[nodiscard]] virtual std::size_t size() const noexcept = 0;
+  // Asked in order at first, and again for a write that is sent again: always the same. Valid as
+  // long as the source.
+  [[nodiscard]] virtual const Write& at(std::size_t index) = 0;
+};
+
 struct Status {
   Outcome outcome = Outcome::kSkipped;  // of the probe; kSkipped when none was asked for
   base::Error error;
@@ -76,8 +91,7 @@ class L2 {
 
   virtual base::Error fetch(std::span<const std::string_view> keys, FetchSink& sink) noexcept = 0;
   // Requires: outcomes.size() == writes.size().
-  virtual base::Error store(std::span<const Write> writes,
-                            std::span<Outcome> outcomes) noexcept = 0;
+  virtual base::Error store(WriteSource& writes, std::span<Outcome> outcomes) noexcept = 0;
   // outcomes[i]: kHit when keys[i] was there; kMiss also when its first answer was lost and it was
   // erased once more. Requires: outcomes.size() == keys.size().
   virtual base::Error erase(std::span<const std::string_view> keys,

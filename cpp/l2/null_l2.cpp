@@ -9,7 +9,7 @@ base::Error NullL2::fetch(std::span<const std::string_view> keys, FetchSink& sin
   return {};
 }
 
-base::Error NullL2::store(std::span<const Write> /*writes*/, std::span<Outcome> outcomes) noexcept {
+base::Error NullL2::store(WriteSource& /*writes*/, std::span<Outcome> outcomes) noexcept {
   std::ranges::fill(outcomes, Outcome::kSkipped);
   return {};
 }

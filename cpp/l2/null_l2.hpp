@@ -8,7 +8,7 @@ namespace vcache::l2 {
 class NullL2 final : public L2 {
  public:
   base::Error fetch(std::span<const std::string_view> keys, FetchSink& sink) noexcept override;
-  base::Error store(std::span<const Write> writes, std::span<Outcome> outcomes) noexcept override;
+  base::Error store(WriteSource& writes, std::span<Outcome> outcomes) noexcept override;
   base::Error erase(std::span<const std::string_view> keys,
                     std::span<Outcome> outcomes) noexcept override;
   base::Error touch(std::string_view key, base::Millis ttl, Outcome& outcome) noexcept override;

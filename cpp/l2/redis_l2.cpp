@@ -27,7 +27,7 @@ class RedisL2 final : public L2 {
   ~RedisL2() override;
 
   base::Error fetch(std::span<const std::string_view> keys, FetchSink& sink) noexcept override;
-  base::Error store(std::span<const Write> writes, std::span<Outcome> outcomes) noexcept override;
+  base::Error store(WriteSource& writes, std::span<Outcome> outcomes) noexcept override;
   base::Error erase(std::span<const std::string_view> keys,
                     std::span<Outcome> outcomes) noexcept override;
   base::Error touch(std::string_view key, base::Millis ttl, Outcome& outcome) noexcept override;
@@ -117,7 +117,7 @@ base::Error RedisL2::fetch(std::span<const std::string_view> keys, FetchSink& si
   return error;
 }
 
-base::Error RedisL2::store(std::span<const Write> writes, std::span<Outcome> outcomes) noexcept {
+base::Error RedisL2::store(WriteSource& writes, std::span<Outcome> outcomes) noexcept {
   base::Error error;
   Node* const target = node(error);
   if (target != nullptr && target->writes_paused()) {
@@ -125,7 +125,7 @@ base::Error RedisL2::store(std::span<const Write> writes, std::span<Outcome> out
     std::ranges::fill(outcomes, Outcome::kSkipped);
     return error;
   }
-  if (target == nullptr || writes.empty()) {
+  if (target == nullptr || writes.size() == 0) {
     std::ranges::fill(outcomes, outcome_of(error.code));
     return error;
   }

@@ -78,7 +78,8 @@ TYPED_TEST(L2Contract, EveryCallSetsEveryOutcome) {
   std::vector<Write> writes;
   const std::vector<std::string> keys = {"a", "b", "c"};
   for (const std::string& key : keys) writes.push_back({.key = key, .value = object_view(key)});
-  (void)this->tier_->store(writes, outcomes);
+  testing::SpanWrites source(writes);
+  (void)this->tier_->store(source, outcomes);
   for (const Outcome outcome : outcomes) EXPECT_NE(outcome, kUnset);
   outcomes.assign(3, kUnset);
   (void)this->tier_->erase(views(keys), outcomes);
@@ -117,7 +118,8 @@ TYPED_TEST(L2Contract, NothingIsServedAfterAClear) {
 TYPED_TEST(L2Contract, EmptyBatchesAreFine) {
   CollectSink sink(0);
   EXPECT_TRUE(this->tier_->fetch({}, sink).ok());
-  EXPECT_TRUE(this->tier_->store({}, {}).ok());
+  testing::SpanWrites nothing({});
+  EXPECT_TRUE(this->tier_->store(nothing, {}).ok());
   EXPECT_TRUE(this->tier_->erase({}, {}).ok());
 }
 

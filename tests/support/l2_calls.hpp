@@ -7,6 +7,7 @@
 
 #include "l2/l2.hpp"
 #include "support/collect_sink.hpp"
+#include "support/span_writes.hpp"
 
 // One-key forms of the calls of an L2, for tests.
 namespace vcache::testing {
@@ -27,7 +28,8 @@ inline l2::Outcome store(l2::L2& tier, std::string_view key, const base::ValueVi
                          base::Millis ttl = base::Millis(60'000)) {
   const l2::Write write{.key = key, .value = value, .ttl = ttl};
   l2::Outcome outcome = l2::Outcome::kSkipped;
-  (void)tier.store({&write, 1}, {&outcome, 1});
+  SpanWrites writes({&write, 1});
+  (void)tier.store(writes, {&outcome, 1});
   return outcome;
 }
 

@@ -43,12 +43,11 @@ class MapL2 final : public l2::L2 {
     return {};
   }
 
-  base::Error store(std::span<const l2::Write> writes,
-                    std::span<l2::Outcome> outcomes) noexcept override {
+  base::Error store(l2::WriteSource& writes, std::span<l2::Outcome> outcomes) noexcept override {
     run_once(before_store);
     for (std::size_t i = 0; i < writes.size(); ++i) {
       outcomes[i] = down ? l2::Outcome::kFailed : l2::Outcome::kHit;
-      if (!down) write(writes[i]);
+      if (!down) write(writes.at(i));
     }
     return down ? base::Error{base::ErrorCode::kTimeout, "down"} : base::Error{};
   }
@@ -64,12 +63,17 @@ class MapL2 final : public l2::L2 {
   }
 
   base::Error touch(std::string_view key, base::Millis, l2::Outcome& outcome) noexcept override {
+    if (down) {
+      outcome = l2::Outcome::kFailed;
+      return {base::ErrorCode::kTimeout, "down"};
+    }
     const base::MutexLock lock(mutex_);
     outcome = values_.contains(key) ? l2::Outcome::kHit : l2::Outcome::kMiss;
     return {};
   }
 
   base::Error clear() noexcept override {
+    if (down) return {base::ErrorCode::kTimeout, "down"};
     const base::MutexLock lock(mutex_);
     values_.clear();
     return {};

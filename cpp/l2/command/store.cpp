@@ -13,8 +13,7 @@ constexpr std::size_t kPart = std::size_t{128} << 10;
 
 }  // namespace
 
-Store::Store(const Context& context, std::span<const Write> writes,
-             std::span<Outcome> outcomes) noexcept
+Store::Store(const Context& context, WriteSource& writes, std::span<Outcome> outcomes) noexcept
     : Batch(context), writes_(writes), outcomes_(outcomes) {}
 
 bool Store::storable(const Write& write) const noexcept {
@@ -38,7 +37,8 @@ bool Store::append_more(client::Request& request) {
   const base::Millis now = context_.facts.now();
   for (; appended_ < writes_.size(); ++appended_) {
     if (request.size() >= kPart) return true;
-    if (storable(writes_[appended_])) append_write(request, writes_[appended_], now);
+    const Write& write = writes_.at(appended_);
+    if (storable(write)) append_write(request, write, now);
   }
   append_generation(request);
   return closed_ = true;
@@ -81,7 +81,7 @@ void Store::on_part(const client::ReplyPart& part) noexcept {
     if (part.type == client::ReplyType::kError) note_error(part);
     return;
   }
-  while (current_ < writes_.size() && !storable(writes_[current_])) {
+  while (current_ < writes_.size() && !storable(writes_.at(current_))) {
     count(ErrorKind::kTooBig);
     outcomes_[current_++] = Outcome::kFailed;
   }

@@ -13,8 +13,7 @@ namespace vcache::l2::command {
 // payloads are sent from where they lie.
 class Store final : public Batch {
  public:
-  Store(const Context& context, std::span<const Write> writes,
-        std::span<Outcome> outcomes) noexcept;
+  Store(const Context& context, WriteSource& writes, std::span<Outcome> outcomes) noexcept;
 
   void append(client::Request& request) override;
   [[nodiscard]] bool append_more(client::Request& request) override;
@@ -34,7 +33,7 @@ class Store final : public Batch {
   void append_new_generation(client::Request& request) const;
   void on_write(Outcome& outcome, const client::ReplyPart& part) noexcept;
 
-  const std::span<const Write> writes_;
+  WriteSource& writes_;
   const std::span<Outcome> outcomes_;
   std::uint64_t stamp_ = 0;            // of the batch as sent
   std::optional<std::uint64_t> seen_;  // the server's generation, behind the writes

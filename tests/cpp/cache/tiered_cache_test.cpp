@@ -87,6 +87,30 @@ TEST_F(TieredCacheTest, AFailureOfRedisIsACountedMiss) {
   EXPECT_EQ(total.errors, 2);
 }
 
+TEST_F(TieredCacheTest, FailuresOfTouchContainsAndClearAreCounted) {
+  const auto cache = make();
+  redis_->down = true;
+  bool found = false;
+  const auto errors = [&] { return cache->counters().snapshot().total.errors; };
+  EXPECT_FALSE(cache->touch("a", {.ttl = seconds(1), .memory_ttl = seconds(1)}, found).ok());
+  EXPECT_EQ(errors(), 1);
+  EXPECT_FALSE(cache->contains("a", found).ok());
+  EXPECT_EQ(errors(), 2);
+  EXPECT_FALSE(cache->clear().ok());
+  EXPECT_EQ(errors(), 3);
+}
+
+// What Redis does not ask for is in memory all the same.
+TEST_F(TieredCacheTest, ABatchEntersMemoryWithRedisDown) {
+  const auto cache = make();
+  redis_->down = true;
+  const auto data = four(7);
+  const std::array<std::string_view, 3> keys = {"a", "b", "c"};
+  const std::array<base::ValueView, 3> values = {vector_of(data), vector_of(data), vector_of(data)};
+  (void)cache->put_many(keys, values, {.ttl = seconds(100), .memory_ttl = seconds(10)});
+  for (const std::string_view key : keys) EXPECT_TRUE(cache->peek_memory(key)) << key;
+}
+
 TEST_F(TieredCacheTest, AFetchThatADeleteOvertookLeavesNothingInMemory) {
   const auto cache = make();
   put(*cache, "a", 1);

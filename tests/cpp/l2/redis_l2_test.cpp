@@ -75,7 +75,8 @@ TEST_F(RedisL2Test, RandomBinaryKeysAndValuesComeBack) {
     writes.push_back({.key = keys[i], .value = object_view(payloads[i]), .ttl = Millis(60'000)});
   }
   std::vector<Outcome> outcomes(keys.size());
-  ASSERT_TRUE(tier_->store(writes, outcomes).ok());
+  testing::SpanWrites source(writes);
+  ASSERT_TRUE(tier_->store(source, outcomes).ok());
   EXPECT_EQ(std::ranges::count(outcomes, Outcome::kHit), 300);
   CollectSink sink(keys.size());
   ASSERT_TRUE(tier_->fetch(views(keys), sink).ok());
@@ -111,7 +112,8 @@ TEST_F(RedisL2Test, LargeBatchesAndValuesDoNotBlockEachOther) {
   patient.timeout = Millis(20'000);
   const auto tier = connect(patient);
   std::vector<Outcome> outcomes(keys.size());
-  ASSERT_TRUE(tier->store(writes, outcomes).ok());
+  testing::SpanWrites source(writes);
+  ASSERT_TRUE(tier->store(source, outcomes).ok());
   CollectSink sink(keys.size());
   ASSERT_TRUE(tier->fetch(views(keys), sink).ok());
   EXPECT_EQ(sink.count(Outcome::kHit), keys.size());
@@ -198,7 +200,8 @@ TEST_F(RedisL2Test, AWriteAfterAForeignClearIsServed) {
   std::vector<Write> writes;
   for (const std::string& key : keys) writes.push_back({.key = key, .value = object_view(key)});
   std::vector<Outcome> outcomes(keys.size());
-  ASSERT_TRUE(tier_->store(writes, outcomes).ok());
+  testing::SpanWrites source(writes);
+  ASSERT_TRUE(tier_->store(source, outcomes).ok());
   CollectSink sink(keys.size());
   ASSERT_TRUE(other->fetch(views(keys), sink).ok());
   EXPECT_EQ(sink.count(Outcome::kHit), 3U);
@@ -391,7 +394,8 @@ TEST_F(RedisL2Test, WhatIsTooLargeIsNotSent) {
                                      {.key = "c", .value = object_view("x")},
                                      {.key = "d", .value = object_view(large)}};
   std::vector<Outcome> outcomes(writes.size());
-  EXPECT_TRUE(tier->store(writes, outcomes).ok());
+  testing::SpanWrites source(writes);
+  EXPECT_TRUE(tier->store(source, outcomes).ok());
   EXPECT_EQ(outcomes,
             (std::vector{Outcome::kHit, Outcome::kFailed, Outcome::kHit, Outcome::kFailed}));
   EXPECT_EQ(server_.call({"EXISTS", "ns:b", "ns:d"}), "0");

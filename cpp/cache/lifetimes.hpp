@@ -1,0 +1,30 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/clock.hpp"
+#include "cache/options.hpp"
+
+namespace vcache::cache {
+
+// How long an entry stays in memory: the shorter of both, since memory never outlives Redis.
+[[nodiscard]] base::Nanos in_memory(const Lifetimes& lifetimes) noexcept;
+// As Redis takes it; 0: no expiry.
+[[nodiscard]] base::Millis to_redis(const Ttl& ttl) noexcept;
+
+// Spreads the ends of entries that are written together. Thread-safe.
+class Jitter {
+ public:
+  // Lifetimes are shortened by up to `share`.
+  Jitter(double share, std::uint64_t seed) noexcept : share_(share), state_(seed) {}
+
+  // Both shortened by the same random share.
+  [[nodiscard]] Lifetimes operator()(const Lifetimes& lifetimes) noexcept;
+
+ private:
+  const double share_;
+  std::atomic<std::uint64_t> state_;
+};
+
+}  // namespace vcache::cache

@@ -1,0 +1,31 @@
+#include "cache/memory_first.hpp"
+
+namespace vcache::cache {
+
+MemoryFirst::MemoryFirst(l1::L1Cache& memory, Jitter& jitter, const Lifetimes& lifetimes,
+                         std::span<const std::string_view> keys,
+                         std::span<const base::ValueView> values)
+    : memory_(memory), jitter_(jitter), lifetimes_(lifetimes), keys_(keys), values_(values) {
+  pinned_.reserve(keys.size());
+  writes_.reserve(keys.size());
+}
+
+const l2::Write& MemoryFirst::at(std::size_t index) {
+  while (writes_.size() <= index) put_next();
+  return writes_[index];
+}
+
+void MemoryFirst::finish() {
+  while (writes_.size() < keys_.size()) put_next();
+}
+
+void MemoryFirst::put_next() {
+  const std::size_t i = writes_.size();
+  const Lifetimes mine = jitter_(lifetimes_);
+  pinned_.push_back(memory_.insert_pinned(keys_[i], values_[i], in_memory(mine)));
+  const l1::EntryRef& entry = pinned_.back();
+  writes_.push_back(
+      {.key = keys_[i], .value = entry ? entry->view() : values_[i], .ttl = to_redis(mine.ttl)});
+}
+
+}  // namespace vcache::cache

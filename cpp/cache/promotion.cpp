@@ -1,0 +1,58 @@
+#include "cache/promotion.hpp"
+
+#include <new>
+
+#include "l1/detached.hpp"
+
+namespace vcache::cache {
+
+namespace {
+
+// Open while nobody has written to the key since its fetch began.
+class Unwritten final : public l1::Gate {
+ public:
+  Unwritten(const FillGuard& fills, std::string_view key, const FillGuard::Token& token)
+      : fills_(fills), key_(key), token_(token) {}
+  [[nodiscard]] bool is_open() const noexcept override { return fills_.may_keep(key_, token_); }
+
+ private:
+  const FillGuard& fills_;
+  const std::string_view key_;
+  const FillGuard::Token& token_;
+};
+
+}  // namespace
+
+void Promotion::on_value(std::size_t index, const l2::StoredValue& stored) noexcept {
+  try {
+    promote(index, stored);
+  } catch (const std::bad_alloc&) {
+    out_[places_[index]] = {};  // a miss
+  }
+}
+
+void Promotion::on_absent(std::size_t /*index*/, l2::Outcome outcome) noexcept {
+  tally_.expired += outcome == l2::Outcome::kExpired ? 1 : 0;
+  tally_ += failure_of(outcome);
+}
+
+void Promotion::promote(std::size_t index, const l2::StoredValue& stored) {
+  const std::string_view key = keys_[index];
+  Located& located = out_[places_[index]];
+  const base::Nanos lifetime = lifetime_of(stored);
+  const Unwritten gate(target_.fills, key, token_);
+  located.entry = target_.memory.insert_pinned(key, stored.value, lifetime, stored.age, gate);
+  if (!located.entry) {
+    located.entry =
+        l1::make_detached(key, stored.value, target_.memory.identity_of(key, lifetime, stored.age));
+  }
+  if (located.entry) located.tier = Tier::kRedis;
+}
+
+base::Nanos Promotion::lifetime_of(const l2::StoredValue& stored) const noexcept {
+  const Ttl remaining =
+      stored.remaining < base::Millis{0} ? Ttl() : Ttl(base::Nanos(stored.remaining));
+  return in_memory(target_.jitter({.ttl = remaining, .memory_ttl = target_.memory_ttl}));
+}
+
+}  // namespace vcache::cache

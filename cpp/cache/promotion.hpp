@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "cache/counters.hpp"
+#include "cache/fill_guard.hpp"
+#include "cache/lifetimes.hpp"
+#include "cache/located.hpp"
+#include "l1/l1_cache.hpp"
+#include "l2/l2.hpp"
+
+namespace vcache::cache {
+
+// Puts what L2 answers to one fetch into memory and into the caller's places. A key that somebody
+// wrote to since the fetch began keeps what memory has; the reader gets what Redis had.
+class Promotion final : public l2::FetchSink {
+ public:
+  // Where values are promoted to.
+  struct Target {
+    l1::L1Cache& memory;
+    const FillGuard& fills;
+    Jitter& jitter;
+    const Ttl& memory_ttl;
+  };
+
+  // The answer to keys[i] goes to out[places[i]].
+  Promotion(const Target& target, std::span<const std::string_view> keys,
+            std::span<const std::uint32_t> places, std::span<Located> out) noexcept
+      : target_(target),
+        keys_(keys),
+        places_(places),
+        out_(out),
+        token_(target.fills.begin_fill()) {}
+
+  void on_value(std::size_t index, const l2::StoredValue& stored) noexcept override;
+  void on_absent(std::size_t index, l2::Outcome outcome) noexcept override;
+
+  // Of the keys that got no value.
+  [[nodiscard]] const Tally& tally() const noexcept { return tally_; }
+
+ private:
+  void promote(std::size_t index, const l2::StoredValue& stored);
+  [[nodiscard]] base::Nanos lifetime_of(const l2::StoredValue& stored) const noexcept;
+
+  const Target target_;
+  const std::span<const std::string_view> keys_;
+  const std::span<const std::uint32_t> places_;
+  const std::span<Located> out_;
+  const FillGuard::Token token_;
+  Tally tally_;
+};
+
+}  // namespace vcache::cache
