@@ -40,7 +40,7 @@ struct Probe {
 // Joins the tiers: looks up memory, then Redis, and promotes what Redis had into memory; writes to
 // both. L1 and L2 know nothing of each other. Thread-safe; takes no Python lock.
 // A failure of Redis is a counted miss; the returned Error is for callers that raise (strict).
-class TieredCache : private base::ForkParticipant {
+class TieredCache final : private base::ForkParticipant {
  public:
   // Requires: options.validate().ok(). `clock` outlives the cache.
   TieredCache(CacheOptions options, std::unique_ptr<l2::L2> redis, bool has_redis,

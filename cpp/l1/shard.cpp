@@ -165,7 +165,7 @@ Entry* Shard::publish(Entry* entry, const Publication& publication) {
     arena_->free(entry);
     throw;
   }
-  sweep_one(publication.now);
+  sweep(publication.now);
   evict_to_limits();  // the tables may have grown
   return entry;
 }
@@ -362,11 +362,16 @@ void Shard::evict_to_limits() {
   }
 }
 
-// Looks at one more entry at each publication, so that expired ones do not wait for an eviction.
+// Looks at one entry for each publication, so that expired ones do not wait for an eviction; at
+// several in a row, so that the memory each needs is on its way at once.
+void Shard::sweep(std::int64_t now) {
+  if (++unswept_ < kSweep) return;
+  for (; unswept_ > 0; --unswept_) sweep_one(now);
+}
+
 void Shard::sweep_one(std::int64_t now) {
   const auto id = static_cast<EntryId>(sweep_cursor_);
   if (++sweep_cursor_ >= entries_.size()) sweep_cursor_ = 0;
-  __builtin_prefetch(entries_[sweep_cursor_]);  // for the next publication
   if (entries_[id] == nullptr || !expired(*entries_[id], now)) return;
   policy::on_erase(policy_, id);
   remove(id);

@@ -122,6 +122,7 @@ class Shard {
   void let_go(Entry* entry) noexcept VCACHE_REQUIRES(mutex_);
   std::size_t evict_one() VCACHE_REQUIRES(mutex_);
   void evict_to_limits() VCACHE_REQUIRES(mutex_);
+  void sweep(std::int64_t now) VCACHE_REQUIRES(mutex_);
   void sweep_one(std::int64_t now) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] std::size_t bookkeeping_bytes() const VCACHE_REQUIRES(mutex_);
   void set_arena_limit(std::size_t extra) VCACHE_REQUIRES(mutex_);
@@ -129,6 +130,7 @@ class Shard {
 
   static constexpr std::size_t kNotes = 64;
   static constexpr std::size_t kWindow = 64;
+  static constexpr std::size_t kSweep = 8;
   // A second turn of the lock costs more than copying this much.
   static constexpr std::size_t kCopyUnderLock = std::size_t{8} << 10;
 
@@ -148,6 +150,7 @@ class Shard {
   std::size_t note_count_ VCACHE_GUARDED_BY(mutex_) = 0;
   std::size_t used_bytes_ VCACHE_GUARDED_BY(mutex_) = 0;
   std::size_t sweep_cursor_ VCACHE_GUARDED_BY(mutex_) = 0;
+  std::size_t unswept_ VCACHE_GUARDED_BY(mutex_) = 0;  // entries that are due
   ShardStats counters_ VCACHE_GUARDED_BY(mutex_);
 };
 
