@@ -7,6 +7,13 @@
 
 namespace vcache::testing {
 
+// The allocators of the sanitizers are not ready for a fork while other threads use them.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kForksUnderLoad = false;
+#else
+inline constexpr bool kForksUnderLoad = true;
+#endif
+
 // True when `check` is true in a forked child; false as well where it takes over half a minute.
 inline bool holds_in_child(const std::function<bool()>& check) {
   const pid_t child = fork();
