@@ -1,8 +1,6 @@
 #include "bindings/arguments.hpp"
 
 #include <algorithm>
-#include <cmath>
-
 namespace vcache::bindings {
 
 namespace {

@@ -109,8 +109,7 @@ void bind_cache(py::module_& module) {
       .def("count_source", &count_source, py::arg("calls"), py::arg("seconds"))
       .def("count_coalesced", &count_coalesced, py::arg("n"))
       .def("stats", &stats)
-      .def("health", &health)
-      .def_property_readonly("generation", [](Core& core) { return core.cache.generation(); });
+      .def("health", &health);
 }
 
 }  // namespace vcache::bindings

@@ -7,15 +7,6 @@ namespace vcache::bindings {
 
 namespace {
 
-PyArrayObject* as_array(const py::object& object) noexcept {
-  return reinterpret_cast<PyArrayObject*>(object.ptr());
-}
-
-py::object taken(PyObject* object) {
-  if (object == nullptr) throw PythonError();
-  return py::reinterpret_steal<py::object>(object);
-}
-
 py::object c_array(const py::object& source, int type, int extra_flags) {
   return taken(PyArray_FromAny(source.ptr(), PyArray_DescrFromType(type), 0, 0,
                                NPY_ARRAY_CARRAY_RO | extra_flags, nullptr));

@@ -13,11 +13,6 @@ using cache::Located;
 using cache::Operation;
 using cache::Tier;
 
-py::object taken(PyObject* object) {
-  if (object == nullptr) throw PythonError();
-  return py::reinterpret_steal<py::object>(object);
-}
-
 Tier slowest_of(std::span<const Located> located, bool has_redis) noexcept {
   for (const Located& each : located) {
     if (each.tier != Tier::kMemory && has_redis) return Tier::kRedis;
@@ -25,15 +20,15 @@ Tier slowest_of(std::span<const Located> located, bool has_redis) noexcept {
   return Tier::kMemory;
 }
 
-py::object seconds_left(const Core& core, const l1::Entry& entry) {
+py::object seconds_left(Core& core, const l1::Entry& entry) {
   const std::int64_t expires = entry.expires.load(std::memory_order_relaxed);
   if (expires == l1::kNever) return py::none();
-  const std::int64_t now = (core.clock ? *core.clock : base::system_clock()).steady().count();
+  const std::int64_t now = core.cache.memory().now();
   return py::float_(static_cast<double>(expires - now) * 1e-9);
 }
 
-double age_of(const Core& core, const l1::Entry& entry) {
-  const std::int64_t now = (core.clock ? *core.clock : base::system_clock()).steady().count();
+double age_of(Core& core, const l1::Entry& entry) {
+  const std::int64_t now = core.cache.memory().now();
   return static_cast<double>(now - entry.created) * 1e-9;
 }
 
@@ -83,10 +78,6 @@ base::DType dtype_argument(const std::string& name) {
   const auto dtype = dtype_named(name);
   if (!dtype) raise("ValueError", "dtype='" + name + "': allowed are " + dtype_names());
   return *dtype;
-}
-
-PyArrayObject* as_array(const py::object& object) noexcept {
-  return reinterpret_cast<PyArrayObject*>(object.ptr());
 }
 
 void check_out(const py::object& out, std::size_t count, base::DType dtype,

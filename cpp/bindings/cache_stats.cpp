@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <numeric>
 
 #include "bindings/cache_calls.hpp"
 #include "bindings/gil.hpp"

@@ -39,6 +39,16 @@ void set_error(const char* name, const std::string& message);
 // Short text of an object for messages: its repr, at most 80 characters.
 [[nodiscard]] std::string shown(PyObject* object);
 
+// Owns a new reference. Throws PythonError for nullptr, which says that an exception is set.
+[[nodiscard]] inline py::object taken(PyObject* object) {
+  if (object == nullptr) throw PythonError();
+  return py::reinterpret_steal<py::object>(object);
+}
+// Requires: an array.
+[[nodiscard]] inline PyArrayObject* as_array(const py::object& object) noexcept {
+  return reinterpret_cast<PyArrayObject*>(object.ptr());
+}
+
 // The singletons: MISSING stands for "no value", DEFAULT for "the cache's own".
 [[nodiscard]] PyObject* missing() noexcept;
 [[nodiscard]] PyObject* use_default() noexcept;

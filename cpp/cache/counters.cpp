@@ -1,5 +1,7 @@
 #include "cache/counters.hpp"
 
+#include <algorithm>
+
 namespace vcache::cache {
 
 Tally& Tally::operator+=(const Tally& other) noexcept {
@@ -49,6 +51,11 @@ void GroupRuns::add(metrics::GroupId group, const Tally& tally) {
 Tally failure_of(l2::Outcome outcome) noexcept {
   return {.skipped = outcome == l2::Outcome::kSkipped ? 1 : 0,
           .errors = outcome == l2::Outcome::kFailed ? 1 : 0};
+}
+
+Tally failures_of(std::span<const l2::Outcome> outcomes) noexcept {
+  return {.skipped = std::ranges::count(outcomes, l2::Outcome::kSkipped),
+          .errors = std::ranges::count(outcomes, l2::Outcome::kFailed)};
 }
 
 }  // namespace vcache::cache

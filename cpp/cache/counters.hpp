@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/mutex.hpp"
@@ -38,7 +39,7 @@ struct Tally {
   Tally& operator+=(const Tally& other) noexcept;
 };
 
-// Outcomes of requests by group, since one call began.
+// Outcomes of the requests of one key group.
 struct GroupTally {
   std::int64_t memory_hits = 0;
   std::int64_t redis_hits = 0;
@@ -95,5 +96,7 @@ class GroupRuns {
 
 // What an outcome of L2 adds: skipped or failed.
 [[nodiscard]] Tally failure_of(l2::Outcome outcome) noexcept;
+// The same of many outcomes.
+[[nodiscard]] Tally failures_of(std::span<const l2::Outcome> outcomes) noexcept;
 
 }  // namespace vcache::cache

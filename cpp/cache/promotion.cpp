@@ -11,7 +11,7 @@ namespace {
 // Open while nobody has written to the key since its fetch began.
 class Unwritten final : public l1::Gate {
  public:
-  Unwritten(const FillGuard& fills, std::string_view key, const FillGuard::Token& token)
+  Unwritten(const FillGuard& fills, std::string_view key, const FillGuard::Token& token) noexcept
       : fills_(fills), key_(key), token_(token) {}
   [[nodiscard]] bool is_open() const noexcept override { return fills_.may_keep(key_, token_); }
 

@@ -168,8 +168,7 @@ base::Error TieredCache::put_both(std::span<const std::string_view> keys,
   std::vector<l2::Outcome> outcomes(keys.size(), l2::Outcome::kSkipped);
   base::Error error = redis_->store(writes, outcomes);
   writes.finish();
-  counters_.add({.skipped = std::ranges::count(outcomes, l2::Outcome::kSkipped),
-                 .errors = std::ranges::count(outcomes, l2::Outcome::kFailed)});
+  counters_.add(failures_of(outcomes));
   drop_from_memory(mark.finish());
   return error;
 }
@@ -188,8 +187,7 @@ base::Error TieredCache::erase(std::span<const std::string_view> keys, std::size
     const bool in_memory = memory_.erase(keys[i]);
     erased += in_memory || outcomes[i] == l2::Outcome::kHit ? 1 : 0;
   }
-  counters_.add({.skipped = std::ranges::count(outcomes, l2::Outcome::kSkipped),
-                 .errors = std::ranges::count(outcomes, l2::Outcome::kFailed)});
+  counters_.add(failures_of(outcomes));
   drop_from_memory(mark.finish());
   return error;
 }
@@ -218,7 +216,6 @@ base::Error TieredCache::clear() {
   base::Error error;
   if (has_redis_) error = redis_->clear();
   if (!error.ok()) counters_.add(failure_of(l2::outcome_of(error.code)));
-  generation_.fetch_add(1);
   fills_.void_all();
   memory_.clear();
   return error;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -60,7 +59,7 @@ class TieredCache final : private base::ForkParticipant {
                           Tier& slowest);
   // Copies rows out of what find_many() found, and corrects its counts for mismatches.
   void gather(std::span<const Located> located, const VectorRows& rows);
-  // Type of the value under the key in memory, uncounted: what get_vectors() may find first.
+  // Memory only: neither counted nor noted as an access.
   [[nodiscard]] l1::EntryRef peek_memory(std::string_view key) { return memory_.peek(key); }
 
   base::Error put(std::string_view key, const base::ValueView& value, const Lifetimes& lifetimes);
@@ -74,8 +73,6 @@ class TieredCache final : private base::ForkParticipant {
   [[nodiscard]] Probe probe();
   void close() noexcept;
 
-  // Steps with each clear().
-  [[nodiscard]] std::uint64_t generation() const noexcept { return generation_.load(); }
   [[nodiscard]] bool has_redis() const noexcept { return has_redis_; }
   [[nodiscard]] const CacheOptions& options() const noexcept { return options_; }
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
@@ -107,7 +104,6 @@ class TieredCache final : private base::ForkParticipant {
   std::unique_ptr<l2::L2> redis_;
   FillGuard fills_;
   Counters counters_;
-  std::atomic<std::uint64_t> generation_{0};
   Jitter jitter_;
   base::ForkRegistration fork_registration_{*this};  // last: takes part while all else lives
 };

@@ -9,7 +9,6 @@ EntryRef make_detached(std::string_view key, const base::ValueView& value,
   const std::size_t bytes = Entry::bytes_for(key, value);
   auto* arena = new (std::nothrow) store::Arena(0);
   if (arena == nullptr) return {};
-  arena->set_limit(2 * store::Arena::block_bytes(bytes) + 64);
   void* memory = arena->allocate(bytes);
   if (memory == nullptr) {
     arena->release();

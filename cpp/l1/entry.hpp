@@ -193,7 +193,8 @@ class EntryRef {
   static void drop(Entry* entry) noexcept {
     if (entry->balance.fetch_sub(1, std::memory_order_acq_rel) == 1) free(entry);
   }
-  // Frees an entry that neither the index nor a view holds any more, but did since it left.
+  // Frees an entry whose last view went after the index had let go of it. Requires: nobody holds
+  // it.
   static void free(Entry* entry) noexcept;
 
  private:

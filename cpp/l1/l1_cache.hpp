@@ -43,14 +43,14 @@ class L1Cache {
   // As find(), but neither counted nor noted as an access.
   [[nodiscard]] EntryRef peek(std::string_view key);
 
-  // Copies the value in, in place of an older one. False when it is larger than a shard's budget:
-  // then nothing is left under the key.
+  // Copies the value in, in place of an older one. False when the shard declines it, for its size
+  // or for want of room beside pinned entries: then nothing is left under the key.
   bool insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime);
   // As insert(); the stored entry, or empty.
   [[nodiscard]] EntryRef insert_pinned(std::string_view key, const base::ValueView& value,
                                        base::Nanos lifetime);
-  // The same for a value made `age` ago; also empty, and then nothing changed, when the gate was
-  // closed.
+  // The same for a value made `age` ago; also empty when the gate was closed: then nothing was
+  // stored, though others may have been evicted.
   [[nodiscard]] EntryRef insert_pinned(std::string_view key, const base::ValueView& value,
                                        base::Nanos lifetime, base::Nanos age, const Gate& gate);
   // What an entry inserted now would bear.

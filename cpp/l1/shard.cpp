@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "base/hash.hpp"
 
@@ -281,7 +282,7 @@ Shard::EntryId Shard::lookup_live(const Probe& probe, std::int64_t now) {
   return kNoEntry;
 }
 
-// Pins the entry and counts the hit; publish() made room for its group.
+// Pins the entry and counts the hit; place() made room for its group.
 Entry* Shard::hit(EntryId id) noexcept {
   Entry* entry = entries_[id];
   entry->pin();

@@ -81,7 +81,8 @@ class Shard {
 
   // Makes room by evicting others, then copies the value in, in place of an older one under the
   // key. The entry comes with `pins` views of the caller's. nullptr when the gate was closed, which
-  // changes nothing, and when the shard declines the value, which leaves nothing under the key.
+  // changes nothing but what was evicted to make room, and when the shard declines the value,
+  // which leaves nothing under the key.
   // Throws std::bad_alloc, having changed nothing but what was evicted.
   Entry* insert(std::string_view key, const base::ValueView& value, const Publication& publication,
                 std::uint32_t pins) VCACHE_EXCLUDES(mutex_);
@@ -150,7 +151,7 @@ class Shard {
   std::size_t note_count_ VCACHE_GUARDED_BY(mutex_) = 0;
   std::size_t used_bytes_ VCACHE_GUARDED_BY(mutex_) = 0;
   std::size_t sweep_cursor_ VCACHE_GUARDED_BY(mutex_) = 0;
-  std::size_t unswept_ VCACHE_GUARDED_BY(mutex_) = 0;  // entries that are due
+  std::size_t unswept_ VCACHE_GUARDED_BY(mutex_) = 0;  // publications since the last sweep
   ShardStats counters_ VCACHE_GUARDED_BY(mutex_);
 };
 

@@ -96,7 +96,8 @@ class L2 {
   // erased once more. Requires: outcomes.size() == keys.size().
   virtual base::Error erase(std::span<const std::string_view> keys,
                             std::span<Outcome> outcomes) noexcept = 0;
-  // kHit when the key is there; ttl 0 removes the expiry, a negative one only asks.
+  // kHit when the key is there; ttl 0 removes the expiry, a negative one only asks. Changes Redis'
+  // TTL, then the expiry in the header if that can be done.
   virtual base::Error touch(std::string_view key, base::Millis ttl, Outcome& outcome) noexcept = 0;
   // Steps the generation of the namespace: everything stored before reads as kExpired. When that
   // fails, later calls make up for it, and until one succeeds nothing is fetched, stored or

@@ -1,7 +1,4 @@
-"""Single-flight: one computation of a key at a time in this process.
-
-Over all its threads and event loops.
-"""
+"""Single-flight: one computation of a key at a time, over all threads and loops of a process."""
 
 from __future__ import annotations
 
@@ -228,7 +225,7 @@ class _Waits:
             return
         with self._lock:
             for flight in claim.joined:
-                _check_no_cycle(flight, claim.inside)
+                _check_no_circle(flight, claim.inside)
             for work in claim.inside:
                 work.awaits += [flight.work for flight in claim.joined]
 
@@ -244,7 +241,7 @@ class _Waits:
 _waits = _Waits()
 
 
-def _check_no_cycle(flight: Flight, inside: tuple[Work, ...]) -> None:
+def _check_no_circle(flight: Flight, inside: tuple[Work, ...]) -> None:
     if any(work in inside for work in _reachable(flight.work)):
         raise RuntimeError(
             f"key {flight.key!r} is asked for from within its own factory, which never ends"

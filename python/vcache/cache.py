@@ -91,7 +91,9 @@ class Cache(Twins):
     def from_env(cls) -> Cache:
         """A cache as the environment and a `.env` file in the working directory describe it.
 
-        Raises ConfigError naming the variable, its value and what is allowed.
+        Raises ConfigError naming the variable, what is allowed and, where it can hold no secret,
+        its value; also for an unknown variable that begins with VCACHE_. Warns of those that have
+        no effect yet.
         """
         from .env import arguments_from_env
 

@@ -78,7 +78,10 @@ class Cached(Protocol[P, R_co]):
         """Removes the result of a call from both tiers; whether it was in one."""
 
     def refresh(self, *args: P.args, **named: P.kwargs) -> R_co:
-        """Calls the function, whatever is stored, and stores the result."""
+        """Calls the function, whatever is stored, and stores the result.
+
+        One that is not stored removes the old.
+        """
 
 
 class AsyncCached(Cached[P, Coroutine[Any, Any, R_co]], Protocol[P, R_co]):

@@ -61,7 +61,7 @@ def test_a_ttl_below_a_nanosecond_is_not_zero(cache: ClockedCache) -> None:
 @pytest.mark.parametrize("ttl", [0, -1, 0.0, float("nan"), 1e300, 10**400])
 def test_ttls_out_of_range_are_refused_on_both_paths(cache: ClockedCache, ttl: float) -> None:
     for metadata in ({}, {"metadata": {"a": 1}}):
-        with pytest.raises((ValueError, OverflowError)):
+        with pytest.raises(ValueError, match="ttl="):
             cache.set("a", 1, ttl=ttl, **metadata)
 
 

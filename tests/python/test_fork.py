@@ -33,10 +33,12 @@ def child():
 def exit_code():
     pid = os.fork()
     if pid == 0:
+        code = 1
         try:
             child()
+            code = 0
         finally:
-            os._exit(0)
+            os._exit(code)
     return os.waitpid(pid, 0)[1]
 
 threads = [threading.Thread(target=work) for _ in range(4)]

@@ -202,7 +202,7 @@ class LoopThatIsClosed:
 def test_a_loop_closed_on_its_tasks_hands_over(
     cache: ClockedCache, waiters: Waiters, monkeypatch: pytest.MonkeyPatch, style: str
 ) -> None:
-    monkeypatch.setattr(_callers, "_ALIVE_CHECK", 0.01, raising=False)
+    monkeypatch.setattr(_callers, "_ALIVE_CHECK", 0.01)
     closing = LoopThatIsClosed(cache)
 
     def follow() -> Any:

@@ -1,10 +1,7 @@
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <vector>
 
 #include "base/page_allocator.hpp"
 #include "l1/policy/policy.hpp"
