@@ -35,18 +35,16 @@ def get_vectors(rounds: int) -> Outcome:
 
         def ours() -> Timing:
             with _connected(port) as cache:
-                return _timed(
-                    BATCHES, lambda n: cache.get_vectors(_batch(n)), lambda n, got: same(n, got[0])
-                )
+                return _timed(BATCHES, _batch, cache.get_vectors, lambda n, got: same(n, got[0]))
 
         best = compete(
             {
                 "vcache": ours,
                 "redis-py MGET + np.stack": lambda: _timed(
-                    BATCHES, lambda n: _mget_stack(client, _batch(n)), same
+                    BATCHES, _batch, partial(_mget_stack, client), same
                 ),
                 "RedisVL mget": lambda: _timed(
-                    REDISVL_BATCHES, lambda n: _redisvl_matrix(redisvl, _batch(n)), same
+                    REDISVL_BATCHES, _batch, partial(_redisvl_matrix, redisvl), same
                 ),
             },
             rounds,
@@ -63,6 +61,10 @@ def get_vectors(rounds: int) -> Outcome:
 def set_vectors(rounds: int) -> Outcome:
     """`set_vectors` of 256 x 384 with a TTL, both tiers written."""
     stored = vectors(BATCH * BATCHES)
+
+    def batch(number: int) -> tuple[list[str], np.ndarray]:
+        return _batch(number), _rows(stored, number)
+
     with redis_server() as port:
         client = _client(port)
 
@@ -70,14 +72,16 @@ def set_vectors(rounds: int) -> Outcome:
             with _connected(port) as cache:
                 return _timed(
                     BATCHES,
-                    lambda n: cache.set_vectors(_batch(n), _rows(stored, n), ttl=TTL_SECONDS),
+                    batch,
+                    lambda made: cache.set_vectors(*made, ttl=TTL_SECONDS),
                     lambda n, _: _expect_stored(port, stored, n),
                 )
 
         def plain() -> Timing:
             return _timed(
                 BATCHES,
-                lambda n: _pipeline_set(client, _batch(n), _rows(stored, n)),
+                batch,
+                lambda made: _pipeline_set(client, *made),
                 lambda n, _: _expect_rows(stored, n, _mget_stack(client, _batch(n))),
             )
 
@@ -99,13 +103,13 @@ def one_get(rounds: int) -> Outcome:
 
         def ours() -> Timing:
             with _connected(port) as cache:
-                return _timed(SINGLES, lambda n: cache.get(key(n)), same)
+                return _timed(SINGLES, key, cache.get, same)
 
         best = compete(
             {
                 "vcache": ours,
                 "redis-py GET + np.frombuffer": lambda: _timed(
-                    SINGLES, lambda n: _get(client, key(n)), same
+                    SINGLES, key, partial(_get, client), same
                 ),
             },
             rounds,
@@ -131,14 +135,23 @@ def stored_size(rounds: int) -> Outcome:
     return Outcome([check], {"bytes": float(used)})
 
 
-def _timed(turns: int, work: Callable[[int], Any], verify: Callable[[int, Any], None]) -> Timing:
-    """Median seconds of `work` over the turns; one answer, drawn by chance, is verified."""
+def _timed(
+    turns: int,
+    make: Callable[[int], Any],
+    work: Callable[[Any], Any],
+    verify: Callable[[int, Any], None],
+) -> Timing:
+    """Median seconds of `work` over the turns, of what `make` made anew before the clock started.
+
+    One answer, drawn by chance, is verified.
+    """
     chosen, kept = random.randrange(turns), None
     taken = []
     with quiet():
         for number in range(turns):
+            made = make(number)
             start = time.perf_counter()
-            found = work(number)
+            found = work(made)
             taken.append(time.perf_counter() - start)
             if number == chosen:
                 kept = found
