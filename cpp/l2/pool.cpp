@@ -10,7 +10,6 @@ namespace vcache::l2 {
 
 namespace {
 
-constexpr std::chrono::milliseconds kLongestWait{5};
 constexpr std::chrono::seconds kReducedFor{10};
 
 }  // namespace
@@ -49,7 +48,8 @@ void Pool::Socket::close() noexcept {
   if (identity.st_dev == device && identity.st_ino == inode) ::close(number);
 }
 
-Pool::Pool(Dialer& dialer, std::size_t size) : dialer_(dialer), sockets_(size) {
+Pool::Pool(Dialer& dialer, std::size_t size, base::Millis longest_wait)
+    : dialer_(dialer), sockets_(size), longest_wait_(longest_wait) {
   const base::MutexLock lock(mutex_);
   idle_.reserve(size);
   free_slots_.reserve(size);
@@ -72,7 +72,7 @@ base::Result<Pool::Lease> Pool::acquire(client::Deadline deadline) {
 }
 
 base::Result<Pool::Turn> Pool::next_turn(client::Deadline deadline) {
-  deadline = std::min(deadline, client::Deadline::clock::now() + kLongestWait);
+  deadline = std::min(deadline, client::Deadline::clock::now() + longest_wait_);
   const base::MutexLock lock(mutex_);
   for (;;) {
     if (closed_) return base::Error{base::ErrorCode::kClosed, "the cache is closed"};

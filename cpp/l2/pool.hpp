@@ -44,9 +44,10 @@ class Pool {
     bool fresh_;
   };
 
-  Pool(Dialer& dialer, std::size_t size);
+  // At most `size` connections; who finds all of them in use waits for `longest_wait`.
+  Pool(Dialer& dialer, std::size_t size, base::Millis longest_wait = base::Millis(5));
 
-  // Waits a few milliseconds at most for one to come back: kBusy then.
+  // kBusy where none came back in time.
   [[nodiscard]] base::Result<Lease> acquire(client::Deadline deadline);
   // No connection made so far is lent again.
   void invalidate() noexcept;
@@ -94,6 +95,9 @@ class Pool {
   // Own synchronization.
   Dialer& dialer_;
   std::vector<Socket> sockets_;  // one for each slot
+
+  // Constant after construction.
+  const base::Millis longest_wait_;
 
   mutable base::Mutex mutex_;
   base::CondVar returned_;
