@@ -42,7 +42,7 @@ void read_and_write(TieredCache& cache, int i) {
 }
 
 TEST(ForkedCacheTest, AChildOfABusyProcessIsNotBlocked) {
-  if (!testing::kForksUnderLoad) GTEST_SKIP() << "the sanitizer's allocator may be locked";
+  if (!testing::kForksUnderLoad) GTEST_SKIP() << "the allocator of AddressSanitizer may be locked";
   TieredCache cache(options(), std::make_unique<l2::NullL2>(), false, base::system_clock());
   std::atomic<bool> done = false;
   std::vector<std::thread> threads;
