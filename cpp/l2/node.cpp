@@ -1,7 +1,5 @@
 #include "l2/node.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <exception>
 #include <random>
@@ -39,11 +37,12 @@ bool is_from_transport(base::ErrorCode code) noexcept {
 
 }  // namespace
 
-Node::Node(const RedisOptions& options, const base::Clock& clock)
+Node::Node(const RedisOptions& options, const base::Clock& clock, ServerFacts& facts,
+           ErrorCounters& errors)
     : options_(options),
       clock_(clock),
-      process_(getpid()),
-      facts_(clock),
+      facts_(facts),
+      errors_(errors),
       context_(options.namespace_name, options.max_value, facts_, errors_),
       dialer_(options_, context_),
       pool_(dialer_, options.pool_size),

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <cstdint>
 
@@ -18,11 +16,12 @@
 
 namespace vcache::l2 {
 
-// One server as one process sees it: connections, breaker, counters. Thread-safe. Belongs to the
-// process that made it.
+// One server as one process sees it: connections and breaker. Thread-safe. The references must
+// outlive it.
 class Node {
  public:
-  Node(const RedisOptions& options, const base::Clock& clock);
+  Node(const RedisOptions& options, const base::Clock& clock, ServerFacts& facts,
+       ErrorCounters& errors);
 
   // Sends the batch and has it read its replies, by `deadline`. The error is that of the
   // connection, or else the first one that the server answered with.
@@ -32,16 +31,9 @@ class Node {
   void on_write_refused(ErrorKind kind) noexcept;
   [[nodiscard]] bool writes_paused() const noexcept;
 
-  [[nodiscard]] client::Deadline deadline() const noexcept {
-    return client::Deadline::clock::now() + options_.timeout;
-  }
-
   [[nodiscard]] const command::Context& context() const noexcept { return context_; }
-  [[nodiscard]] ServerFacts& facts() noexcept { return facts_; }
-  [[nodiscard]] ErrorCounters& errors() noexcept { return errors_; }
   [[nodiscard]] const Breaker& breaker() const noexcept { return breaker_; }
   [[nodiscard]] Pool& pool() noexcept { return pool_; }
-  [[nodiscard]] pid_t process() const noexcept { return process_; }
 
  private:
   // Why a batch that failed may be sent once more.
@@ -63,11 +55,10 @@ class Node {
   // Constant after construction.
   const RedisOptions& options_;
   const base::Clock& clock_;
-  const pid_t process_;
 
   // Own synchronization.
-  ServerFacts facts_;
-  ErrorCounters errors_;
+  ServerFacts& facts_;
+  ErrorCounters& errors_;
   command::Context context_;
   Dialer dialer_;
   Pool pool_;

@@ -14,7 +14,7 @@
 #include "l2/command/restamp.hpp"
 #include "l2/command/store.hpp"
 #include "l2/command/touch.hpp"
-#include "l2/node.hpp"
+#include "l2/session.hpp"
 
 namespace vcache::l2 {
 
@@ -23,7 +23,7 @@ namespace {
 class RedisL2 final : public L2 {
  public:
   RedisL2(RedisOptions options, const base::Clock& clock)
-      : options_(std::move(options)), clock_(clock), node_(new Node(options_, clock_)) {}
+      : options_(std::move(options)), clock_(clock), session_(new Session(options_, clock_)) {}
   ~RedisL2() override;
 
   base::Error fetch(std::span<const std::string_view> keys, FetchSink& sink) noexcept override;
@@ -36,19 +36,19 @@ class RedisL2 final : public L2 {
   void close() noexcept override;
 
  private:
-  // The node of this process, or why there is none.
-  [[nodiscard]] Node* node(base::Error& error) noexcept;
-  [[nodiscard]] Node* replace(Node* parents);
-  [[nodiscard]] base::Error step_generation(Node& node, client::Deadline deadline) noexcept;
+  // The session of this process, or why there is none.
+  [[nodiscard]] Session* session(base::Error& error) noexcept;
+  [[nodiscard]] Session* replace(Session* parents);
+  [[nodiscard]] base::Error step_generation(Session& session, client::Deadline deadline) noexcept;
   // Makes up for clears that failed. An error means that what they ended may still be there.
-  [[nodiscard]] base::Error pay_clears(Node& node, client::Deadline deadline) noexcept;
+  [[nodiscard]] base::Error pay_clears(Session& session, client::Deadline deadline) noexcept;
 
   // Constant after construction.
   const RedisOptions options_;
   const base::Clock& clock_;
 
   // Own synchronization.
-  std::atomic<Node*> node_;  // owned; replaced in a forked child
+  std::atomic<Session*> session_;  // owned; replaced in a forked child
   std::atomic<bool> closed_{false};
   std::atomic<std::uint64_t> clears_failed_{0};
   std::atomic<std::uint64_t> clears_paid_{0};  // of those, how many a later step made up for
@@ -60,20 +60,20 @@ void all_absent(FetchSink& sink, std::size_t keys, Outcome outcome) noexcept {
 }
 
 RedisL2::~RedisL2() {
-  Node* node = node_.load(std::memory_order_acquire);
-  if (node->process() == getpid()) {
-    delete node;
+  Session* session = session_.load(std::memory_order_acquire);
+  if (session->process() == getpid()) {
+    delete session;
   } else {
-    node->pool().abandon();
+    session->abandon();
   }
 }
 
-Node* RedisL2::node(base::Error& error) noexcept {
+Session* RedisL2::session(base::Error& error) noexcept {
   if (closed_.load(std::memory_order_acquire)) {
     error.code = base::ErrorCode::kClosed;
     return nullptr;
   }
-  Node* current = node_.load(std::memory_order_acquire);
+  Session* current = session_.load(std::memory_order_acquire);
   if (current->process() == getpid()) return current;
   try {
     return replace(current);
@@ -83,119 +83,121 @@ Node* RedisL2::node(base::Error& error) noexcept {
   }
 }
 
-// The connections and locks of a parent process are not ours: a child gets a node of its own. The
-// parent's is left as it lies, since one of its locks may be held for ever.
-Node* RedisL2::replace(Node* parents) {
-  auto fresh = std::make_unique<Node>(options_, clock_);
-  if (!node_.compare_exchange_strong(parents, fresh.get(), std::memory_order_acq_rel)) {
-    return parents;  // another thread was first: this is its node
+// The connections and locks of a parent process are not ours: a child gets a session of its own.
+// The parent's is left as it lies, since one of its locks may be held for ever.
+Session* RedisL2::replace(Session* parents) {
+  auto fresh = std::make_unique<Session>(options_, clock_);
+  if (!session_.compare_exchange_strong(parents, fresh.get(), std::memory_order_acq_rel)) {
+    return parents;  // another thread was first: this is its session
   }
-  parents->pool().abandon();
+  parents->abandon();
   return fresh.release();
 }
 
 base::Error RedisL2::fetch(std::span<const std::string_view> keys, FetchSink& sink) noexcept {
   base::Error error;
-  Node* const target = node(error);
-  if (target == nullptr) {
+  Session* const mine = session(error);
+  if (mine == nullptr) {
     all_absent(sink, keys.size(), outcome_of(error.code));
     return error;
   }
   if (keys.empty()) return error;
-  const client::Deadline deadline = target->deadline();
-  if (error = pay_clears(*target, deadline); !error.ok()) {
+  const client::Deadline deadline = mine->deadline();
+  if (error = pay_clears(*mine, deadline); !error.ok()) {
     all_absent(sink, keys.size(), Outcome::kSkipped);
     return error;
   }
-  command::Fetch batch(target->context(), keys, sink);
-  error = target->run(batch, deadline);
+  command::Fetch batch(mine->node().context(), keys, sink);
+  error = mine->node().run(batch, deadline);
   batch.finish(outcome_of(error.code));
   if (!batch.spoiled().empty()) {
-    command::Remove removal(target->context(), batch.spoiled());
-    (void)target->run(removal, deadline);  // what stays is refused again
+    command::Remove removal(mine->node().context(), batch.spoiled());
+    (void)mine->node().run(removal, deadline);  // what stays is refused again
   }
   return error;
 }
 
 base::Error RedisL2::store(WriteSource& writes, std::span<Outcome> outcomes) noexcept {
   base::Error error;
-  Node* const target = node(error);
-  if (target != nullptr && target->writes_paused()) {
+  Session* const mine = session(error);
+  if (mine != nullptr && mine->node().writes_paused()) {
     error = {base::ErrorCode::kServer};
     std::ranges::fill(outcomes, Outcome::kSkipped);
     return error;
   }
-  if (target == nullptr || writes.size() == 0) {
+  if (mine == nullptr || writes.size() == 0) {
     std::ranges::fill(outcomes, outcome_of(error.code));
     return error;
   }
-  const client::Deadline deadline = target->deadline();
-  if (error = pay_clears(*target, deadline); !error.ok()) {
+  const client::Deadline deadline = mine->deadline();
+  if (error = pay_clears(*mine, deadline); !error.ok()) {
     std::ranges::fill(outcomes, Outcome::kSkipped);
     return error;
   }
-  command::Store batch(target->context(), writes, outcomes);
-  error = target->run(batch, deadline);
+  command::Store batch(mine->node().context(), writes, outcomes);
+  error = mine->node().run(batch, deadline);
   batch.finish(outcome_of(error.code));
   if (batch.outdated()) {
-    error = target->run(batch, deadline);
+    error = mine->node().run(batch, deadline);
     batch.finish(outcome_of(error.code));
   }
-  if (batch.refusal()) target->on_write_refused(*batch.refusal());
+  if (batch.refusal()) mine->node().on_write_refused(*batch.refusal());
   return error;
 }
 
 base::Error RedisL2::erase(std::span<const std::string_view> keys,
                            std::span<Outcome> outcomes) noexcept {
   base::Error error;
-  Node* const target = node(error);
-  if (target == nullptr || keys.empty()) {
+  Session* const mine = session(error);
+  if (mine == nullptr || keys.empty()) {
     std::ranges::fill(outcomes, outcome_of(error.code));
     return error;
   }
-  command::Erase batch(target->context(), keys, outcomes);
-  error = target->run(batch, target->deadline());
+  command::Erase batch(mine->node().context(), keys, outcomes);
+  error = mine->node().run(batch, mine->deadline());
   batch.finish(outcome_of(error.code));
   return error;
 }
 
 base::Error RedisL2::touch(std::string_view key, base::Millis ttl, Outcome& outcome) noexcept {
   base::Error error;
-  Node* const target = node(error);
-  if (target == nullptr) {
+  Session* const mine = session(error);
+  if (mine == nullptr) {
     outcome = outcome_of(error.code);
     return error;
   }
-  const client::Deadline deadline = target->deadline();
-  if (error = pay_clears(*target, deadline); !error.ok()) {
+  const client::Deadline deadline = mine->deadline();
+  if (error = pay_clears(*mine, deadline); !error.ok()) {
     outcome = Outcome::kSkipped;
     return error;
   }
-  command::Touch batch(target->context(), key, ttl);
-  error = target->run(batch, deadline);
+  command::Touch batch(mine->node().context(), key, ttl);
+  error = mine->node().run(batch, deadline);
   outcome = batch.outcome().value_or(outcome_of(error.code));
   const bool changed = outcome == Outcome::kHit && ttl >= base::Millis::zero();
-  if (changed && !target->writes_paused()) {
-    command::Restamp header(target->context(), key, ttl);
-    (void)target->run(header, deadline);  // without it only Redis' own TTL is changed
+  if (changed && !mine->node().writes_paused()) {
+    command::Restamp header(mine->node().context(), key, ttl);
+    (void)mine->node().run(header, deadline);  // without it only Redis' own TTL is changed
   }
   return error;
 }
 
 base::Error RedisL2::clear() noexcept {
   base::Error error;
-  Node* const target = node(error);
-  if (target != nullptr) error = step_generation(*target, target->deadline());
+  Session* const mine = session(error);
+  if (mine != nullptr) error = step_generation(*mine, mine->deadline());
   if (!error.ok()) clears_failed_.fetch_add(1);
   return error;
 }
 
-base::Error RedisL2::step_generation(Node& node, client::Deadline deadline) noexcept {
+base::Error RedisL2::step_generation(Session& session, client::Deadline deadline) noexcept {
   const std::uint64_t failed = clears_failed_.load();
+  Node& node = session.node();
   command::ReadGeneration last(node.context());
   base::Error error = node.run(last, deadline);
   if (!error.ok()) return error;
-  command::WriteGeneration next(node.context(), node.facts().generation_after(last.generation()));
+  command::WriteGeneration next(node.context(),
+                                session.facts().generation_after(last.generation()));
   error = node.run(next, deadline);
   std::uint64_t paid = clears_paid_.load();
   while (error.ok() && paid < failed && !clears_paid_.compare_exchange_weak(paid, failed)) {
@@ -203,26 +205,26 @@ base::Error RedisL2::step_generation(Node& node, client::Deadline deadline) noex
   return error;
 }
 
-base::Error RedisL2::pay_clears(Node& node, client::Deadline deadline) noexcept {
+base::Error RedisL2::pay_clears(Session& session, client::Deadline deadline) noexcept {
   if (clears_paid_.load() >= clears_failed_.load()) return {};
-  return step_generation(node, deadline);
+  return step_generation(session, deadline);
 }
 
 Status RedisL2::status(bool probe) noexcept {
   Status out;
-  Node* const target = node(out.error);
-  if (target == nullptr) return out;
+  Session* const mine = session(out.error);
+  if (mine == nullptr) return out;
   try {
     if (probe) {
-      command::Probe batch(target->context());
-      base::Error error = target->run(batch, target->deadline());
+      command::Probe batch(mine->node().context());
+      base::Error error = mine->node().run(batch, mine->deadline());
       out.outcome = batch.answered() ? Outcome::kHit : outcome_of(error.code);
       if (!batch.answered()) out.error = std::move(error);
       out.server = batch.take_figures();
     }
-    out.breaker = to_string(target->breaker().state());
-    out.errors = target->errors().snapshot();
-    out.connections = target->pool().connections();
+    out.breaker = to_string(mine->node().breaker().state());
+    out.errors = mine->errors().snapshot();
+    out.connections = mine->node().pool().connections();
   } catch (const std::exception&) {
     out.error.code = base::ErrorCode::kServer;
   }
@@ -231,8 +233,8 @@ Status RedisL2::status(bool probe) noexcept {
 
 void RedisL2::close() noexcept {
   if (closed_.exchange(true, std::memory_order_acq_rel)) return;
-  Node* const current = node_.load(std::memory_order_acquire);
-  if (current->process() == getpid()) current->pool().close();
+  Session* const current = session_.load(std::memory_order_acquire);
+  if (current->process() == getpid()) current->close();
 }
 
 }  // namespace
