@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from asyncio import Task
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["Blocking", "Caller", "OnLoop", "run_blocking"]
+__all__ = ["Blocking", "Caller", "OnLoop", "run_blocking", "waiting_threads"]
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ class OnLoop:
         import asyncio
 
         call = partial(_call, function, *args)
-        return await asyncio.get_running_loop().run_in_executor(_pool(), call)
+        return await asyncio.get_running_loop().run_in_executor(waiting_threads(), call)
 
     async def factory(self, function: Callable[..., Any], /, *args: Any) -> Any:
         """A plain function runs in a worker thread, so that it does not hold up the loop."""
@@ -216,7 +216,8 @@ class _Pool:
 _shared = _Pool()
 
 
-def _pool() -> ThreadPoolExecutor:
+def waiting_threads() -> ThreadPoolExecutor:
+    """The threads of this process that wait for Redis on behalf of event loops."""
     if _shared.executor is None:
         with _shared.lock:
             if _shared.executor is None:

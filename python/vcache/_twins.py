@@ -14,9 +14,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from . import _core
 from ._arguments import Key, Ttl, key_list
-from ._callers import OnLoop
+from ._callers import OnLoop, waiting_threads
 from ._calls import Calls, _storing, batch_source, single_source
 from ._core import DEFAULT, MISSING
+from ._turns import Turns
 from .stats import Health, Lookup
 
 __all__ = ["Twins"]
@@ -31,13 +32,21 @@ class Twins(Calls):
         super().__init__(core)
         self._has_redis = has_redis
         self._on_loop = OnLoop(offload=has_redis)
+        self._turns = Turns(self._get_each, waiting_threads)
 
     async def aget(self, key: Key, default: Any = None) -> Any:
-        """Twin of get()."""
+        """Twin of get(). What coroutines ask for in one turn of the loop shares a round trip."""
         if not self._has_redis:
             return self.get(key, default)
         value = self._memory_get(key, MISSING)
-        return await self._on_loop.core(self.get, key, default) if value is MISSING else value
+        if value is MISSING:
+            value = await self._turns.get(key)
+        return default if value is MISSING else value
+
+    def _get_each(self, keys: list[Key]) -> list[Any]:
+        if len(keys) == 1:
+            return [self.get(keys[0], MISSING)]
+        return self._tiers.mget(keys, MISSING)
 
     async def alookup(self, key: Key) -> Lookup:
         """Twin of lookup()."""

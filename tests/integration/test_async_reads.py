@@ -1,0 +1,87 @@
+"""Coroutines that wait for Redis share round trips."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from redis_server import RedisServer
+
+from vcache import Cache
+from vcache.errors import RedisError
+
+MakeCache = Callable[..., Cache]
+
+KEYS = [f"k:{number}" for number in range(64)]
+
+
+def _mgets(server: RedisServer) -> int:
+    """MGET commands that the server has had."""
+    statistics: dict[str, Any] = server.client().info("commandstats")
+    return int(statistics.get("cmdstat_mget", {"calls": 0})["calls"])
+
+
+@pytest.mark.parametrize("memory", ["10MiB", 0])
+def test_reads_of_one_turn_share_a_round_trip(
+    make_cache: MakeCache, redis_server: RedisServer, memory: Any
+) -> None:
+    make_cache().mset({key: number for number, key in enumerate(KEYS)})
+    cache = make_cache(memory=memory)
+
+    async def read() -> list[Any]:
+        return await asyncio.gather(*[cache.aget(key, "none") for key in [*KEYS, "no", KEYS[0]]])
+
+    before = _mgets(redis_server)
+    assert asyncio.run(read()) == [*range(64), "none", 0]
+    assert _mgets(redis_server) - before <= 4  # 64 of them when each goes alone
+    stats = cache.stats()
+    assert (stats.redis_hits + stats.memory_hits, stats.misses, stats.requests) == (65, 1, 66)
+
+
+def test_one_reader_that_leaves_takes_nothing_from_the_others(make_cache: MakeCache) -> None:
+    make_cache().mset({key: number for number, key in enumerate(KEYS)})
+    cache = make_cache()
+
+    async def read() -> list[Any]:
+        tasks = [asyncio.create_task(cache.aget(key)) for key in KEYS]
+        await asyncio.sleep(0)  # all of them have asked
+        tasks[0].cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    first, *others = asyncio.run(read())
+    assert isinstance(first, asyncio.CancelledError)
+    assert others == list(range(1, 64))
+
+
+def test_each_loop_gets_its_own(make_cache: MakeCache) -> None:
+    make_cache().mset({key: number for number, key in enumerate(KEYS)})
+    cache = make_cache(memory=0)
+    results: list[Any] = [None] * 4
+
+    def work(place: int) -> None:
+        async def read() -> list[Any]:
+            return await asyncio.gather(*[cache.aget(key) for key in KEYS])
+
+        results[place] = [asyncio.run(read()) for _ in range(5)]
+
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [[list(range(64))] * 5] * 4
+
+
+def test_strict_readers_all_learn_of_a_failure(
+    make_cache: MakeCache, redis_server: RedisServer
+) -> None:
+    cache = make_cache(strict=True, memory=0)
+    redis_server.stop()
+
+    async def read() -> list[Any]:
+        return await asyncio.gather(*[cache.aget(key) for key in KEYS[:3]], return_exceptions=True)
+
+    assert all(isinstance(outcome, RedisError) for outcome in asyncio.run(read()))
