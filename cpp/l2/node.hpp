@@ -30,28 +30,15 @@ class Node {
   // server that became a replica gets new connections, which may lead to its successor.
   void on_write_refused(ErrorKind kind) noexcept;
   [[nodiscard]] bool writes_paused() const noexcept;
+  // An attempt to ask the server ended so.
+  void on_failure(const base::Error& error) noexcept;
 
+  [[nodiscard]] base::Millis timeout() const noexcept { return options_.timeout; }
   [[nodiscard]] const command::Context& context() const noexcept { return context_; }
-  [[nodiscard]] const Breaker& breaker() const noexcept { return breaker_; }
+  [[nodiscard]] Breaker& breaker() noexcept { return breaker_; }
   [[nodiscard]] Pool& pool() noexcept { return pool_; }
 
  private:
-  // Why a batch that failed may be sent once more.
-  enum class Retry : std::uint8_t {
-    kNo,
-    kStale,      // the connection was closed before the server saw it, or sending it twice is safe
-    kOversized,  // a reply was over the limit, and the batch goes on behind it
-  };
-
-  [[nodiscard]] base::Error run_permitted(command::Batch& batch, client::Deadline deadline,
-                                          Retry& retry);
-  [[nodiscard]] base::Error attempt(command::Batch& batch, client::Deadline deadline, Retry& retry);
-  [[nodiscard]] base::Error exchange(Pool::Lease& lease, command::Batch& batch,
-                                     client::Deadline deadline);
-  void on_failure(const base::Error& error) noexcept;
-  [[nodiscard]] Breaker::Verdict judge(base::ErrorCode code, const command::Batch& batch,
-                                       client::Deadline::duration elapsed) const noexcept;
-
   // Constant after construction.
   const RedisOptions& options_;
   const base::Clock& clock_;

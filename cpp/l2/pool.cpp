@@ -71,6 +71,26 @@ base::Result<Pool::Lease> Pool::acquire(client::Deadline deadline) {
   }
 }
 
+std::optional<Pool::Lease> Pool::take_idle() noexcept {
+  for (;;) {
+    std::optional<Idle> idle;
+    std::uint64_t generation = 0;
+    {
+      const base::MutexLock lock(mutex_);
+      if (closed_ || idle_.empty()) return std::nullopt;
+      idle.emplace(std::move(idle_.back()));
+      idle_.pop_back();
+      generation = generation_;
+    }
+    if (idle->connection.quiet()) {
+      return std::optional<Lease>(std::in_place, *this, std::move(idle->connection), idle->slot,
+                                  generation, false);
+    }
+    idle->connection.spend();
+    give_back(std::move(idle->connection), idle->slot, generation);
+  }
+}
+
 base::Result<Pool::Turn> Pool::next_turn(client::Deadline deadline) {
   deadline = std::min(deadline, client::Deadline::clock::now() + longest_wait_);
   const base::MutexLock lock(mutex_);
@@ -132,7 +152,7 @@ void Pool::free_slot(std::size_t slot) noexcept {
   returned_.notify_one();
 }
 
-std::optional<Pool::Idle> Pool::take_idle() noexcept {
+std::optional<Pool::Idle> Pool::drop_idle() noexcept {
   const base::MutexLock lock(mutex_);
   if (idle_.empty()) return std::nullopt;
   std::optional<Idle> idle(std::move(idle_.back()));
@@ -145,7 +165,7 @@ void Pool::invalidate() noexcept {
     const base::MutexLock lock(mutex_);
     ++generation_;
   }
-  while (const std::optional<Idle> idle = take_idle()) free_slot(idle->slot);
+  while (const std::optional<Idle> idle = drop_idle()) free_slot(idle->slot);
 }
 
 void Pool::close() noexcept {

@@ -49,6 +49,8 @@ class Pool {
 
   // kBusy where none came back in time.
   [[nodiscard]] base::Result<Lease> acquire(client::Deadline deadline);
+  // One that lies ready, if there is any.
+  [[nodiscard]] std::optional<Lease> take_idle() noexcept;
   // No connection made so far is lent again.
   void invalidate() noexcept;
   // No connection is lent any more; those out are closed when they come back.
@@ -87,7 +89,7 @@ class Pool {
   void give_back(client::Connection connection, std::size_t slot,
                  std::uint64_t generation) noexcept;
   void free_slot(std::size_t slot) noexcept;
-  [[nodiscard]] std::optional<Idle> take_idle() noexcept;
+  [[nodiscard]] std::optional<Idle> drop_idle() noexcept;
   // Halves the number of connections for a while: the server has too many clients.
   void shrink() noexcept;
   [[nodiscard]] std::size_t limit_locked() const VCACHE_REQUIRES(mutex_);

@@ -121,55 +121,64 @@ bool Connection::quiet() const noexcept {
 }
 
 base::Error Connection::exchange(ReplySink& sink, Deadline deadline) noexcept {
+  base::Error error = start(sink);
+  while (error.ok() && !done()) {
+    short ready = 0;
+    error = wait_ready(context_->fd, wants(), deadline, ready);
+    error = error.ok() ? step(sink, ready) : give_up(std::move(error));
+  }
+  return error;
+}
+
+base::Error Connection::start(ReplySink& sink) noexcept {
+  reader_->begin();
+  all_sent_ = true;
   if (request_.commands() == 0) return {};
   spent_ = true;
   written_ = 0;
   next_piece_ = 0;
   all_sent_ = filled_room_ = false;
+  write_error_ = {};
   try {
     request_.pieces(pieces_);
-    reader_->begin();
-    base::Error error = pump(sink, deadline);
-    spent_ = !error.ok();
-    return error;
+    send_what_fits(sink);
+    return settle({});
   } catch (const std::exception&) {
     return {base::ErrorCode::kProtocol};
   }
 }
 
-base::Error Connection::pump(ReplySink& sink, Deadline deadline) {
-  while (owed() > 0 || !all_sent_) {
-    if (!all_sent_) {
-      base::Error error = send_what_fits(sink);
-      if (!error.ok()) return hear_out(std::move(error), sink, deadline);
-    }
-    if (base::Error error = read_what_comes(sink, deadline); !error.ok()) return error;
+short Connection::wants() noexcept {
+  if (filled_room_) return 0;
+  tune_wakeups();
+  return all_sent_ ? POLLIN : POLLIN | POLLOUT;
+}
+
+base::Error Connection::step(ReplySink& sink, short ready) noexcept {
+  try {
+    return settle(move_on(sink, ready));
+  } catch (const std::exception&) {
+    return {base::ErrorCode::kProtocol};
   }
+}
+
+base::Error Connection::move_on(ReplySink& sink, short ready) {
+  if (filled_room_ || (ready & ~POLLOUT) != 0) {
+    if (base::Error error = read_what_came(sink); !error.ok()) return error;
+  }
+  if (!all_sent_) send_what_fits(sink);
   return {};
 }
 
-// The peer takes no more, but may have said why.
-base::Error Connection::hear_out(base::Error write_error, ReplySink& sink, Deadline deadline) {
-  pieces_.resize(next_piece_);
-  all_sent_ = true;
-  while (owed() > 0 && read_what_comes(sink, deadline).ok()) {
-  }
-  return write_error;
+// What a step that ended so says of the exchange. A peer that takes no more may have said why, so
+// that its answers are waited for; the error is then still that of the writing.
+base::Error Connection::settle(base::Error error) noexcept {
+  if (!write_error_.ok() && (!error.ok() || done())) return std::move(write_error_);
+  if (error.ok() && done()) spent_ = false;
+  return error;
 }
 
-// Waits until something arrives, or until more can be sent.
-base::Error Connection::read_what_comes(ReplySink& sink, Deadline deadline) {
-  if (Deadline::clock::now() >= deadline) {
-    return {base::ErrorCode::kTimeout, "the deadline passed"};
-  }
-  short ready = POLLIN;
-  if (!filled_room_) {
-    tune_wakeups();
-    const short events = all_sent_ ? POLLIN : POLLIN | POLLOUT;
-    base::Error error = wait_ready(context_->fd, events, deadline, ready);
-    if (!error.ok()) return error;
-  }
-  if ((ready & ~POLLOUT) == 0) return {};
+base::Error Connection::read_what_came(ReplySink& sink) {
   base::Error error = receive(sink);
   if (error.ok() && owed() == 0 && !part_sent()) {
     return {base::ErrorCode::kProtocol, "replies came before their requests"};
@@ -177,8 +186,15 @@ base::Error Connection::read_what_comes(ReplySink& sink, Deadline deadline) {
   return error;
 }
 
+void Connection::send_what_fits(ReplySink& sink) {
+  write_error_ = send_parts(sink);
+  if (write_error_.ok()) return;
+  pieces_.resize(next_piece_);
+  all_sent_ = true;
+}
+
 // Sends part after part until the socket is full or all is sent.
-base::Error Connection::send_what_fits(ReplySink& sink) {
+base::Error Connection::send_parts(ReplySink& sink) {
   for (;;) {
     if (base::Error error = send_some(); !error.ok() || !part_sent()) return error;
     request_.drop_pieces();

@@ -37,11 +37,25 @@ class Connection {
                                                           const ReplyLimits& limits,
                                                           Deadline deadline);
 
-  // A cleared batch to fill and hand to exchange().
+  // A cleared batch to fill and hand to exchange() or start().
   [[nodiscard]] Request& request() noexcept;
   // Sends the batch, if it is not empty, and hands all its replies to `sink`, reading while the
   // socket takes no more.
   [[nodiscard]] base::Error exchange(ReplySink& sink, Deadline deadline) noexcept;
+
+  // The same without waiting, for who has several under way: after start(), until done() or an
+  // error, wait for what wants() says and step().
+  [[nodiscard]] base::Error start(ReplySink& sink) noexcept;
+  [[nodiscard]] bool done() const noexcept { return owed() == 0 && all_sent_; }
+  // Events (POLLIN, POLLOUT) to wait for; 0: step() has something to do already.
+  [[nodiscard]] short wants() noexcept;
+  // `ready`: what poll said. Sends what the socket takes and hands over what has come.
+  [[nodiscard]] base::Error step(ReplySink& sink, short ready) noexcept;
+  // Ends what was started, for good, because of `reason`. Returns that, or why the peer took no
+  // more.
+  [[nodiscard]] base::Error give_up(base::Error reason) noexcept {
+    return settle(std::move(reason));
+  }
 
   // True when nothing is owed, nothing is buffered and nothing went wrong.
   [[nodiscard]] bool reusable() const noexcept { return !spent_ && reader_->empty(); }
@@ -61,11 +75,12 @@ class Connection {
   [[nodiscard]] static base::Result<Connection> finish(ContextPtr context,
                                                        const ReplyLimits& limits,
                                                        Deadline deadline);
-  [[nodiscard]] base::Error pump(ReplySink& sink, Deadline deadline);
-  [[nodiscard]] base::Error send_what_fits(ReplySink& sink);
+  [[nodiscard]] base::Error move_on(ReplySink& sink, short ready);
+  void send_what_fits(ReplySink& sink);
+  [[nodiscard]] base::Error send_parts(ReplySink& sink);
   [[nodiscard]] base::Error send_some();
-  [[nodiscard]] base::Error hear_out(base::Error write_error, ReplySink& sink, Deadline deadline);
-  [[nodiscard]] base::Error read_what_comes(ReplySink& sink, Deadline deadline);
+  [[nodiscard]] base::Error read_what_came(ReplySink& sink);
+  [[nodiscard]] base::Error settle(base::Error error) noexcept;
   [[nodiscard]] base::Error receive(ReplySink& sink);
   void tune_wakeups() noexcept;
   [[nodiscard]] bool part_sent() const noexcept { return next_piece_ == pieces_.size(); }
@@ -80,7 +95,8 @@ class Connection {
   std::size_t next_piece_ = 0;
   std::size_t written_ = 0;
   std::size_t low_water_ = 1;  // bytes that must have arrived before a wait ends
-  bool all_sent_ = false;
+  bool all_sent_ = true;
+  base::Error write_error_;   // why the peer takes no more; it is heard out
   bool filled_room_ = false;  // the last receive did, so that more may be there already
   bool spent_ = false;
 };
