@@ -15,6 +15,13 @@ inline constexpr bool kForksUnderLoad = false;
 inline constexpr bool kForksUnderLoad = true;
 #endif
 
+// ThreadSanitizer ends a child of a process with threads that starts one itself.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kThreadsInChildren = false;
+#else
+inline constexpr bool kThreadsInChildren = true;
+#endif
+
 // True when `check` is true in a forked child; false as well where it takes over half a minute.
 inline bool holds_in_child(const std::function<bool()>& check) {
   const pid_t child = fork();
