@@ -137,6 +137,31 @@ py::tuple get_rows(Core& core, const KeyBatch& keys, const Target& target) {
   return py::make_tuple(target.matrix, target.found);
 }
 
+bool any_found(const Target& target, std::size_t count) {
+  return std::find(target.rows.found, target.rows.found + count, true) != target.rows.found + count;
+}
+
+// In a cache without memory tier: rows as wide as the last ones, where all values are; else
+// nothing.
+std::optional<py::tuple> get_rows_of_last_width(Core& core, const KeyBatch& keys,
+                                                base::DType dtype) {
+  const std::uint32_t width = core.last_width.load(std::memory_order_relaxed);
+  if (width == 0 || !core.cache.reads_rows_from_redis()) return std::nullopt;
+  Timer timer(core, Operation::kGetVectors);
+  Target target = make_target(keys.size(), width, dtype, py::none());
+  base::Error error;
+  bool even = false;
+  {
+    const GilRelease released;
+    even = core.cache.get_likely_vectors(keys.views(), target.rows, error);
+  }
+  if (!even) return std::nullopt;
+  timer.stop(Tier::kRedis);
+  raise_if_strict(core, error);
+  if (!any_found(target, keys.size())) target = make_target(keys.size(), 0, dtype, py::none());
+  return py::make_tuple(target.matrix, target.found);
+}
+
 // For a width that only the values tell.
 py::tuple get_rows_of_any_width(Core& core, const KeyBatch& keys, base::DType dtype) {
   Timer timer(core, Operation::kGetVectors);
@@ -145,6 +170,7 @@ py::tuple get_rows_of_any_width(Core& core, const KeyBatch& keys, base::DType dt
   for (std::size_t i = 0; i < located.size() && !width; ++i) {
     width = width_of(located[i].entry, dtype);
   }
+  if (width) core.last_width.store(*width, std::memory_order_relaxed);
   const Target target = make_target(keys.size(), width.value_or(0), dtype, py::none());
   {
     const GilRelease released;
@@ -220,7 +246,10 @@ py::tuple get_vectors(Core& core, const py::object& keys, std::optional<std::uin
     width = static_cast<std::uint32_t>(PyArray_DIM(as_array(out), 1));
   }
   if (!width) width = likely_width(core, batch, dtype);
-  if (!width) return get_rows_of_any_width(core, batch, dtype);
+  if (!width) {
+    std::optional<py::tuple> rows = get_rows_of_last_width(core, batch, dtype);
+    return rows ? *std::move(rows) : get_rows_of_any_width(core, batch, dtype);
+  }
   return get_rows(core, batch, make_target(batch.size(), *width, dtype, out));
 }
 

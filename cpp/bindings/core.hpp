@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 
 #include "bindings/python.hpp"
@@ -20,6 +22,8 @@ struct Core {
   const std::shared_ptr<base::Clock> clock;  // null: the system's
   cache::TieredCache cache;
   const bool strict;
+  // Width of the vectors that were read last from Redis into rows; 0: none yet.
+  std::atomic<std::uint32_t> last_width{0};
 };
 
 // Raises in strict mode what Redis answered.

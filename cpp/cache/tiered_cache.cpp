@@ -6,6 +6,7 @@
 
 #include "cache/memory_first.hpp"
 #include "cache/promotion.hpp"
+#include "cache/row_sink.hpp"
 #include "cache/vector_rows.hpp"
 
 namespace vcache::cache {
@@ -94,6 +95,12 @@ base::Error TieredCache::find_missing(std::span<const std::string_view> keys,
 
 base::Error TieredCache::get_vectors(std::span<const std::string_view> keys, const VectorRows& rows,
                                      Tier& slowest) {
+  if (reads_rows_from_redis()) {
+    slowest = Tier::kRedis;
+    base::Error error;
+    (void)fetch_rows(keys, rows, error, true);
+    return error;
+  }
   thread_local std::vector<l1::EntryRef> scratch;
   std::vector<l1::EntryRef>& found = scratch;
   found.clear();  // what a failed call left
@@ -107,7 +114,8 @@ base::Error TieredCache::get_vectors(std::span<const std::string_view> keys, con
       continue;
     }
     const l1::Entry& entry = *found[i];
-    fits(entry, rows) ? copy_row(entry, rows, i) : refuse_row(entry, Tier::kMemory, rows, i);
+    fits(entry, rows) ? copy_row(entry.payload(), rows, i)
+                      : refuse_row(entry, Tier::kMemory, rows, i);
   }
   found.clear();  // at once: between copies, each release would wait for the stores before it
   slowest = missing.empty() || !has_redis_ ? Tier::kMemory : Tier::kRedis;
@@ -118,6 +126,15 @@ base::Error TieredCache::get_vectors(std::span<const std::string_view> keys, con
   return error;
 }
 
+bool TieredCache::fetch_rows(std::span<const std::string_view> keys, const VectorRows& rows,
+                             base::Error& error, bool even_if_uneven) {
+  RowSink sink(rows, keys.size());
+  error = redis_->fetch(keys, sink);
+  if (sink.met_mismatch() && !even_if_uneven) return false;
+  sink.count(keys, groups_, counters_);
+  return true;
+}
+
 void TieredCache::gather(std::span<const Located> located, const VectorRows& rows) {
   for (std::size_t i = 0; i < located.size(); ++i) gather_row(located[i], rows, i);
 }
@@ -126,7 +143,7 @@ void TieredCache::gather_row(const Located& from, const VectorRows& rows, std::s
   if (!from.entry) {
     clear_row(rows, place);
   } else if (fits(*from.entry, rows)) {
-    copy_row(*from.entry, rows, place);
+    copy_row(from.entry->payload(), rows, place);
   } else {
     refuse_row(*from.entry, from.tier, rows, place);
   }

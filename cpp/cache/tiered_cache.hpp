@@ -57,6 +57,17 @@ class TieredCache final : private base::ForkParticipant {
   // `slowest` becomes the slowest tier that was asked.
   base::Error get_vectors(std::span<const std::string_view> keys, const VectorRows& rows,
                           Tier& slowest);
+  // True when get_vectors() has Redis' answers copied into the rows as they come, there being no
+  // memory tier to keep them.
+  [[nodiscard]] bool reads_rows_from_redis() const noexcept {
+    return has_redis_ && memory_.limit_bytes() == 0;
+  }
+  // The same for rows of a width that is a guess: false, and nothing counted, when a value was
+  // there that is not of their type and width. Requires: reads_rows_from_redis().
+  [[nodiscard]] bool get_likely_vectors(std::span<const std::string_view> keys,
+                                        const VectorRows& rows, base::Error& error) {
+    return fetch_rows(keys, rows, error, false);
+  }
   // Copies rows out of what find_many() found, and corrects its counts for mismatches.
   void gather(std::span<const Located> located, const VectorRows& rows);
   // Memory only: neither counted nor noted as an access.
@@ -85,6 +96,8 @@ class TieredCache final : private base::ForkParticipant {
                     std::span<Located> out);
   base::Error find_missing(std::span<const std::string_view> keys,
                            std::span<const std::uint32_t> places, std::span<Located> out);
+  bool fetch_rows(std::span<const std::string_view> keys, const VectorRows& rows,
+                  base::Error& error, bool even_if_uneven);
   void gather_row(const Located& from, const VectorRows& rows, std::size_t place);
   void refuse_row(const l1::Entry& entry, Tier tier, const VectorRows& rows, std::size_t place);
   base::Error put_both(std::span<const std::string_view> keys,

@@ -16,10 +16,15 @@ namespace vcache::cache {
          entry.payload_bytes == row_bytes(rows);
 }
 
-// Requires: fits(). Writes row `place` and marks it found.
-inline void copy_row(const l1::Entry& entry, const VectorRows& rows, std::size_t place) noexcept {
+[[nodiscard]] inline bool fits(const base::ValueView& value, const VectorRows& rows) noexcept {
+  return value.kind == base::ValueKind::kVector && value.dtype == rows.dtype &&
+         value.shape.ndim == 1 && value.payload.size() == row_bytes(rows);
+}
+
+// Requires: `payload` is that of a value that fits(). Writes row `place` and marks it found.
+inline void copy_row(base::ByteView payload, const VectorRows& rows, std::size_t place) noexcept {
   const std::size_t bytes = row_bytes(rows);
-  std::memcpy(rows.data + place * bytes, entry.payload().data(), bytes);
+  std::memcpy(rows.data + place * bytes, payload.data(), bytes);
   rows.found[place] = true;
 }
 

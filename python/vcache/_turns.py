@@ -57,7 +57,7 @@ class Turns(threading.local):
             return
         try:
             self._executor().submit(_serve, loop, self._read, wanted)
-        except RuntimeError as error:  # it is shut down
+        except Exception as error:  # such as that of an executor that is shut down
             _end(wanted, None, error)
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,9 @@ def test_embeddings_of_another_process_are_found(make_cache: MakeCache) -> None:
     assert second.report().hit_rate == 1
 
 
-def test_a_hit_in_memory_stays_in_the_thread_of_the_loop(make_cache: MakeCache) -> None:
+def test_a_hit_in_memory_stays_in_the_thread_of_the_loop(
+    make_cache: MakeCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache = make_cache()
     cache.mset({"a": 1, "b": 2})
     cache.set_vectors(["v", "w"], np.ones((2, 3), "f4"))
@@ -179,13 +182,12 @@ def test_a_hit_in_memory_stays_in_the_thread_of_the_loop(make_cache: MakeCache) 
         return 2 * x
 
     async def main() -> None:
-        loop = asyncio.get_running_loop()
         await double(4)
 
         def refuse(*_: Any) -> Any:
             raise AssertionError("left the thread")
 
-        loop.run_in_executor = refuse  # type: ignore[method-assign]
+        monkeypatch.setattr(ThreadPoolExecutor, "submit", refuse)
         assert await cache.aget("a") == 1
         assert await cache.amget(["b", "a"]) == [2, 1]
         assert (await cache.alookup("a")).value == 1
@@ -197,6 +199,7 @@ def test_a_hit_in_memory_stays_in_the_thread_of_the_loop(make_cache: MakeCache) 
         assert (await embeddings.aembed(["text", "text"])).tolist() == [[1.0], [1.0]]
         with pytest.raises(AssertionError, match="left the thread"):
             await cache.aget("no")
+        monkeypatch.undo()  # the loop ends with its executor
 
     asyncio.run(main())
 
