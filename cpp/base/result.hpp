@@ -22,12 +22,15 @@ enum class ErrorCode : std::uint8_t {
   kBusy,          // no connection was free in time
   kBreakerOpen,   // not asked: the circuit breaker is open
   kClosed,        // not asked: the object is closed
+  kTls,           // the peers could not agree on TLS, or one refused the other's certificate
+  kInterrupted,   // a signal handler raised while the call waited
 };
 
 [[nodiscard]] constexpr std::string_view to_string(ErrorCode code) noexcept {
-  constexpr std::array<std::string_view, 11> kNames = {
+  constexpr std::array<std::string_view, 13> kNames = {
       "ok",     "invalid", "timeout", "connect",      "disconnected", "protocol",
-      "server", "auth",    "busy",    "breaker_open", "closed"};
+      "server", "auth",    "busy",    "breaker_open", "closed",
+      "tls",    "interrupted"};
   return kNames[static_cast<std::size_t>(code)];
 }
 

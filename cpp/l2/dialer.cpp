@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/value.hpp"
+#include "l2/client/tls.hpp"
 #include "l2/codec/format.hpp"
 #include "l2/command/login.hpp"
 
@@ -18,7 +19,11 @@ client::ReplyLimits limits_for(const RedisOptions& options) noexcept {
 }  // namespace
 
 Dialer::Dialer(const RedisOptions& options, const command::Context& context)
-    : options_(options), context_(context), limits_(limits_for(options)), resolver_(options.host) {}
+    : options_(options),
+      context_(context),
+      limits_(limits_for(options)),
+      resolver_(options.host),
+      tls_(options.tls ? client::tls_transports(*options.tls, options.host) : nullptr) {}
 
 base::Result<client::Connection> Dialer::dial(client::Deadline deadline) {
   deadline = std::min(deadline, client::Deadline::clock::now() + options_.connect_timeout);
@@ -39,7 +44,8 @@ base::Result<client::Connection> Dialer::connect(client::Deadline deadline) {
   }
   auto addresses = resolver_.resolve(deadline);
   if (!addresses.ok()) return addresses.error();
-  return client::Connection::open_any(addresses.value(), options_.port, limits_, deadline);
+  const client::TransportMaker& maker = tls_ ? *tls_ : client::plain_transports();
+  return client::Connection::open_any(addresses.value(), options_.port, limits_, deadline, maker);
 }
 
 }  // namespace vcache::l2

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <memory>
+
 #include "base/result.hpp"
 #include "l2/client/connection.hpp"
 #include "l2/client/deadline.hpp"
 #include "l2/client/resolver.hpp"
+#include "l2/client/transport.hpp"
 #include "l2/command/context.hpp"
 #include "l2/redis_options.hpp"
 
@@ -25,6 +28,7 @@ class Dialer {
   const command::Context& context_;
   const client::ReplyLimits limits_;
   client::Resolver resolver_;
+  const std::unique_ptr<client::TransportMaker> tls_;  // null: none
 };
 
 }  // namespace vcache::l2

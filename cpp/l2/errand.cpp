@@ -18,6 +18,12 @@ constexpr double kSlowShare = 0.8;
 // left to remove them; those behind them fail, and are met by a later call.
 constexpr int kMostSkips = 8;
 
+// The server was not asked, or not given the time to answer.
+bool says_nothing(base::ErrorCode code) noexcept {
+  return code == base::ErrorCode::kClosed || code == base::ErrorCode::kBusy ||
+         code == base::ErrorCode::kInterrupted;
+}
+
 }  // namespace
 
 Errand::Errand(Node& node, command::Batch& batch) noexcept
@@ -171,8 +177,7 @@ Breaker::Verdict Errand::verdict(base::ErrorCode code) const noexcept {
   if (refused || batch_.health() == client::Health::kCredentials) {
     return Breaker::Verdict::kCredentials;
   }
-  if (code == base::ErrorCode::kClosed) return Breaker::Verdict::kNone;
-  if (code == base::ErrorCode::kBusy) return Breaker::Verdict::kNone;
+  if (says_nothing(code)) return Breaker::Verdict::kNone;
   const bool failed = code != base::ErrorCode::kOk;
   if (failed || batch_.health() == client::Health::kFailing) return Breaker::Verdict::kBad;
   const auto elapsed = client::Deadline::clock::now() - began_;

@@ -5,11 +5,11 @@ namespace vcache::l2 {
 namespace {
 
 constexpr std::array<std::string_view, kErrorKinds> kNames = {
-    "timeout",         "connect",     "disconnected", "protocol",    "auth",    "pool",
-    "breaker_open",    "memory",      "corrupt",      "mismatch",    "version", "too_big",
-    "foreign",         "oom",         "readonly",     "noreplicas",  "misconf", "loading",
-    "masterdown",      "server_busy", "noperm",       "max_clients", "cluster", "wrongtype",
-    "unknown_command", "server"};
+    "timeout",      "connect",         "disconnected", "protocol", "auth",        "pool",
+    "breaker_open", "memory",          "tls",          "corrupt",  "mismatch",    "version",
+    "too_big",      "foreign",         "oom",          "readonly", "noreplicas",  "misconf",
+    "loading",      "masterdown",      "server_busy",  "noperm",   "max_clients", "cluster",
+    "wrongtype",    "unknown_command", "server"};
 
 }  // namespace
 
@@ -33,6 +33,8 @@ ErrorKind kind_of(base::ErrorCode code) noexcept {
       return ErrorKind::kPool;
     case base::ErrorCode::kBreakerOpen:
       return ErrorKind::kBreakerOpen;
+    case base::ErrorCode::kTls:
+      return ErrorKind::kTls;
     default:
       return ErrorKind::kServer;
   }

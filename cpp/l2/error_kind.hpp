@@ -22,6 +22,7 @@ enum class ErrorKind : std::uint8_t {
   kPool,         // no connection was free in time
   kBreakerOpen,  // not asked
   kMemory,       // an allocation failed here
+  kTls,          // the handshake failed, or a certificate was refused
   // A stored value was refused.
   kCorrupt,
   kMismatch,

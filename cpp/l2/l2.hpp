@@ -29,6 +29,8 @@ enum class Outcome : std::uint8_t {
     case base::ErrorCode::kBusy:
     case base::ErrorCode::kBreakerOpen:
     case base::ErrorCode::kClosed:
+    case base::ErrorCode::kTls:
+    case base::ErrorCode::kInterrupted:
       return Outcome::kSkipped;
     default:
       return Outcome::kFailed;

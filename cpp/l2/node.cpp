@@ -24,7 +24,7 @@ Breaker::Options breaker_options(const RedisOptions& options) noexcept {
 
 bool is_from_transport(base::ErrorCode code) noexcept {
   return code != base::ErrorCode::kServer && code != base::ErrorCode::kAuth &&
-         code != base::ErrorCode::kClosed;
+         code != base::ErrorCode::kClosed && code != base::ErrorCode::kInterrupted;
 }
 
 }  // namespace

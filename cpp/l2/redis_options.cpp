@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "l2/client/tls.hpp"
+
 namespace vcache::l2 {
 
 namespace {
@@ -45,6 +47,21 @@ base::Error validate_address(const RedisOptions& options) {
   return {};
 }
 
+base::Error validate_tls(const RedisOptions& options) {
+  if (!options.tls) return {};
+  const client::TlsOptions& tls = *options.tls;
+  if (!options.unix_socket.empty()) return invalid("tls is not for a unix_socket");
+  if (tls.cert_file.empty() != tls.key_file.empty()) {
+    return invalid("cert_file and key_file must be given together");
+  }
+  for (const std::string& path : {tls.ca_file, tls.cert_file, tls.key_file}) {
+    if (has_nul(path)) return invalid("ca_file, cert_file and key_file must be without NUL");
+  }
+  base::Error error = client::check_tls(tls);
+  if (!error.ok()) error.code = base::ErrorCode::kInvalid;
+  return error;
+}
+
 base::Error validate_times(const RedisOptions& options) {
   if (options.timeout <= base::Millis::zero() || options.timeout > kMaxTimeout) {
     return invalid("timeout must be more than 0 and at most an hour");
@@ -60,6 +77,7 @@ base::Error validate_times(const RedisOptions& options) {
 base::Error RedisOptions::validate() const {
   if (base::Error error = validate_address(*this); !error.ok()) return error;
   if (base::Error error = validate_times(*this); !error.ok()) return error;
+  if (base::Error error = validate_tls(*this); !error.ok()) return error;
   if (db < 0) return invalid("db must be 0 or more, not " + std::to_string(db));
   if (pool_size < 1 || pool_size > kMaxPool) {
     return invalid("pool_size must be 1 to 1024, not " + std::to_string(pool_size));

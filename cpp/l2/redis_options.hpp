@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "l2/client/tls_options.hpp"
 
 namespace vcache::l2 {
 
@@ -16,9 +18,10 @@ struct RedisOptions {
   int db = 0;
   std::string username = {};
   std::string password = {};
-  std::size_t pool_size = 16;         // most connections at once
-  base::Millis timeout{250};          // of a whole call, connecting included
-  base::Millis connect_timeout{500};  // of connecting and logging in, within `timeout`
+  std::optional<client::TlsOptions> tls = {};  // absent: the bytes travel as they are
+  std::size_t pool_size = 16;                  // most connections at once
+  base::Millis timeout{250};                   // of a whole call, connecting included
+  base::Millis connect_timeout{500};           // of connecting and logging in, within `timeout`
   std::string namespace_name = "vcache";
   std::size_t max_value = std::size_t{16} << 20;  // most bytes of one payload
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <hiredis/hiredis.h>
 #include <sys/uio.h>
 
 #include <cstddef>
@@ -14,25 +13,22 @@
 #include "l2/client/reply.hpp"
 #include "l2/client/reply_reader.hpp"
 #include "l2/client/request.hpp"
+#include "l2/client/transport.hpp"
 
 namespace vcache::l2::client {
 
-struct ContextDeleter {
-  void operator()(redisContext* context) const noexcept { redisFree(context); }
-};
-using ContextPtr = std::unique_ptr<redisContext, ContextDeleter>;
-
-// A socket to one server, owned by one caller at a time. Every wait ends at the deadline given.
+// A connection to one server, owned by one caller at a time. Every wait ends at the deadline given.
 // After any error the connection is spent: replies may still arrive, so it must not be used again.
 class Connection {
  public:
-  [[nodiscard]] static base::Result<Connection> open_tcp(const std::string& address, int port,
-                                                         const ReplyLimits& limits,
-                                                         Deadline deadline);
+  // Each makes its transport by `maker`.
+  [[nodiscard]] static base::Result<Connection> open_tcp(
+      const std::string& address, int port, const ReplyLimits& limits, Deadline deadline,
+      const TransportMaker& maker = plain_transports());
   // The first of `addresses` that takes the connection. Each has its even share of the time left.
-  [[nodiscard]] static base::Result<Connection> open_any(std::span<const std::string> addresses,
-                                                         int port, const ReplyLimits& limits,
-                                                         Deadline deadline);
+  [[nodiscard]] static base::Result<Connection> open_any(
+      std::span<const std::string> addresses, int port, const ReplyLimits& limits,
+      Deadline deadline, const TransportMaker& maker = plain_transports());
   [[nodiscard]] static base::Result<Connection> open_unix(const std::string& path,
                                                           const ReplyLimits& limits,
                                                           Deadline deadline);
@@ -47,7 +43,7 @@ class Connection {
   // error, wait for what wants() says and step().
   [[nodiscard]] base::Error start(ReplySink& sink) noexcept;
   [[nodiscard]] bool done() const noexcept { return owed() == 0 && all_sent_; }
-  // Events (POLLIN, POLLOUT) to wait for; 0: step() has something to do already.
+  // Events of poll() to wait for; 0: step() has something to do already.
   [[nodiscard]] short wants() noexcept;
   // `ready`: what poll said. Sends what the socket takes and hands over what has come.
   [[nodiscard]] base::Error step(ReplySink& sink, short ready) noexcept;
@@ -67,14 +63,14 @@ class Connection {
   // Of the last exchange.
   [[nodiscard]] bool wrote_nothing() const noexcept { return written_ == 0; }
   [[nodiscard]] bool met_oversized() const noexcept { return reader_->oversized(); }
-  [[nodiscard]] int descriptor() const noexcept { return context_->fd; }
+  [[nodiscard]] int descriptor() const noexcept { return transport_->descriptor(); }
 
  private:
-  Connection(ContextPtr context, const ReplyLimits& limits);
+  Connection(std::unique_ptr<Transport> transport, const ReplyLimits& limits);
 
-  [[nodiscard]] static base::Result<Connection> finish(ContextPtr context,
-                                                       const ReplyLimits& limits,
-                                                       Deadline deadline);
+  [[nodiscard]] static base::Result<Connection> finish(base::Result<Socket> socket,
+                                                       const ReplyLimits& limits, Deadline deadline,
+                                                       const TransportMaker& maker);
   [[nodiscard]] base::Error move_on(ReplySink& sink, short ready);
   void send_what_fits(ReplySink& sink);
   [[nodiscard]] base::Error send_parts(ReplySink& sink);
@@ -88,13 +84,12 @@ class Connection {
     return request_.commands() - reader_->replies();
   }
 
-  ContextPtr context_;
+  std::unique_ptr<Transport> transport_;
   std::unique_ptr<ReplyReader> reader_;
   Request request_;
   std::vector<iovec> pieces_;  // of the part of the batch that is sent now, cut as they go
   std::size_t next_piece_ = 0;
   std::size_t written_ = 0;
-  std::size_t low_water_ = 1;  // bytes that must have arrived before a wait ends
   bool all_sent_ = true;
   base::Error write_error_;   // why the peer takes no more; it is heard out
   bool filled_room_ = false;  // the last receive did, so that more may be there already

@@ -3,13 +3,16 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include "base/mutex.hpp"
+#include "l2/client/wait.hpp"
 
 namespace vcache::l2::client {
 
@@ -71,6 +74,15 @@ struct Resolver::State {
     ++finished;
     changed.notify_all();
   }
+
+  // What the look-ups after the first `count` found, if one has ended by `until`.
+  std::optional<std::vector<std::string>> wait_past(std::uint64_t count, Deadline until) {
+    const base::MutexLock lock(mutex);
+    while (finished == count) {
+      if (!changed.wait_until(mutex, until)) break;
+    }
+    return finished == count ? std::nullopt : std::optional(addresses);
+  }
 };
 
 Resolver::Resolver(std::string host)
@@ -78,22 +90,24 @@ Resolver::Resolver(std::string host)
 
 base::Result<std::vector<std::string>> Resolver::resolve(Deadline deadline) {
   if (numeric_) return std::vector<std::string>{host_};
-  State& state = *state_;
-  const base::MutexLock lock(state.mutex);
-  if (!state.running) {
+  const std::uint64_t before = start();
+  for (auto now = Deadline::clock::now(); now < deadline; now = Deadline::clock::now()) {
+    const auto found = state_->wait_past(before, std::min(deadline, now + kLongestSlice));
+    if (found && !found->empty()) return *found;
+    if (found) return base::Error{base::ErrorCode::kConnect, "the host name has no address"};
+    if (interrupted()) return base::Error{base::ErrorCode::kInterrupted, "a signal came"};
+  }
+  return base::Error{base::ErrorCode::kTimeout, "looking up the host name took too long"};
+}
+
+// Has a look-up run, and tells how many had ended before.
+std::uint64_t Resolver::start() {
+  const base::MutexLock lock(state_->mutex);
+  if (!state_->running) {
     std::thread([shared = state_, host = host_] { shared->run(host); }).detach();
-    state.running = true;
+    state_->running = true;
   }
-  const std::uint64_t before = state.finished;
-  while (state.finished == before) {
-    if (!state.changed.wait_until(state.mutex, deadline) && state.finished == before) {
-      return base::Error{base::ErrorCode::kTimeout, "looking up the host name took too long"};
-    }
-  }
-  if (state.addresses.empty()) {
-    return base::Error{base::ErrorCode::kConnect, "the host name has no address"};
-  }
-  return state.addresses;
+  return state_->finished;
 }
 
 }  // namespace vcache::l2::client

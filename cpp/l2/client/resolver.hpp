@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@ class Resolver {
 
  private:
   struct State;
+
+  [[nodiscard]] std::uint64_t start();
 
   const std::string host_;
   const bool numeric_;

@@ -1,8 +1,10 @@
 #include "l2/client/wait.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <ctime>
+#include <utility>
 
 #include "l2/client/errors.hpp"
 
@@ -10,26 +12,52 @@ namespace vcache::l2::client {
 
 namespace {
 
-timespec to_timespec(Deadline::duration duration) noexcept {
+using Duration = Deadline::duration;
+
+std::atomic<Interruption> interruption{nullptr};
+
+// What this thread has waited since it last asked. Many short waits count as one long one does.
+thread_local Duration waited{0};
+
+timespec to_timespec(Duration duration) noexcept {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
   const auto rest = std::chrono::duration_cast<std::chrono::nanoseconds>(duration - seconds);
   return {.tv_sec = seconds.count(), .tv_nsec = rest.count()};
 }
 
+bool interrupted_by_now() noexcept {
+  if (waited < kLongestSlice) return false;
+  waited = Duration::zero();
+  return interrupted();
+}
+
 }  // namespace
+
+void set_interruption(Interruption asked) noexcept {
+  interruption.store(asked, std::memory_order_release);
+}
+
+bool interrupted() noexcept {
+  const Interruption asked = interruption.load(std::memory_order_acquire);
+  return asked != nullptr && asked();
+}
 
 base::Error wait_any(std::span<pollfd> entries, Deadline deadline) {
   const bool idle =
       std::ranges::all_of(entries, [](const pollfd& entry) { return entry.events != 0; });
+  auto now = Deadline::clock::now();
   for (;;) {
-    const auto left = deadline - Deadline::clock::now();
-    if (left <= Deadline::duration::zero()) {
-      return {base::ErrorCode::kTimeout, "the deadline passed"};
-    }
-    const timespec timeout = idle ? to_timespec(left) : timespec{};
-    const int count = ppoll(entries.data(), entries.size(), &timeout, nullptr);
+    if (interrupted_by_now()) return {base::ErrorCode::kInterrupted, "a signal came"};
+    const Duration left = deadline - now;
+    if (left <= Duration::zero()) return {base::ErrorCode::kTimeout, "the deadline passed"};
+    const timespec slice =
+        idle ? to_timespec(std::min<Duration>(left, kLongestSlice - waited)) : timespec{};
+    const int count = ppoll(entries.data(), entries.size(), &slice, nullptr);
+    const int error_number = errno;
+    const auto start = std::exchange(now, Deadline::clock::now());
+    waited += now - start;
     if (count > 0 || (count == 0 && !idle)) return {};
-    if (count < 0 && errno != EINTR) return socket_error(errno);
+    if (count < 0 && error_number != EINTR) return socket_error(error_number);
   }
 }
 

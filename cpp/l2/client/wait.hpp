@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <chrono>
 #include <span>
 
 #include "base/result.hpp"
@@ -9,12 +10,22 @@
 
 namespace vcache::l2::client {
 
-// Waits until `descriptor` is ready for one of `events` (POLLIN, POLLOUT) or has an error or a
-// hang-up to report; `ready` gets what poll said. kTimeout at the deadline.
-[[nodiscard]] base::Error wait_ready(int descriptor, short events, Deadline deadline, short& ready);
+// A wait is made of slices that are no longer; after each, the interruption is asked for.
+inline constexpr std::chrono::milliseconds kLongestSlice{50};
 
-// The same for several descriptors: until one of them is ready. Only looks at them where one waits
-// for no event.
+// Says whether the calling thread is to stop waiting.
+using Interruption = bool (*)() noexcept;
+
+// To be asked by every thread that waits, which then holds no lock of ours. Thread-safe.
+void set_interruption(Interruption interruption) noexcept;
+// Asks it, if there is one.
+[[nodiscard]] bool interrupted() noexcept;
+
+// Waits until poll() has something to say of one of `entries`; only looks at them where one waits
+// for no event. kTimeout at the deadline, kInterrupted when the thread is to stop.
 [[nodiscard]] base::Error wait_any(std::span<pollfd> entries, Deadline deadline);
+
+// As wait_any, for one descriptor and its `events`; `ready` gets what poll() said.
+[[nodiscard]] base::Error wait_ready(int descriptor, short events, Deadline deadline, short& ready);
 
 }  // namespace vcache::l2::client
