@@ -34,4 +34,17 @@ class ReplySink {
   [[nodiscard]] virtual bool append_more(Request& /*request*/) { return false; }
 };
 
+// Receives what a server says unasked (RESP3 pushes), node by node, each whole before the next.
+class PushSink {
+ public:
+  PushSink() = default;
+  virtual ~PushSink() = default;
+  PushSink(const PushSink&) = delete;
+  PushSink& operator=(const PushSink&) = delete;
+
+  // Depth 0 is the push itself, an array of its parts. `part.reply` says nothing.
+  virtual void on_push_part(const ReplyPart& part) noexcept = 0;
+  virtual void on_push_end() noexcept = 0;
+};
+
 }  // namespace vcache::l2::client

@@ -16,21 +16,22 @@ constexpr std::size_t kMaxLine = std::size_t{64} << 10;  // of a status, error o
 constexpr std::size_t kMaxLengthLine = 24;               // of the length before a string
 
 // Stand-ins for reply objects, which are never built.
-char node_marker;  // NOLINT(*-avoid-non-const-global-variables): only its address is used
-char push_marker;  // NOLINT(*-avoid-non-const-global-variables)
-
-bool is_out_of_band(const redisReadTask& root) noexcept {
-  return root.type == REDIS_REPLY_PUSH || root.type == REDIS_REPLY_ATTR;
-}
+char node_marker;       // NOLINT(*-avoid-non-const-global-variables): only its address is used
+char push_marker;       // NOLINT(*-avoid-non-const-global-variables)
+char attribute_marker;  // NOLINT(*-avoid-non-const-global-variables)
 
 // Completes `part` with its place and hands it over.
 void* deliver(const redisReadTask* task, ReplyPart part) noexcept {
   const redisReadTask* root = task;
   for (; root->parent != nullptr; root = root->parent) ++part.depth;
-  if (is_out_of_band(*root)) return &push_marker;
+  if (root->type == REDIS_REPLY_ATTR) return &attribute_marker;
   const Delivery& delivery = *static_cast<const Delivery*>(task->privdata);
   part.reply = delivery.replies;
   part.index = task->idx < 0 ? 0 : static_cast<std::size_t>(task->idx);
+  if (root->type == REDIS_REPLY_PUSH) {
+    if (delivery.pushes != nullptr) delivery.pushes->on_push_part(part);
+    return &push_marker;
+  }
   delivery.sink->on_part(part);
   return &node_marker;
 }
@@ -105,7 +106,7 @@ base::Error ReplyReader::parse(ReplySink& sink, std::size_t limit) noexcept {
   try {
     delivery_.sink = &sink;
     bool complete = true;
-    while (complete && delivery_.replies < limit && reader_->pos < reader_->len) {
+    while (complete && reader_->pos < reader_->len && (delivery_.replies < limit || at_push())) {
       if (base::Error error = parse_one(complete); !error.ok()) return error;
     }
     release_consumed();
@@ -121,8 +122,15 @@ base::Error ReplyReader::parse_one(bool& complete) {
     return protocol_error(oversized() ? "a string is over the limit" : reader_->errstr);
   }
   complete = reply != nullptr;
-  if (complete && reply != &push_marker) ++delivery_.replies;
+  if (reply == &node_marker) ++delivery_.replies;
+  if (reply == &push_marker && delivery_.pushes != nullptr) delivery_.pushes->on_push_end();
   return {};
+}
+
+// True when what comes next, or is being read, is a push.
+bool ReplyReader::at_push() const noexcept {
+  const bool begun = reader_->ridx > 0 || (reader_->ridx == 0 && reader_->task[0]->type >= 0);
+  return begun ? reader_->task[0]->type == REDIS_REPLY_PUSH : reader_->buf[reader_->pos] == '>';
 }
 
 bool ReplyReader::empty() const noexcept {

@@ -21,7 +21,8 @@ struct ReplyLimits {
 // Where the parser's callbacks hand their nodes.
 struct Delivery {
   ReplySink* sink = nullptr;
-  std::size_t replies = 0;  // whole ones so far
+  PushSink* pushes = nullptr;  // none: they are skipped
+  std::size_t replies = 0;     // whole ones so far
   std::size_t string_bytes = 0;
   bool oversized = false;
 };
@@ -31,7 +32,8 @@ struct ReaderDeleter {
 };
 
 // hiredis' parser, fed in place and handing each node to a visitor: no reply object is built and
-// nothing is copied. RESP3 pushes are skipped. Pinned, because the parser keeps its address.
+// nothing is copied. RESP3 pushes are no replies: they go to a sink of their own, or nowhere.
+// Pinned, because the parser keeps its address.
 class ReplyReader {
  public:
   explicit ReplyReader(const ReplyLimits& limits);
@@ -42,7 +44,10 @@ class ReplyReader {
   [[nodiscard]] std::span<char> room() noexcept;
   // The first `size` bytes of room() were filled.
   void commit(std::size_t size) noexcept;
-  // Hands over what has arrived, up to `limit` whole replies since begin(). An error is final.
+  // Where pushes go from now on. Outlives the reader.
+  void send_pushes_to(PushSink& sink) noexcept { delivery_.pushes = &sink; }
+  // Hands over what has arrived, up to `limit` whole replies since begin(), with the pushes before
+  // and behind them. An error is final.
   [[nodiscard]] base::Error parse(ReplySink& sink, std::size_t limit) noexcept;
 
   // Starts counting replies from 0.
@@ -55,6 +60,7 @@ class ReplyReader {
 
  private:
   [[nodiscard]] base::Error parse_one(bool& complete);
+  [[nodiscard]] bool at_push() const noexcept;
   [[nodiscard]] base::Error check_pending();
   [[nodiscard]] base::Error check_pending_string(std::string_view rest);
   void release_consumed() noexcept;

@@ -74,6 +74,51 @@ TEST(ReplyReaderTest, PartOfAReplyIsNotEmpty) {
   }
 }
 
+// Renders pushes as Recorder does replies, each closed by "|".
+class PushRecorder final : public PushSink {
+ public:
+  void on_push_part(const ReplyPart& part) noexcept override {
+    ReplyPart push = part;
+    push.reply = 0;
+    recorder_.on_part(push);
+  }
+  void on_push_end() noexcept override { recorder_.log += "|"; }
+  [[nodiscard]] const std::string& log() const noexcept { return recorder_.log; }
+
+ private:
+  Recorder recorder_;
+};
+
+TEST(ReplyReaderTest, HandsPushesToASinkOfTheirOwnWhereverTheBytesAreCut) {
+  constexpr std::string_view bytes =
+      ">2\r\n$10\r\ninvalidate\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n+A\r\n>1\r\n+x\r\n*1\r\n:1\r\n"
+      ">2\r\n$10\r\ninvalidate\r\n_\r\n";
+  for (std::size_t step = 1; step <= bytes.size(); ++step) {
+    ReplyReader reader({});
+    Recorder recorder;
+    PushRecorder pushes;
+    reader.send_pushes_to(pushes);
+    ASSERT_TRUE(feed(reader, recorder, bytes, step, 2).ok());
+    EXPECT_EQ(recorder.log, "0/0/0 ok:A;1/0/0 arr:1;1/1/0 int:1;");
+    EXPECT_EQ(pushes.log(),
+              "0/0/0 arr:2;0/1/0 str:invalidate;0/1/1 arr:2;0/2/0 str:a;0/2/1 str:b;|"
+              "0/0/0 arr:1;0/1/0 ok:x;|0/0/0 arr:2;0/1/0 str:invalidate;0/1/1 nil;|");
+    EXPECT_EQ(reader.replies(), 2U);
+    EXPECT_TRUE(reader.empty()) << step;
+  }
+}
+
+TEST(ReplyReaderTest, ReadsPushesWhereNoReplyIsOwed) {
+  ReplyReader reader({});
+  Recorder recorder;
+  PushRecorder pushes;
+  reader.send_pushes_to(pushes);
+  ASSERT_TRUE(feed(reader, recorder, ">1\r\n+a\r\n>1\r\n+b\r\n+A\r\n>1\r\n+c\r\n", 3, 0).ok());
+  EXPECT_EQ(recorder.log, "") << "a reply that nobody asked for";
+  EXPECT_EQ(pushes.log(), "0/0/0 arr:1;0/1/0 ok:a;|0/0/0 arr:1;0/1/0 ok:b;|");
+  EXPECT_FALSE(reader.empty());
+}
+
 TEST(ReplyReaderTest, PushesAreNobodysReply) {
   ReplyReader reader({});
   Recorder recorder;
