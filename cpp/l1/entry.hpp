@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <string_view>
@@ -42,8 +44,10 @@ struct Identity {
 // back. It is 0 only once the index has let go, which adds the pins that are left.
 struct Entry {
   store::Arena* arena;
-  std::int64_t created;               // steady nanoseconds
-  std::atomic<std::int64_t> expires;  // steady nanoseconds; kNever: no expiry
+  std::int64_t created;  // steady nanoseconds
+  // Steady nanoseconds; kNever: no expiry. Negative in an unverified entry, which ends when the
+  // negation says.
+  std::atomic<std::int64_t> expires;
   std::atomic<std::uint32_t> balance;
   std::uint32_t pins;  // guarded by the shard's lock
   std::uint32_t payload_bytes;
@@ -65,6 +69,18 @@ struct Entry {
     created = identity.created;
     expires.store(identity.expires, std::memory_order_relaxed);
     group = identity.group;
+  }
+  // When it ends, verified or not.
+  [[nodiscard]] std::int64_t ends() const noexcept {
+    return std::abs(expires.load(std::memory_order_relaxed));
+  }
+  // Makes it unverified. Requires: the shard's lock.
+  void distrust() noexcept { expires.store(-ends(), std::memory_order_relaxed); }
+  // Makes it end no later than that. Requires: the shard's lock.
+  void end_by(std::int64_t latest) noexcept {
+    const std::int64_t at = expires.load(std::memory_order_relaxed);
+    const std::int64_t end = std::min(ends(), latest);
+    expires.store(at < 0 ? -end : end, std::memory_order_relaxed);
   }
   [[nodiscard]] std::string_view key() const noexcept {
     return {reinterpret_cast<const char*>(this) + kKeyOffset, key_bytes};

@@ -81,7 +81,7 @@ void L1Cache::find_many(std::span<const std::string_view> keys, std::span<EntryR
   for (std::size_t s = 0; s < shards_.size(); ++s) starts[s + 1] += starts[s];
   auto next = starts;
   for (const Probe& probe : unsorted) sorted[next[shard_index(probe.hash, mask)]++] = probe;
-  const std::int64_t time = now();
+  const std::int64_t time = look_up_time();
   for (std::size_t s = 0; s < shards_.size(); ++s) {
     const std::span<const Probe> mine = sorted.subspan(starts[s], starts[s + 1] - starts[s]);
     if (!mine.empty()) shards_[s]->find_many(mine, time, out);
@@ -90,7 +90,12 @@ void L1Cache::find_many(std::span<const std::string_view> keys, std::span<EntryR
 
 EntryRef L1Cache::peek(std::string_view key) {
   const Probe probe{.key = key, .hash = hash_of(key)};
-  return shard_of(probe.hash).peek(probe, now());
+  return shard_of(probe.hash).peek(probe, look_up_time());
+}
+
+EntryRef L1Cache::peek_stale(std::string_view key) {
+  const Probe probe{.key = key, .hash = hash_of(key)};
+  return shard_of(probe.hash).peek_stale(probe, now());
 }
 
 bool L1Cache::insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime) {
@@ -123,13 +128,41 @@ Entry* L1Cache::insert(std::string_view key, const base::ValueView& value, const
 
 bool L1Cache::erase(std::string_view key) {
   const Probe probe{.key = key, .hash = hash_of(key)};
-  return shard_of(probe.hash).erase(probe, now());
+  return shard_of(probe.hash).erase(probe, look_up_time());
 }
 
 bool L1Cache::touch(std::string_view key, base::Nanos lifetime) {
   const std::int64_t time = now();
   const Probe probe{.key = key, .hash = hash_of(key)};
   return shard_of(probe.hash).touch(probe, time, expiry(time, lifetime));
+}
+
+void L1Cache::distrust() noexcept {
+  doubted_.store(true, std::memory_order_relaxed);
+  doubt_.store(kTrustNothing, std::memory_order_relaxed);
+}
+
+void L1Cache::trust() {
+  if (doubt_.load(std::memory_order_relaxed) == 0) return;
+  for (const auto& shard : shards_) {
+    for (std::size_t at = shard->distrust_some(0); at != 0;) at = shard->distrust_some(at);
+  }
+  doubt_.store(0, std::memory_order_release);
+}
+
+void L1Cache::drop_unverified(std::string_view key, const Gate& gate) {
+  if (!doubted_.load(std::memory_order_relaxed)) return;
+  const Probe probe{.key = key, .hash = hash_of(key)};
+  shard_of(probe.hash).drop_unverified(probe, look_up_time(), gate);
+}
+
+void L1Cache::limit_lifetimes(base::Nanos longest) {
+  for (const auto& shard : shards_) {
+    shard->limit_lifetimes(longest.count());
+    for (std::size_t at = shard->shorten_some(0, now()); at != 0;) {
+      at = shard->shorten_some(at, now());
+    }
+  }
 }
 
 void L1Cache::clear() {

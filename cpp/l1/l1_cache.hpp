@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -36,12 +37,14 @@ class L1Cache {
   // Pinned entry, or empty. Counts a hit; a miss is counted by whoever asks the next tier.
   [[nodiscard]] EntryRef find(std::string_view key) {
     const Probe probe{.key = key, .hash = hash_of(key)};
-    return shard_of(probe.hash).find(probe, now());
+    return shard_of(probe.hash).find(probe, look_up_time());
   }
   // out[i] for keys[i]. Requires: out.size() == keys.size(), out all empty.
   void find_many(std::span<const std::string_view> keys, std::span<EntryRef> out);
   // As find(), but neither counted nor noted as an access.
   [[nodiscard]] EntryRef peek(std::string_view key);
+  // As peek(), also an entry that is unverified.
+  [[nodiscard]] EntryRef peek_stale(std::string_view key);
 
   // Copies the value in, in place of an older one. False when the shard declines it, for its size
   // or for want of room beside pinned entries: then nothing is left under the key.
@@ -59,6 +62,19 @@ class L1Cache {
   bool touch(std::string_view key, base::Nanos lifetime);
   void clear();
 
+  // Entries are verified while whoever fills the cache would hear of a change of their values.
+  // Unverified ones are misses for all calls but peek_stale(); their time runs on.
+  //
+  // Makes all entries unverified, and those to come, until trust(). At once, whatever their number.
+  void distrust() noexcept;
+  // Ends that: entries that come from now on are verified. Takes a while where there are many;
+  // those that come meanwhile may be left unverified.
+  void trust();
+  // Drops an unverified entry where the gate is open.
+  void drop_unverified(std::string_view key, const Gate& gate);
+  // Entries here and to come live no longer than that from now on.
+  void limit_lifetimes(base::Nanos longest);
+
   // Sums over the shards.
   [[nodiscard]] ShardStats stats() const;
   [[nodiscard]] std::size_t limit_bytes() const noexcept { return options_.bytes; }
@@ -72,6 +88,10 @@ class L1Cache {
   void unlock_all() noexcept;
 
  private:
+  // now(), or a time at which no entry is verified.
+  [[nodiscard]] std::int64_t look_up_time() const noexcept {
+    return now() | doubt_.load(std::memory_order_relaxed);
+  }
   [[nodiscard]] std::uint64_t hash_of(std::string_view key) const noexcept {
     return base::hash64(key, seed_);
   }
@@ -91,6 +111,10 @@ class L1Cache {
   metrics::GroupTable& groups_;
   const std::uint64_t seed_;
   std::vector<std::unique_ptr<Shard>> shards_;  // a power of two
+
+  // Own synchronization.
+  std::atomic<std::int64_t> doubt_{0};  // 0, or kTrustNothing
+  std::atomic<bool> doubted_{false};    // some entries may be unverified
 };
 
 }  // namespace vcache::l1

@@ -21,6 +21,7 @@ std::size_t chunk_bytes_for(std::size_t shard_bytes) noexcept {
   return std::clamp(std::bit_floor(shard_bytes / 8 + 1), kMinChunk, kMaxChunk);
 }
 
+// True also of an unverified entry.
 bool expired(const Entry& entry, std::int64_t now) noexcept {
   return entry.expires.load(std::memory_order_relaxed) <= now;
 }
@@ -97,6 +98,14 @@ EntryRef Shard::peek(const Probe& probe, std::int64_t now) {
   return EntryRef(entries_[id]);
 }
 
+EntryRef Shard::peek_stale(const Probe& probe, std::int64_t now) {
+  const base::SpinLock lock(mutex_);
+  const EntryId id = lookup(probe);
+  if (id == kNoEntry || is_over(*entries_[id], now)) return {};
+  entries_[id]->pin();
+  return EntryRef(entries_[id]);
+}
+
 Entry* Shard::insert(std::string_view key, const base::ValueView& value,
                      const Publication& publication, std::uint32_t pins) {
   const bool small = value.payload.size() <= kCopyUnderLock;
@@ -160,6 +169,7 @@ Entry* Shard::publish(Entry* entry, const Publication& publication) {
     return nullptr;
   }
   entry->identify(publication.identity);
+  shorten(*entry, publication.now);
   try {
     place(entry, publication.hash);
   } catch (...) {
@@ -217,11 +227,46 @@ void Shard::make_room(std::size_t bytes, const Probe& probe) {
   }
 }
 
+void Shard::drop_unverified(const Probe& probe, std::int64_t now, const Gate& gate) {
+  const base::SpinLock lock(mutex_);
+  const EntryId id = lookup(probe);
+  if (id != kNoEntry && expired(*entries_[id], now) && gate.is_open()) drop(probe);
+}
+
+template <class Change>
+std::size_t Shard::change_some(std::size_t from, Change change) {
+  const std::size_t end = std::min(from + kSlice, entries_.size());
+  for (std::size_t id = from; id < end; ++id) {
+    if (entries_[id] != nullptr) change(*entries_[id]);
+  }
+  return end == entries_.size() ? 0 : end;
+}
+
+std::size_t Shard::distrust_some(std::size_t from) {
+  const base::SpinLock lock(mutex_);
+  return change_some(from, [](Entry& entry) { entry.distrust(); });
+}
+
+std::size_t Shard::shorten_some(std::size_t from, std::int64_t now) {
+  const base::SpinLock lock(mutex_);
+  return change_some(from,
+                     [this, now](Entry& entry) VCACHE_REQUIRES(mutex_) { shorten(entry, now); });
+}
+
+void Shard::limit_lifetimes(std::int64_t longest) {
+  const base::SpinLock lock(mutex_);
+  longest_ = longest;
+}
+
+void Shard::shorten(Entry& entry, std::int64_t now) const noexcept {
+  if (longest_ < kNever - now) entry.end_by(now + longest_);
+}
+
 bool Shard::erase(const Probe& probe, std::int64_t now) {
   const base::SpinLock lock(mutex_);
-  if (lookup_live(probe, now) == kNoEntry) return false;
+  const bool was_there = lookup_live(probe, now) != kNoEntry;
   drop(probe);
-  return true;
+  return was_there;
 }
 
 void Shard::drop(const Probe& probe) {
@@ -237,6 +282,7 @@ bool Shard::touch(const Probe& probe, std::int64_t now, std::int64_t expires) {
   const EntryId id = lookup_live(probe, now);
   if (id == kNoEntry) return false;
   entries_[id]->expires.store(expires, std::memory_order_relaxed);
+  shorten(*entries_[id], now);
   return true;
 }
 
@@ -275,11 +321,19 @@ Shard::EntryId Shard::lookup(const Probe& probe) const {
 Shard::EntryId Shard::lookup_live(const Probe& probe, std::int64_t now) {
   const EntryId id = lookup(probe);
   if (id == kNoEntry || !expired(*entries_[id], now)) return id;
+  if (is_over(*entries_[id], now)) expire(id);
+  return kNoEntry;
+}
+
+bool Shard::is_over(const Entry& entry, std::int64_t now) const noexcept {
+  return now != kTrustNothing && entry.ends() <= now;
+}
+
+void Shard::expire(EntryId id) {
   drain_notes();
   policy::on_erase(policy_, id);
   remove(id);
   ++counters_.expired;
-  return kNoEntry;
 }
 
 // Pins the entry and counts the hit; place() made room for its group.
@@ -373,10 +427,7 @@ void Shard::sweep(std::int64_t now) {
 void Shard::sweep_one(std::int64_t now) {
   const auto id = static_cast<EntryId>(sweep_cursor_);
   if (++sweep_cursor_ >= entries_.size()) sweep_cursor_ = 0;
-  if (entries_[id] == nullptr || !expired(*entries_[id], now)) return;
-  policy::on_erase(policy_, id);
-  remove(id);
-  ++counters_.expired;
+  if (entries_[id] != nullptr && is_over(*entries_[id], now)) expire(id);
 }
 
 std::size_t Shard::bookkeeping_bytes() const {

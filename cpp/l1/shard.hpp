@@ -47,6 +47,9 @@ struct Publication {
   const Gate* gate = nullptr;  // none: always open
 };
 
+// The time to look up at when no entry is to be trusted: all are unverified then.
+inline constexpr std::int64_t kTrustNothing = kNever;
+
 // What a shard counted since it was made, and what it holds now.
 struct ShardStats {
   std::uint64_t hits = 0;
@@ -79,6 +82,9 @@ class Shard {
   // The entry under the key, pinned, without counting or noting.
   [[nodiscard]] EntryRef peek(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
 
+  // As peek(), also an entry that is unverified.
+  [[nodiscard]] EntryRef peek_stale(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
+
   // Makes room by evicting others, then copies the value in, in place of an older one under the
   // key. The entry comes with `pins` views of the caller's. nullptr when the gate was closed, which
   // changes nothing but what was evicted to make room, and when the shard declines the value,
@@ -87,7 +93,19 @@ class Shard {
   Entry* insert(std::string_view key, const base::ValueView& value, const Publication& publication,
                 std::uint32_t pins) VCACHE_EXCLUDES(mutex_);
 
-  // True when the key was there.
+  // Drops the entry under the key when it is unverified and the gate is open.
+  void drop_unverified(const Probe& probe, std::int64_t now, const Gate& gate)
+      VCACHE_EXCLUDES(mutex_);
+  // Go through the entries from a place on, a few under one lock, and return where to go on; 0 when
+  // all were met. Entries that come meanwhile may be missed.
+  [[nodiscard]] std::size_t distrust_some(std::size_t from) VCACHE_EXCLUDES(mutex_);
+  [[nodiscard]] std::size_t shorten_some(std::size_t from, std::int64_t now)
+      VCACHE_EXCLUDES(mutex_);
+  // Entries that come from now on end within that many nanoseconds, and so do those that
+  // shorten_some() meets.
+  void limit_lifetimes(std::int64_t longest) VCACHE_EXCLUDES(mutex_);
+
+  // True when the key was there, verified and not expired.
   bool erase(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
   bool touch(const Probe& probe, std::int64_t now, std::int64_t expires) VCACHE_EXCLUDES(mutex_);
   void clear() VCACHE_EXCLUDES(mutex_);
@@ -112,6 +130,12 @@ class Shard {
   void drop(const Probe& probe) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] EntryId lookup(const Probe& probe) const VCACHE_REQUIRES(mutex_);
   [[nodiscard]] EntryId lookup_live(const Probe& probe, std::int64_t now) VCACHE_REQUIRES(mutex_);
+  // Whether its time is over, verified or not.
+  [[nodiscard]] bool is_over(const Entry& entry, std::int64_t now) const noexcept;
+  void expire(EntryId id) VCACHE_REQUIRES(mutex_);
+  template <class Change>
+  [[nodiscard]] std::size_t change_some(std::size_t from, Change change) VCACHE_REQUIRES(mutex_);
+  void shorten(Entry& entry, std::int64_t now) const noexcept VCACHE_REQUIRES(mutex_);
   void find_window(std::span<const Probe> probes, std::int64_t now, std::span<EntryRef> out)
       VCACHE_REQUIRES(mutex_);
   [[nodiscard]] Entry* hit(EntryId id) noexcept VCACHE_REQUIRES(mutex_);
@@ -132,6 +156,7 @@ class Shard {
   static constexpr std::size_t kNotes = 64;
   static constexpr std::size_t kWindow = 64;
   static constexpr std::size_t kSweep = 8;
+  static constexpr std::size_t kSlice = 64;  // entries changed under one lock
   // A second turn of the lock costs more than copying this much.
   static constexpr std::size_t kCopyUnderLock = std::size_t{8} << 10;
 
@@ -150,6 +175,7 @@ class Shard {
   std::array<EntryId, kNotes> notes_ VCACHE_GUARDED_BY(mutex_){};
   std::size_t note_count_ VCACHE_GUARDED_BY(mutex_) = 0;
   std::size_t used_bytes_ VCACHE_GUARDED_BY(mutex_) = 0;
+  std::int64_t longest_ VCACHE_GUARDED_BY(mutex_) = kNever;  // of a lifetime
   std::size_t sweep_cursor_ VCACHE_GUARDED_BY(mutex_) = 0;
   std::size_t unswept_ VCACHE_GUARDED_BY(mutex_) = 0;  // publications since the last sweep
   ShardStats counters_ VCACHE_GUARDED_BY(mutex_);
