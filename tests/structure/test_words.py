@@ -33,8 +33,8 @@ def test_nothing_is_unpickled_or_evaluated(path: Path) -> None:
     assert UNSAFE.findall(path.read_text(encoding="utf-8")) == []
 
 
-# tests/integration polls real servers with a deadline.
-MAY_SLEEP = ("tests/integration/", "tests/bench/")
+# tests/integration polls real servers with a deadline; a load and a slow link are paced.
+MAY_SLEEP = ("tests/integration/", "tests/bench/", "tests/load/", "tests/support/chaos_proxy.py")
 MAY_NOT_SLEEP = [path for path in files("tests") if not relative(path).startswith(MAY_SLEEP)]
 
 

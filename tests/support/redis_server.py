@@ -2,62 +2,107 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import redis
+from polling import wait_until
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from tls_files import TlsFiles
 
-_EXECUTABLE = shutil.which("redis-server")
+EXECUTABLE = shutil.which("redis-server")
+# Valkey's server: of the PATH, or named by this variable.
+VALKEY = os.environ.get("VCACHE_VALKEY_SERVER") or shutil.which("valkey-server")
+
+READY = ("eady to accept connections", "Sentinel ID is")
+_SOCKET_PATH = 100  # bytes; the system takes 107
 
 
 def is_installed() -> bool:
-    return _EXECUTABLE is not None
+    return EXECUTABLE is not None
 
 
 class RedisServer:
-    """Keeps nothing on disk. start() returns when connections are accepted."""
+    """One node. Keeps nothing on disk unless its options say so; start() returns when it accepts
+    connections. What it says is in `folder/log`.
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    port: a free one unless given. tls: files of a server that speaks TLS only.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        port: int | None = None,
+        tls: TlsFiles | None = None,
+        executable: str | None = EXECUTABLE,
+    ) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port() if port is None else port
         self.socket = str(folder / "redis.sock")
+        self.tls = tls
         self._options = options
-        self._process: subprocess.Popen[str] | None = None
+        self._executable = executable
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"{'redis' if self.tls is None else 'rediss'}://127.0.0.1:{self.port}/0"
 
     @property
     def unix_url(self) -> str:
         return f"unix://{self.socket}"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
     def start(self) -> None:
-        assert _EXECUTABLE is not None
-        command = [_EXECUTABLE, "--port", str(self.port), "--bind", "127.0.0.1"]
-        command += ["--unixsocket", self.socket, "--dir", str(self.folder)]
-        command += ["--save", "", "--appendonly", "no", "--daemonize", "no", *self._options]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert self._process.stdout is not None
-        said = []
-        for line in self._process.stdout:
-            said.append(line)
-            if "eady to accept connections" in line:
-                return
-        raise RuntimeError("redis-server did not start:\n" + "".join(said))
+        assert self._executable is not None
+        assert not self.is_running
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [self._executable, *self._arguments()], stdout=log, stderr=subprocess.STDOUT
+            )
+        wait_until(self._is_ready, what=f"redis-server in {self.folder}")
 
     def stop(self) -> None:
         """Ends it at once, as a crash would."""
         if self._process is not None:
             self._process.kill()
-            self._process.communicate()
+            self._process.wait()
             self._process = None
+
+    kill = stop
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
 
     def pause(self) -> None:
         """From now on it accepts connections and answers nothing."""
@@ -66,16 +111,53 @@ class RedisServer:
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
 
-    def client(self) -> redis.Redis[Any]:
-        """A connection that knows nothing of vcache."""
-        return redis.Redis(port=self.port, decode_responses=False)
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        self.pause()
+        try:
+            yield
+        finally:
+            self.resume()
+
+    def client(self, **arguments: Any) -> redis.Redis[Any]:
+        """A connection that knows nothing of vcache, and tries once."""
+        arguments = {"retry": Retry(NoBackoff(), 0)} | arguments
+        if self.tls is not None:
+            arguments = self.tls.client_arguments() | arguments
+        return redis.Redis(port=self.port, decode_responses=False, **arguments)
+
+    def call(self, *command: str | bytes | float) -> Any:
+        """One command on a connection of its own."""
+        with self.client() as connection:
+            return connection.execute_command(*command)
+
+    def info(self, section: str = "everything") -> dict[str, Any]:
+        with self.client() as connection:
+            found: dict[str, Any] = connection.info(section)
+            return found
+
+    def _arguments(self) -> list[str]:
+        listen = ["--port", str(self.port)]
+        if self.tls is not None:
+            listen = ["--port", "0", "--tls-port", str(self.port), *self.tls.server_options()]
+        if len(self.socket) < _SOCKET_PATH:
+            listen += ["--unixsocket", self.socket]
+        where = ["--bind", "127.0.0.1", "--dir", str(self.folder.resolve())]
+        what = ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+        return [*listen, *where, *what, "--enable-debug-command", "yes", *self._options]
+
+    def _is_ready(self) -> bool:
+        said = self.log
+        if not self.is_running:
+            raise RuntimeError("redis-server did not start:\n" + said)
+        return any(word in said for word in READY)
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
