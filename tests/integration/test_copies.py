@@ -73,7 +73,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("set", "256MiB", 1),
         ("get", "0", 1),
         ("get", "256MiB", 1),
-        ("get_vectors", "0", 2),
+        ("get_vectors", "0", 1),
         ("get from memory", "256MiB", 0),
     ],
 )

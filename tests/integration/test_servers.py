@@ -118,7 +118,7 @@ def test_a_replica_takes_over_from_a_killed_master(cluster: RedisCluster) -> Non
     assert cluster.is_master(2)
 
 
-@pytest.mark.skipif(VALKEY is None, reason="no valkey-server: VCACHE_VALKEY_SERVER may name one")
+@pytest.mark.skipif(VALKEY is None, reason="no valkey-server: VALKEY_SERVER may name one")
 def test_valkey(tmp_path: Path) -> None:
     with RedisServer(tmp_path, executable=VALKEY) as server:
         assert "valkey_version" in server.info("server")

@@ -20,7 +20,7 @@ from tls_files import TlsFiles
 
 EXECUTABLE = shutil.which("redis-server")
 # Valkey's server: of the PATH, or named by this variable.
-VALKEY = os.environ.get("VCACHE_VALKEY_SERVER") or shutil.which("valkey-server")
+VALKEY = os.environ.get("VALKEY_SERVER") or shutil.which("valkey-server")
 
 READY = ("eady to accept connections", "Sentinel ID is")
 _SOCKET_PATH = 100  # bytes; the system takes 107
