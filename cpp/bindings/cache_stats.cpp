@@ -141,6 +141,7 @@ py::dict health(Core& core) {
     const GilRelease released;
     probe = core.cache.probe();
   }
+  raise_pending();
   py::dict out;
   out["memory"] = py::none();
   out["redis"] = py::none();

@@ -26,8 +26,9 @@ struct Core {
   std::atomic<std::uint32_t> last_width{0};
 };
 
-// Raises in strict mode what Redis answered.
+// Raises what the handler of a signal raised and, in strict mode, what Redis answered.
 inline void raise_if_strict(const Core& core, const base::Error& error) {
+  raise_pending();
   if (core.strict && !error.ok()) raise(error);
 }
 

@@ -18,6 +18,7 @@ PYBIND11_MODULE(_core, module) {
   module.doc() = "The native core of vcache. Private: use the package.";
   module.attr("__version__") = VCACHE_VERSION;
   bind_errors(module);
+  bind_signals(module);
   bind_singletons(module);
   bind_codec(module);
   bind_vectors(module);

@@ -34,6 +34,10 @@ struct PythonError {};
 void set_error(const char* name, const std::string& message);
 // As set_error, then throws PythonError.
 [[noreturn]] void raise(const char* name, const std::string& message);
+// Raises what the handler of a signal raised while the GIL was let go of.
+inline void raise_pending() {
+  if (PyErr_Occurred() != nullptr) throw PythonError();
+}
 // Raises RedisTimeout or RedisError.
 [[noreturn]] void raise(const base::Error& error);
 // Short text of an object for messages: its repr, at most 80 characters.
@@ -54,6 +58,7 @@ void set_error(const char* name, const std::string& message);
 [[nodiscard]] PyObject* use_default() noexcept;
 
 void bind_errors(py::module_& module);
+void bind_signals(py::module_& module);
 void bind_singletons(py::module_& module);
 void bind_codec(py::module_& module);
 void bind_cache(py::module_& module);

@@ -1,0 +1,27 @@
+#include "bindings/gil.hpp"
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "l2/client/wait.hpp"
+
+namespace vcache::bindings {
+
+thread_local GilRelease* GilRelease::latest_ = nullptr;
+
+bool GilRelease::interrupted() noexcept {
+  GilRelease* const release = latest_;
+  if (release == nullptr || gettid() != getpid()) return false;
+  if (!release->raised_) {
+    release->restore();
+    release->raised_ = PyErr_CheckSignals() != 0;
+    release->state_ = PyEval_SaveThread();
+  }
+  return release->raised_;
+}
+
+void bind_signals(py::module_& /*module*/) {
+  l2::client::set_interruption(&GilRelease::interrupted);
+}
+
+}  // namespace vcache::bindings
