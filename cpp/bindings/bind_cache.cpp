@@ -45,24 +45,40 @@ std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entrie
 
 l2::RedisOptions make_redis_options(std::string host, int port, std::string unix_socket, int db,
                                     std::string username, std::string password,
-                                    std::size_t pool_size, double timeout, double connect_timeout) {
+                                    std::size_t pool_size, double timeout, double connect_timeout,
+                                    std::optional<l2::client::TlsOptions> tls) {
   return {.host = std::move(host),
           .port = port,
           .unix_socket = std::move(unix_socket),
           .db = db,
           .username = std::move(username),
           .password = std::move(password),
+          .tls = std::move(tls),
           .pool_size = pool_size,
           .timeout = millis(timeout),
           .connect_timeout = millis(connect_timeout)};
 }
 
+l2::client::TlsOptions make_tls_options(std::string ca_file, std::string cert_file,
+                                        std::string key_file, bool verify) {
+  using Verify = l2::client::TlsOptions::Verify;
+  return {.ca_file = std::move(ca_file),
+          .cert_file = std::move(cert_file),
+          .key_file = std::move(key_file),
+          .verify = verify ? Verify::kFull : Verify::kNone};
+}
+
 void bind_options(py::module_& module) {
+  py::class_<l2::client::TlsOptions>(module, "TlsOptions",
+                                     "How a server proves who it is, and we to it.")
+      .def(py::init(&make_tls_options), py::kw_only(), py::arg("ca_file") = "",
+           py::arg("cert_file") = "", py::arg("key_file") = "", py::arg("verify") = true);
   py::class_<l2::RedisOptions>(module, "RedisOptions", "How to reach one Redis node.")
       .def(py::init(&make_redis_options), py::kw_only(), py::arg("host") = "127.0.0.1",
            py::arg("port") = 6379, py::arg("unix_socket") = "", py::arg("db") = 0,
            py::arg("username") = "", py::arg("password") = "", py::arg("pool_size") = 16,
-           py::arg("timeout") = 0.25, py::arg("connect_timeout") = 0.5);
+           py::arg("timeout") = 0.25, py::arg("connect_timeout") = 0.5,
+           py::arg("tls") = py::none());
   py::class_<base::ManualClock, std::shared_ptr<base::ManualClock>>(
       module, "ManualClock", "A clock that stands still until advanced.")
       .def(py::init([](double now) {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from . import _core
-from ._messages import shown
+from ._messages import caller_level, shown
 from .durations import parse_ttl
 from .errors import ConfigError
 from .options import RedisOptions, parse_redis, parse_timeout, with_timeouts
@@ -58,6 +59,8 @@ class Config:
 
     def open(self, clock: Any = None, seed: int = 0) -> _core.TieredCache:
         """A core made of it. `clock` and `seed` (0: random) are for tests."""
+        if self.redis is not None:
+            _warn_of_unverified(self.redis)
         return _core.TieredCache(
             memory_bytes=self.memory,
             max_entries=self.max_entries,
@@ -75,6 +78,16 @@ class Config:
         )
 
 
+def _warn_of_unverified(redis: RedisOptions) -> None:
+    if redis.verify == "none":
+        warnings.warn(
+            f"{redis.address}: verify='none' takes any certificate, so that whoever is between this"
+            " process and Redis can read and alter what is cached",
+            RuntimeWarning,
+            stacklevel=caller_level(),
+        )
+
+
 def _to_core(redis: RedisOptions) -> _core.RedisOptions:
     return _core.RedisOptions(
         host=redis.host,
@@ -86,6 +99,16 @@ def _to_core(redis: RedisOptions) -> _core.RedisOptions:
         pool_size=redis.pool_size,
         timeout=parse_timeout(redis.timeout, "timeout"),
         connect_timeout=parse_timeout(redis.connect_timeout, "connect_timeout"),
+        tls=_tls_to_core(redis) if redis.tls else None,
+    )
+
+
+def _tls_to_core(redis: RedisOptions) -> _core.TlsOptions:
+    return _core.TlsOptions(
+        ca_file=redis.ca_file,
+        cert_file=redis.cert_file,
+        key_file=redis.key_file,
+        verify=redis.verify == "full",
     )
 
 

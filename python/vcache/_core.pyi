@@ -16,6 +16,7 @@ __all__: list[str] = [
     "RedisOptions",
     "TextCall",
     "TieredCache",
+    "TlsOptions",
     "digest_vector",
     "normalize_rows",
     "set_object_codec",
@@ -51,6 +52,14 @@ class DefaultType:
         Return repr(self).
         """
 
+class TlsOptions:
+    """
+    How a server proves who it is, and we to it.
+    """
+    def __init__(
+        self, *, ca_file: str = "", cert_file: str = "", key_file: str = "", verify: bool = True
+    ) -> None: ...
+
 class RedisOptions:
     """
     How to reach one Redis node.
@@ -67,6 +76,7 @@ class RedisOptions:
         pool_size: typing.SupportsInt | typing.SupportsIndex = 16,
         timeout: typing.SupportsFloat | typing.SupportsIndex = 0.25,
         connect_timeout: typing.SupportsFloat | typing.SupportsIndex = 0.5,
+        tls: TlsOptions | None = None,
     ) -> None: ...
 
 class ManualClock:

@@ -3,7 +3,8 @@
 Where several variables say the same thing the narrower name wins: CACHE_REDIS_TTL over REDIS_TTL
 over DEFAULT_TTL. Redis is used if a variable says where it is or how to log in to it, unless
 CACHE_REDIS_ENABLED says otherwise; its host is 127.0.0.1 unless given. What REDIS_URL leaves open
-is taken from REDIS_DB, REDIS_USERNAME, REDIS_PASSWORD and REDIS_POOL_SIZE.
+is taken from REDIS_DB, REDIS_USERNAME, REDIS_PASSWORD, REDIS_POOL_SIZE and the variables for TLS;
+whether there is TLS its scheme says, else REDIS_TLS.
 """
 
 from __future__ import annotations
@@ -62,6 +63,10 @@ class _Variables(BaseSettings):
     PREDICTION_BATCH_SIZE: str | None = None
     PROMETHEUS_PORT: str | None = None
     METRICS_INTERVAL: str | None = None
+    VCACHE_REDIS_CA_FILE: str | None = None
+    VCACHE_REDIS_CERT_FILE: str | None = None
+    VCACHE_REDIS_KEY_FILE: str | None = None
+    VCACHE_REDIS_VERIFY: str | None = None
     VCACHE_POLICY: str | None = None
     VCACHE_JITTER: str | None = None
     VCACHE_TIMEOUT: str | None = None
@@ -155,7 +160,9 @@ def _redis(variables: _Reader) -> RedisOptions | None:
         for name, (variable, parse) in _REDIS_PARTS.items()
         if variables.has(variable)
     }
+    parts |= _tls(variables)
     if variables.has("REDIS_URL"):
+        parts.pop("tls", None)  # the URL says it too
         options: RedisOptions = variables.read(
             "REDIS_URL", lambda text, _: options_of_url(text, parts)
         )
@@ -165,6 +172,26 @@ def _redis(variables: _Reader) -> RedisOptions | None:
     if variables.has("REDIS_HOST") or variables.is_port("REDIS_PORT"):
         parts["port"] = variables.read("REDIS_PORT", _int_up_to(65535, least=1), 6379)
     return RedisOptions(host=variables.read("REDIS_HOST", _text, "127.0.0.1"), **parts)
+
+
+def _tls(variables: _Reader) -> dict[str, Any]:
+    """What the variables say of TLS. Raises ConfigError where they contradict each other."""
+    wanted = variables.read("REDIS_TLS", _flag, False)
+    url: str = variables.read("REDIS_URL", _text, "")
+    is_tls = url.strip().lower().startswith("rediss") if url else wanted
+    if wanted and not is_tls:
+        raise ConfigError(
+            "REDIS_TLS: allowed is true only without REDIS_URL or with rediss:// there"
+        )
+    given = {
+        name: variables.read(variable, parse)
+        for name, (variable, parse) in _TLS_PARTS.items()
+        if variables.has(variable)
+    }
+    if given and not is_tls:
+        variable, _ = _TLS_PARTS[next(iter(given))]
+        raise ConfigError(f"{variable}: allowed only with REDIS_TLS=true or a rediss:// REDIS_URL")
+    return given | {"tls": True} if is_tls else {}
 
 
 def _text(text: str, name: str) -> str:
@@ -257,9 +284,11 @@ def _no_grace(text: str, name: str) -> None:
         raise ConfigError(f"{name}={shown(text)} is not supported yet: allowed is 0")
 
 
-def _no_tls(text: str, name: str) -> None:
-    if _flag(text, name):
-        raise ConfigError(f"{name}={shown(text)}: allowed is false, TLS is not supported yet")
+def _verify(text: str, name: str) -> str:
+    word = text.strip().lower()
+    if word not in ("full", "none"):
+        raise ConfigError(f"{name}={shown(text)}: allowed are full and none")
+    return word
 
 
 # Argument of the constructor, the variables that give it, the narrower first, and how to read them.
@@ -286,9 +315,15 @@ _REDIS_PARTS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "pool_size": ("REDIS_POOL_SIZE", _int_up_to(1024, least=1)),
 }
 
+_TLS_PARTS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+    "ca_file": ("VCACHE_REDIS_CA_FILE", _text),
+    "cert_file": ("VCACHE_REDIS_CERT_FILE", _text),
+    "key_file": ("VCACHE_REDIS_KEY_FILE", _text),
+    "verify": ("VCACHE_REDIS_VERIFY", _verify),
+}
+
 # Without these a cache would behave otherwise than its operator believes.
 _REFUSED: dict[str, Callable[[str, str], None]] = {
-    "REDIS_TLS": _no_tls,
     "VCACHE_GRACE": _no_grace,
     "VCACHE_COMPRESSION": _none_of("none"),
     "VCACHE_STORAGE_DTYPE": _none_of(),

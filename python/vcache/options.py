@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ._messages import shown
 from .durations import Duration, parse_duration
@@ -17,17 +17,23 @@ if TYPE_CHECKING:
 __all__ = ["RedisOptions", "options_of_url", "parse_redis", "parse_timeout", "with_timeouts"]
 
 _SUPPORTED = (
-    "supported are redis://[user:password@]host[:port][/db] and unix://[user:password@]/path,"
-    " with ?db=, pool_size=, timeout= and connect_timeout="
+    "supported are redis://[user:password@]host[:port][/db], rediss:// for TLS and"
+    " unix://[user:password@]/path, with ?db=, pool_size=, timeout= and connect_timeout=, and for"
+    " TLS ca_file=, cert_file=, key_file= and verify="
 )
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,19}")
 _MAX_DIGITS = 20
 _QUERY = {"db": int, "pool_size": int, "timeout": str, "connect_timeout": str}
+_TLS_QUERY = dict.fromkeys(("ca_file", "cert_file", "key_file", "verify"), str)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RedisOptions:
     """How to reach one Redis node, over TCP or, with `unix_socket`, over a Unix socket.
+
+    With `tls` the server must prove its name by a certificate of an authority in `ca_file` (PEM;
+    the system's unless given), but for `verify="none"`, which gives a warning. `cert_file` and
+    `key_file` (PEM) are what this client shows.
 
     `timeout` and `connect_timeout` are durations; None takes those of the cache. Passwords are
     never part of `repr` or of an error. Raises ConfigError naming the option that is not allowed.
@@ -42,9 +48,14 @@ class RedisOptions:
     pool_size: int = 16
     timeout: Duration | None = None
     connect_timeout: Duration | None = None
+    tls: bool = False
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    verify: Literal["full", "none"] = "full"
 
     def __post_init__(self) -> None:
-        for name in ("host", "unix_socket", "username"):
+        for name in ("host", "unix_socket", "username", "ca_file", "cert_file", "key_file"):
             _check_text(name, getattr(self, name))
         if not isinstance(self.password, str) or "\0" in self.password:
             raise ConfigError("password: allowed is text without NUL")
@@ -58,10 +69,31 @@ class RedisOptions:
         for name in ("timeout", "connect_timeout"):
             if getattr(self, name) is not None:
                 parse_timeout(getattr(self, name), name)
+        self._check_tls()
+
+    def _check_tls(self) -> None:
+        if not isinstance(self.tls, bool):
+            raise ConfigError(f"tls={shown(self.tls)}: allowed are True and False")
+        if self.verify not in ("full", "none"):
+            raise ConfigError(f"verify={shown(self.verify)}: allowed are full and none")
+        if self.tls and self.unix_socket:
+            raise ConfigError("tls=True: allowed only without a unix_socket")
+        for name in ("ca_file", "cert_file", "key_file"):
+            if getattr(self, name) and not self.tls:
+                raise ConfigError(f"{name}={shown(getattr(self, name))}: allowed only with TLS")
+        if self.verify != "full" and not self.tls:
+            raise ConfigError(f"verify={self.verify!r}: allowed only with TLS")
+        if bool(self.cert_file) != bool(self.key_file):
+            given = "cert_file" if self.cert_file else "key_file"
+            text = shown(getattr(self, given))
+            raise ConfigError(f"{given}={text}: allowed are cert_file and key_file together")
 
     @classmethod
     def from_url(cls, url: str) -> RedisOptions:
-        """Options of a redis:// or unix:// URL. Raises ConfigError, never showing a password."""
+        """Options of a redis://, rediss:// or unix:// URL.
+
+        Raises ConfigError, never showing a password.
+        """
         return options_of_url(url, {})
 
     @property
@@ -70,7 +102,7 @@ class RedisOptions:
         if self.unix_socket:
             return f"unix://{self.unix_socket}?db={self.db}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"redis://{host}:{self.port}/{self.db}"
+        return f"redis{'s' if self.tls else ''}://{host}:{self.port}/{self.db}"
 
 
 def options_of_url(url: object, defaults: Mapping[str, Any]) -> RedisOptions:
@@ -78,7 +110,7 @@ def options_of_url(url: object, defaults: Mapping[str, Any]) -> RedisOptions:
     if not isinstance(url, str):  # not shown: bytes may hold a password
         raise ConfigError(f"url of type {type(url).__name__}: allowed is a str; {_SUPPORTED}")
     scheme = url.partition("://")[0].lower() if "://" in url else ""
-    if scheme not in ("redis", "unix"):
+    if scheme not in ("redis", "rediss", "unix"):
         named = repr(scheme) if _SCHEME.fullmatch(scheme) else "unknown"
         raise ConfigError(f"redis URL of scheme {named}: {_SUPPORTED}")
     from urllib.parse import urlsplit
@@ -155,6 +187,8 @@ def _address(parts: SplitResult) -> dict[str, Any]:
             raise ConfigError("no path to a socket; allowed is unix:///path")
         return {"unix_socket": unquote(parts.path)}
     address: dict[str, Any] = {"host": unquote(parts.hostname or ""), "port": parts.port or 6379}
+    if parts.scheme.lower() == "rediss":
+        address["tls"] = True
     db = parts.path.strip("/")
     if db:
         address["db"] = _number("db", db)
@@ -178,10 +212,13 @@ def _query(parts: SplitResult) -> dict[str, Any]:
     if not parts.query:
         return {}
     query: dict[str, Any] = {}
+    allowed = _QUERY | _TLS_QUERY
     for name, text in parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True):
-        if name not in _QUERY:
-            raise ConfigError(f"query option {name!r}: allowed are {', '.join(_QUERY)}")
-        query[name] = _number(name, text) if _QUERY[name] is int else text
+        if name not in allowed:
+            raise ConfigError(f"query option {name!r}: allowed are {', '.join(allowed)}")
+        if name in _TLS_QUERY and not parts.scheme.lower().startswith("rediss"):
+            raise ConfigError(f"query option {name!r}: allowed only for TLS, with rediss://")
+        query[name] = _number(name, text) if allowed[name] is int else text
     return query
 
 

@@ -244,7 +244,7 @@ def test_one_computation_over_threads_with_redis(make_cache: MakeCache, memory: 
     assert sorted(calls) == list(range(20))
 
 
-@pytest.mark.parametrize("redis", ["rediss://127.0.0.1", "redis+cluster://127.0.0.1"])
+@pytest.mark.parametrize("redis", ["redis+tls://127.0.0.1", "redis+cluster://127.0.0.1"])
 def test_other_kinds_of_redis_are_refused(redis: str) -> None:
     with pytest.raises(ConfigError, match="supported are"):
         Cache(redis=redis)

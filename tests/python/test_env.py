@@ -77,6 +77,19 @@ def test_arguments(
              "REDIS_PASSWORD": "p@/:", "REDIS_POOL_SIZE": "4", "REDIS_TLS": "false"},
             {"host": "db", "port": 7, "db": 3, "username": "u", "password": "p@/:", "pool_size": 4},
         ),
+        (
+            {"REDIS_HOST": "db", "REDIS_TLS": "true", "VCACHE_REDIS_CA_FILE": "/ca",
+             "VCACHE_REDIS_CERT_FILE": "/c", "VCACHE_REDIS_KEY_FILE": "/k",
+             "VCACHE_REDIS_VERIFY": "none"},
+            {"host": "db", "tls": True, "ca_file": "/ca", "cert_file": "/c", "key_file": "/k",
+             "verify": "none"},
+        ),
+        (
+            {"REDIS_URL": "rediss://db?ca_file=/own", "REDIS_TLS": "true",
+             "VCACHE_REDIS_CA_FILE": "/ca", "VCACHE_REDIS_VERIFY": "full"},
+            {"host": "db", "tls": True, "ca_file": "/own"},
+        ),
+        ({"REDIS_URL": "rediss://db", "REDIS_TLS": "false"}, {"host": "db", "tls": True}),
         ({"CACHE_REDIS_ENABLED": "true"}, {}),
         ({"CACHE_REDIS_ENABLED": "true", "REDIS_HOST": "db"}, {"host": "db"}),
         ({"REDIS_PORT": "7"}, {"port": 7}),
@@ -135,9 +148,8 @@ def test_redis_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
         ("REDIS_PORT", "0"),
         ("REDIS_DB", "-1"),
         ("REDIS_POOL_SIZE", "0"),
-        ("REDIS_TLS", "true"),
         ("REDIS_TLS", "x"),
-        ("REDIS_TLS", "1"),
+        ("VCACHE_REDIS_VERIFY", "yes"),
         ("CACHE_LOCAL_SIZE_MB", "abc"),
         ("CACHE_LOCAL_SIZE_MB", "0.01"),
         ("EVICTION_THRESHOLD", "1.5"),
@@ -183,10 +195,21 @@ def test_protection_that_cannot_be_given(monkeypatch: pytest.MonkeyPatch, name: 
     assert "hunter2" not in str(caught.value)
 
 
-def test_tls_is_refused_without_redis_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    setenv(monkeypatch, REDIS_TLS="yes")
-    with pytest.raises(ConfigError, match="REDIS_TLS='yes': allowed is false"):
-        Cache.from_env()
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"REDIS_TLS": "true", "REDIS_URL": "redis://db"}, "REDIS_TLS: allowed is true only"),
+        ({"REDIS_TLS": "true", "REDIS_URL": "unix:///run/r"}, "REDIS_TLS: allowed is true only"),
+        ({"REDIS_HOST": "db", "VCACHE_REDIS_CA_FILE": "/ca"}, "VCACHE_REDIS_CA_FILE: allowed only"),
+        ({"REDIS_URL": "redis://db", "VCACHE_REDIS_VERIFY": "none"}, "VCACHE_REDIS_VERIFY: all"),
+    ],
+)
+def test_tls_that_would_not_be(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], says: str
+) -> None:
+    setenv(monkeypatch, **variables)
+    with pytest.raises(ConfigError, match=says):
+        arguments_from_env()
 
 
 IDLE = {

@@ -24,6 +24,12 @@ from vcache.errors import ConfigError
             "redis://db?timeout=50ms&connect_timeout=1s",
             {"host": "db", "timeout": "50ms", "connect_timeout": "1s"},
         ),
+        ("rediss://db", {"host": "db", "tls": True}),
+        (
+            "rediss://[::1]:1?ca_file=/a%20b&cert_file=/c&key_file=/k&verify=none",
+            {"host": "::1", "port": 1, "tls": True, "ca_file": "/a b", "cert_file": "/c",
+             "key_file": "/k", "verify": "none"},
+        ),
         ("unix:///run/redis.sock", {"unix_socket": "/run/redis.sock"}),
         ("unix://u:p@/run/my%20redis?db=5",
          {"unix_socket": "/run/my redis", "username": "u", "password": "p", "db": 5}),
@@ -36,7 +42,11 @@ def test_url(url: str, wanted: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("rediss://db", "scheme 'rediss'.*supported are redis://"),
+        ("redis://db?ca_file=/ca", "query option 'ca_file': allowed only for TLS, with rediss"),
+        ("unix:///run/r?verify=none", "query option 'verify': allowed only for TLS"),
+        ("rediss://db?verify=some", "verify='some': allowed are full and none"),
+        ("rediss://db?cert_file=/c", "cert_file='/c': allowed are cert_file and key_file together"),
+        ("rediss://", "host=''"),
         ("redis+cluster://db", "supported are"),
         ("redis+sentinel://db", "supported are"),
         ("http://db", "supported are"),
@@ -73,7 +83,7 @@ def test_bad_url(url: str, says: str) -> None:
         "redis://u:hunter2@db/x",
         "redis://u:hunter2@db?colour=1",
         "redis://u:hunter2@[db",
-        "rediss://u:hunter2@db",
+        "rediss://u:hunter2@db?colour=1",
         "u:hunter2@db://",
     ],
 )
@@ -107,6 +117,7 @@ def test_no_repr_shows_a_password() -> None:
         ({}, "redis://127.0.0.1:6379/0"),
         ({"host": "::1", "db": 2}, "redis://[::1]:6379/2"),
         ({"unix_socket": "/run/r"}, "unix:///run/r?db=0"),
+        ({"tls": True, "host": "db"}, "rediss://db:6379/0"),
     ],
 )
 def test_address(options: dict[str, Any], address: str) -> None:
@@ -132,6 +143,11 @@ def test_address(options: dict[str, Any], address: str) -> None:
         ("timeout", "2h"),
         ("timeout", []),
         ("connect_timeout", float("nan")),
+        ("tls", 1),
+        ("ca_file", "/ca"),
+        ("verify", "none"),
+        ("verify", True),
+        ("key_file", 5),
     ],
 )
 def test_bad_option(name: str, value: Any) -> None:
