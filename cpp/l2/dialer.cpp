@@ -11,9 +11,10 @@ namespace vcache::l2 {
 
 namespace {
 
-// The longest string of ours: a payload of max_value behind the longest metadata.
+// The longest string of ours: a payload of max_value behind the longest metadata, encrypted.
 client::ReplyLimits limits_for(const RedisOptions& options) noexcept {
-  return {.string_bytes = options.max_value + codec::payload_offset(base::kMaxMetadataBytes)};
+  return {.string_bytes = options.max_value + codec::payload_offset(base::kMaxMetadataBytes) +
+                          codec::kSealSize};
 }
 
 }  // namespace

@@ -5,11 +5,12 @@ namespace vcache::l2 {
 namespace {
 
 constexpr std::array<std::string_view, kErrorKinds> kNames = {
-    "timeout",      "connect",         "disconnected", "protocol", "auth",        "pool",
-    "breaker_open", "memory",          "tls",          "corrupt",  "mismatch",    "version",
-    "too_big",      "foreign",         "oom",          "readonly", "noreplicas",  "misconf",
-    "loading",      "masterdown",      "server_busy",  "noperm",   "max_clients", "cluster",
-    "wrongtype",    "unknown_command", "server"};
+    "timeout",    "connect",         "disconnected", "protocol",    "auth",
+    "pool",       "breaker_open",    "memory",       "tls",         "corrupt",
+    "mismatch",   "version",         "too_big",      "foreign",     "decrypt",
+    "oom",        "readonly",        "noreplicas",   "misconf",     "loading",
+    "masterdown", "server_busy",     "noperm",       "max_clients", "cluster",
+    "wrongtype",  "unknown_command", "server"};
 
 }  // namespace
 

@@ -29,6 +29,7 @@ enum class ErrorKind : std::uint8_t {
   kVersion,
   kTooBig,
   kForeign,
+  kDecrypt,
   // The server answered with an error.
   kOom,
   kReadOnly,

@@ -35,7 +35,7 @@ Node::Node(const RedisOptions& options, const base::Clock& clock, ServerFacts& f
       clock_(clock),
       facts_(facts),
       errors_(errors),
-      context_(options.namespace_name, options.max_value, facts_, errors_),
+      context_(options.namespace_name, options.max_value, facts_, errors_, options.packing),
       dialer_(options_, context_),
       pool_(dialer_, options.pool_size),
       breaker_(clock, breaker_options(options), std::random_device{}()) {}

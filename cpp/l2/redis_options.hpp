@@ -7,6 +7,7 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "l2/client/tls_options.hpp"
+#include "l2/codec/packing.hpp"
 
 namespace vcache::l2 {
 
@@ -24,6 +25,7 @@ struct RedisOptions {
   base::Millis connect_timeout{500};           // of connecting and logging in, within `timeout`
   std::string namespace_name = "vcache";
   std::size_t max_value = std::size_t{16} << 20;  // most bytes of one payload
+  codec::Packing packing = {};
 
   // kInvalid with a text that names the option, never the password.
   [[nodiscard]] base::Error validate() const;

@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // The same as someone would send it who knows the format, so that the checks behind the checksum
   // are reached.
   std::memcpy(bytes.data(), codec::kMagic.data(), codec::kMagic.size());
-  bytes[codec::offset::kVersion] = std::byte{codec::kVersion};
+  bytes[codec::offset::kVersion] = std::byte{codec::kFormatVersion};
   const std::uint64_t sum = codec::checksum(bytes);
   std::memcpy(bytes.data() + codec::offset::kChecksum, &sum, sizeof sum);
   check(bytes);

@@ -12,6 +12,10 @@ namespace vcache::l2::codec {
 
 namespace {
 
+bool is_zero(base::ByteView bytes) noexcept {
+  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
+}
+
 // A header's fields, read without trust.
 class Header {
  public:
@@ -28,13 +32,12 @@ class Header {
     return std::memcmp(bytes_.data() + offset::kFingerprint, expected.data(), expected.size()) == 0;
   }
   [[nodiscard]] bool reserved_is_zero() const noexcept {
-    return get<std::uint8_t>(offset::kFlags) == 0 && zero(offset::kReserved1, 3) &&
-           zero(offset::kReserved2, 4);
+    return is_zero(bytes_.subspan(offset::kReserved, 3));
   }
-  // True when bytes [at, at + size) are 0.
-  [[nodiscard]] bool zero(std::size_t at, std::size_t size) const noexcept {
-    return std::ranges::all_of(bytes_.subspan(at, size),
-                               [](std::byte b) { return b == std::byte{0}; });
+  [[nodiscard]] Form form() const noexcept {
+    return {.flags = get<std::uint8_t>(offset::kFlags),
+            .length = get<std::uint32_t>(offset::kPayloadLength),
+            .original = get<std::uint32_t>(offset::kOriginalLength)};
   }
   [[nodiscard]] base::Shape shape() const noexcept {
     base::Shape shape;
@@ -55,17 +58,18 @@ Refusal check_frame(base::ByteView bytes) noexcept {
   if (shown != 0 && std::memcmp(bytes.data(), kMagic.data(), shown) != 0) return Refusal::kForeign;
   if (bytes.size() < kHeaderSize) return Refusal::kCorrupt;
   const auto version = Header(bytes).get<std::uint8_t>(offset::kVersion);
-  if (version > kVersion) return Refusal::kVersion;
-  return version == kVersion ? Refusal::kNone : Refusal::kCorrupt;
+  if (version > kFormatVersion) return Refusal::kVersion;
+  return version == kFormatVersion ? Refusal::kNone : Refusal::kCorrupt;
 }
 
 // Lengths against what was received and against the limits, then the checksum.
 Refusal check_body(base::ByteView bytes, const Limits& limits) noexcept {
   const Header header(bytes);
   const std::size_t metadata = header.get<std::uint32_t>(offset::kMetadataLength);
-  const std::size_t payload = header.get<std::uint32_t>(offset::kPayloadLength);
-  if (payload_offset(metadata) + payload != bytes.size()) return Refusal::kCorrupt;
-  if (metadata > base::kMaxMetadataBytes || payload > limits.max_value) return Refusal::kTooBig;
+  const Form form = header.form();
+  const std::size_t seal = form.encrypted() ? kSealSize : 0;
+  if (payload_offset(metadata) + form.length + seal != bytes.size()) return Refusal::kCorrupt;
+  if (metadata > base::kMaxMetadataBytes || form.length > limits.max_value) return Refusal::kTooBig;
   const auto stated = header.get<std::uint64_t>(offset::kChecksum);
   return stated == checksum(bytes) ? Refusal::kNone : Refusal::kCorrupt;
 }
@@ -76,30 +80,26 @@ bool is_cost(float value) noexcept {
 }
 
 bool check_fields(base::ByteView bytes, const DecodeResult& result) noexcept {
-  const Header header(bytes);
   const base::ValueView& value = result.value;
-  const std::size_t metadata_end = kHeaderSize + value.metadata.size();
-  const std::size_t padding = bytes.size() - value.payload.size() - metadata_end;
-  return header.reserved_is_zero() && header.zero(metadata_end, padding) && consistent(value) &&
+  return Header(bytes).reserved_is_zero() && consistent(result.form, value) &&
          is_cost(value.cost) && is_cost(value.seconds) && result.created.count() >= 0 &&
          result.expires.count() >= 0;
 }
 
 base::ValueView read_value(base::ByteView bytes) noexcept {
   const Header header(bytes);
-  const std::size_t metadata = header.get<std::uint32_t>(offset::kMetadataLength);
   return {.kind = header.get<base::ValueKind>(offset::kKind),
           .dtype = header.get<base::DType>(offset::kDType),
           .shape = header.shape(),
-          .payload = bytes.subspan(payload_offset(metadata)),
-          .metadata = bytes.subspan(kHeaderSize, metadata),
+          .payload = bytes.subspan(kHeaderSize),
           .cost = header.get<float>(offset::kCost),
           .seconds = header.get<float>(offset::kSeconds)};
 }
 
 DecodeResult read_stamps(base::ByteView bytes) noexcept {
   const Header header(bytes);
-  return {.created = base::Millis(header.get<std::int64_t>(offset::kCreated)),
+  return {.form = header.form(),
+          .created = base::Millis(header.get<std::int64_t>(offset::kCreated)),
           .expires = base::Millis(header.get<std::int64_t>(offset::kExpires)),
           .generation = header.get<std::uint64_t>(offset::kStamp)};
 }
@@ -114,9 +114,21 @@ DecodeResult decode(base::ByteView bytes, const Fingerprint& expected,
   }
   if (!Header(bytes).is_for(expected)) return refuse(Refusal::kMismatch);
   DecodeResult result = read_stamps(bytes);
+  if (!is_known(result.form)) return refuse(Refusal::kVersion);
+  if (result.form.original > limits.max_value) return refuse(Refusal::kTooBig);
   result.value = read_value(bytes);
-  if (!check_fields(bytes, result)) return refuse(Refusal::kCorrupt);
-  return result;
+  const base::ByteView body = result.value.payload;
+  const bool sound = check_fields(bytes, result) &&
+                     (result.form.encrypted() || read_body(bytes, body, result.value));
+  return sound ? result : refuse(Refusal::kCorrupt);
+}
+
+bool read_body(base::ByteView header, base::ByteView body, base::ValueView& value) noexcept {
+  const std::size_t metadata = Header(header).get<std::uint32_t>(offset::kMetadataLength);
+  const std::size_t payload = payload_offset(metadata) - kHeaderSize;
+  value.metadata = body.first(metadata);
+  value.payload = body.subspan(payload);
+  return is_zero(body.subspan(metadata, payload - metadata));
 }
 
 DecodeResult decode_header(base::ByteView bytes, const Fingerprint& expected) noexcept {
@@ -124,7 +136,8 @@ DecodeResult decode_header(base::ByteView bytes, const Fingerprint& expected) no
   const Header header(bytes);
   if (!header.is_for(expected)) return refuse(Refusal::kMismatch);
   if (!header.reserved_is_zero()) return refuse(Refusal::kCorrupt);
-  return read_stamps(bytes);
+  const DecodeResult result = read_stamps(bytes);
+  return is_known(result.form) ? result : refuse(Refusal::kVersion);
 }
 
 }  // namespace vcache::l2::codec

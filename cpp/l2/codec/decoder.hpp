@@ -6,6 +6,7 @@
 #include "base/clock.hpp"
 #include "base/value.hpp"
 #include "l2/codec/fingerprint.hpp"
+#include "l2/codec/form.hpp"
 
 namespace vcache::l2::codec {
 
@@ -17,6 +18,8 @@ enum class Refusal : std::uint8_t {
   kVersion,   // of a later format version
   kTooBig,    // sound so far, but over the limits
   kForeign,   // not a value of ours
+  kDecrypt,   // encrypted with no key of ours, or not encrypted though we have keys
+  kMemory,    // an allocation failed here
 };
 
 struct Limits {
@@ -25,7 +28,8 @@ struct Limits {
 
 struct DecodeResult {
   Refusal refusal = Refusal::kNone;
-  base::ValueView value{};  // views into the bytes given; empty unless refusal is kNone
+  base::ValueView value{};  // empty unless refusal is kNone
+  Form form{};
   base::Millis created{0};
   base::Millis expires{0};  // 0: none. Redis' own TTL may have been changed since
   std::uint64_t generation = 0;
@@ -33,9 +37,16 @@ struct DecodeResult {
   [[nodiscard]] bool ok() const noexcept { return refusal == Refusal::kNone; }
 };
 
-// Reads a whole stored value. Allocates nothing and copies nothing.
+// Reads a whole stored value, whose views lie in `bytes`. Allocates nothing and copies nothing: the
+// payload is as `form` says, and of an encrypted value it is all that lies behind the header.
+// Unpacker makes of it what was set.
 [[nodiscard]] DecodeResult decode(base::ByteView bytes, const Fingerprint& expected,
                                   const Limits& limits) noexcept;
+
+// Reads what lies behind the header of a value that decode() took, when it was encrypted: metadata,
+// padding and payload go into `value`. False when they are not as they must be.
+[[nodiscard]] bool read_body(base::ByteView header, base::ByteView body,
+                             base::ValueView& value) noexcept;
 
 // Reads the first kHeaderSize bytes of a stored value (fewer when it is shorter): what they say,
 // without the checksum, so `value` stays empty.

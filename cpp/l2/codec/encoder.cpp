@@ -38,28 +38,38 @@ std::size_t head_size(const base::ValueView& value) noexcept {
 
 void encode_head(const base::ValueView& value, const Stamps& stamps,
                  std::span<std::byte> out) noexcept {
-  std::ranges::fill(out, std::byte{0});
+  fill_head(value, {.length = static_cast<std::uint32_t>(value.payload.size())}, stamps, out);
+  put_checksum(out, value.payload);
+}
+
+void fill_head(const base::ValueView& value, const Form& form, const Stamps& stamps,
+               std::span<std::byte> out) noexcept {
+  std::ranges::fill(out.first(head_size(value)), std::byte{0});
   copy(out, 0, kMagic.data(), kMagic.size());
-  put(out, offset::kVersion, kVersion);
+  put(out, offset::kVersion, kFormatVersion);
   put(out, offset::kKind, value.kind);
   put(out, offset::kDType, value.dtype);
+  put(out, offset::kFlags, form.flags);
   copy(out, offset::kFingerprint, stamps.fingerprint.data(), stamps.fingerprint.size());
   copy(out, offset::kShape, value.shape.dims.data(), sizeof value.shape.dims);
   put(out, offset::kNdim, value.shape.ndim);
   put(out, offset::kMetadataLength, static_cast<std::uint32_t>(value.metadata.size()));
-  put(out, offset::kPayloadLength, static_cast<std::uint32_t>(value.payload.size()));
+  put(out, offset::kPayloadLength, form.length);
+  put(out, offset::kOriginalLength, form.original);
   put(out, offset::kCreated, unsigned_millis(stamps.created));
   put(out, offset::kExpires, unsigned_millis(stamps.expires));
   put(out, offset::kStamp, stamps.generation);
   put(out, offset::kCost, storable(value.cost));
   put(out, offset::kSeconds, storable(value.seconds));
   copy(out, kHeaderSize, value.metadata.data(), value.metadata.size());
-  put(out, offset::kChecksum, checksum(out, value.payload));
 }
 
-void restamp(std::span<std::byte> whole, base::Millis expires) noexcept {
-  put(whole, offset::kExpires, unsigned_millis(expires));
-  put(whole, offset::kChecksum, checksum(whole));
+void put_checksum(std::span<std::byte> head, base::ByteView rest) noexcept {
+  put(head, offset::kChecksum, checksum(head, rest));
+}
+
+void put_expiry(std::span<std::byte> header, base::Millis expires) noexcept {
+  put(header, offset::kExpires, unsigned_millis(expires));
 }
 
 }  // namespace vcache::l2::codec

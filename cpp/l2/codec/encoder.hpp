@@ -7,6 +7,7 @@
 #include "base/clock.hpp"
 #include "base/value.hpp"
 #include "l2/codec/fingerprint.hpp"
+#include "l2/codec/form.hpp"
 
 namespace vcache::l2::codec {
 
@@ -29,8 +30,14 @@ struct Stamps {
 void encode_head(const base::ValueView& value, const Stamps& stamps,
                  std::span<std::byte> out) noexcept;
 
-// Gives a whole stored value another expiry, and the checksum that goes with it; 0: none. Requires:
-// a decoder took the value.
-void restamp(std::span<std::byte> whole, base::Millis expires) noexcept;
+// The same without the checksum, for a payload that is stored as `form` says. Requires:
+// out.size() >= head_size(value); the rest of `out` is left.
+void fill_head(const base::ValueView& value, const Form& form, const Stamps& stamps,
+               std::span<std::byte> out) noexcept;
+// Puts the checksum of the head and what follows it into the head.
+void put_checksum(std::span<std::byte> head, base::ByteView rest) noexcept;
+
+// Gives a header another expiry; 0: none. The checksum is then to be put in anew.
+void put_expiry(std::span<std::byte> header, base::Millis expires) noexcept;
 
 }  // namespace vcache::l2::codec

@@ -11,7 +11,7 @@ namespace vcache::l2::codec {
 static_assert(std::endian::native == std::endian::little, "headers are written as they lie");
 
 inline constexpr std::string_view kMagic = "VCHE";
-inline constexpr std::uint8_t kVersion = 1;
+inline constexpr std::uint8_t kFormatVersion = 1;
 
 inline constexpr std::size_t kHeaderSize = 96;
 inline constexpr std::size_t kPayloadAlignment = 64;
@@ -26,16 +26,31 @@ inline constexpr std::size_t kChecksum = 8;
 inline constexpr std::size_t kFingerprint = 16;
 inline constexpr std::size_t kShape = 32;
 inline constexpr std::size_t kNdim = 48;
-inline constexpr std::size_t kReserved1 = 49;  // 3 bytes
+inline constexpr std::size_t kReserved = 49;  // 3 bytes
 inline constexpr std::size_t kMetadataLength = 52;
 inline constexpr std::size_t kPayloadLength = 56;
-inline constexpr std::size_t kReserved2 = 60;  // 4 bytes
+inline constexpr std::size_t kOriginalLength = 60;
 inline constexpr std::size_t kCreated = 64;
 inline constexpr std::size_t kExpires = 72;
 inline constexpr std::size_t kStamp = 80;
 inline constexpr std::size_t kCost = 88;
 inline constexpr std::size_t kSeconds = 92;
 }  // namespace offset
+
+// What the flags say. Bits that no constant names are of a later format.
+namespace flag {
+inline constexpr std::uint8_t kZstd = 0x02;
+inline constexpr std::uint8_t kEncrypted = 0x04;
+inline constexpr std::uint8_t kPrecision = 0x18;  // two bits: a Precision
+inline constexpr unsigned kPrecisionShift = 3;
+inline constexpr std::uint8_t kKnown = kZstd | kEncrypted | kPrecision;
+}  // namespace flag
+
+// What encryption puts between the header and the rest, and behind it.
+inline constexpr std::size_t kNonceSize = 24;
+inline constexpr std::size_t kPreambleSize = 4 + kNonceSize;  // behind the id of the key
+inline constexpr std::size_t kTagSize = 16;
+inline constexpr std::size_t kSealSize = kPreambleSize + kTagSize;
 
 // The checksum covers every byte from here on; the bytes before it are its seed.
 inline constexpr std::size_t kChecksummed = offset::kFingerprint;

@@ -27,7 +27,11 @@ bool fills(const base::Shape& shape, std::size_t item_size, std::size_t bytes) n
 }  // namespace
 
 bool consistent(const base::ValueView& value) noexcept {
-  if (value.payload.size() > UINT32_MAX || value.shape.ndim > base::kMaxNdim ||
+  return consistent(value, value.payload.size());
+}
+
+bool consistent(const base::ValueView& value, std::size_t bytes) noexcept {
+  if (bytes > UINT32_MAX || value.shape.ndim > base::kMaxNdim ||
       !unused_extents_are_zero(value.shape)) {
     return false;
   }
@@ -36,7 +40,7 @@ bool consistent(const base::ValueView& value) noexcept {
   }
   return value.kind == base::ValueKind::kVector && value.dtype != base::DType::kNone &&
          static_cast<std::uint8_t>(value.dtype) <= base::kLastDType &&
-         fills(value.shape, base::item_size(value.dtype), value.payload.size());
+         fills(value.shape, base::item_size(value.dtype), bytes);
 }
 
 float storable(float cost) noexcept {

@@ -31,9 +31,19 @@ ErrorKind kind_of(codec::Refusal refusal) noexcept {
       return ErrorKind::kTooBig;
     case codec::Refusal::kForeign:
       return ErrorKind::kForeign;
+    case codec::Refusal::kDecrypt:
+      return ErrorKind::kDecrypt;
+    case codec::Refusal::kMemory:
+      return ErrorKind::kMemory;
     default:
       return ErrorKind::kCorrupt;
   }
+}
+
+// Others are sound to another process: a newer one, or one with other keys or more memory.
+bool is_spoilt(codec::Refusal refusal) noexcept {
+  return refusal != codec::Refusal::kVersion && refusal != codec::Refusal::kDecrypt &&
+         refusal != codec::Refusal::kMemory;
 }
 
 }  // namespace
@@ -95,8 +105,7 @@ void Fetch::on_value(const client::ReplyPart& part) noexcept {
     return absent(Outcome::kMiss);
   }
   const auto expected = codec::fingerprint(context_.namespace_name, keys_[next_]);
-  on_decoded(codec::decode(std::as_bytes(std::span(part.text)), expected,
-                           {.max_value = context_.max_value}));
+  on_decoded(unpacker_.decode(std::as_bytes(std::span(part.text)), expected));
 }
 
 void Fetch::on_decoded(const codec::DecodeResult& result) noexcept {
@@ -109,7 +118,7 @@ void Fetch::on_decoded(const codec::DecodeResult& result) noexcept {
 
 void Fetch::refuse(codec::Refusal refusal) noexcept {
   count(kind_of(refusal));
-  if (refusal != codec::Refusal::kVersion) spoil();
+  if (is_spoilt(refusal)) spoil();
   if (refusal == codec::Refusal::kCorrupt || refusal == codec::Refusal::kMismatch) suspect();
   absent(Outcome::kMiss);
 }

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "l2/codec/decoder.hpp"
+#include "l2/codec/unpacker.hpp"
 #include "l2/command/batch.hpp"
 
 namespace vcache::l2::command {
@@ -16,7 +16,10 @@ namespace vcache::l2::command {
 class Fetch final : public Batch {
  public:
   Fetch(const Context& context, std::span<const std::string_view> keys, FetchSink& sink) noexcept
-      : Batch(context), keys_(keys), sink_(sink) {}
+      : Batch(context),
+        keys_(keys),
+        sink_(sink),
+        unpacker_(context.packing, {.max_value = context.max_value}) {}
 
   void append(client::Request& request) override;
   [[nodiscard]] bool append_more(client::Request& request) override;
@@ -40,6 +43,7 @@ class Fetch final : public Batch {
 
   const std::span<const std::string_view> keys_;
   FetchSink& sink_;
+  codec::Unpacker unpacker_;
   std::vector<std::string_view> spoiled_;
   std::size_t first_ = 0;         // the key that the batch as sent begins with
   std::size_t asked_ = 0;         // keys before it are in the batch

@@ -20,7 +20,9 @@ Outcome judge_header(const client::ReplyPart& part, const Context& context, std:
   if (part.type != client::ReplyType::kString || part.text.empty()) return Outcome::kMiss;
   const auto result = codec::decode_header(std::as_bytes(std::span(part.text)),
                                            codec::fingerprint(context.namespace_name, key));
-  if (!result.ok()) return Outcome::kMiss;
+  if (!result.ok() || result.form.encrypted() != static_cast<bool>(context.packing.keys)) {
+    return Outcome::kMiss;
+  }
   return generation != 0 && result.generation == generation ? Outcome::kHit : Outcome::kExpired;
 }
 

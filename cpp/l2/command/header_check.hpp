@@ -13,8 +13,8 @@ namespace vcache::l2::command {
 // Asks for the header of a stored value, without its payload.
 void append_header(client::Request& request, const Context& context, std::string_view key);
 
-// kHit: a header of ours, for this key, of `generation`; kExpired: of another generation; else
-// kMiss. Requires: `part` is not an error.
+// kHit: a header of ours, for this key, of `generation`, of a value that is encrypted if and only
+// if we do that; kExpired: of another generation; else kMiss. Requires: `part` is not an error.
 [[nodiscard]] Outcome judge_header(const client::ReplyPart& part, const Context& context,
                                    std::string_view key, std::uint64_t generation) noexcept;
 

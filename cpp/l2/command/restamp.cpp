@@ -4,9 +4,9 @@
 #include <exception>
 #include <span>
 
-#include "l2/codec/decoder.hpp"
-#include "l2/codec/encoder.hpp"
 #include "l2/codec/format.hpp"
+#include "l2/codec/packer.hpp"
+#include "l2/codec/unpacker.hpp"
 
 namespace vcache::l2::command {
 
@@ -87,15 +87,17 @@ void Restamp::on_read(const client::ReplyPart& part) noexcept {
 
 // Only what a fetch would serve: a new checksum must not make an altered value look sound.
 void Restamp::take_value(const client::ReplyPart& part) noexcept {
-  const auto result = codec::decode(std::as_bytes(std::span(part.text)),
-                                    codec::fingerprint(context_.namespace_name, key_),
-                                    {.max_value = context_.max_value});
+  codec::Unpacker unpacker(context_.packing, {.max_value = context_.max_value});
+  const auto result = unpacker.decode(std::as_bytes(std::span(part.text)),
+                                      codec::fingerprint(context_.namespace_name, key_));
   if (!result.ok() || generation_ == 0 || result.generation != generation_) return;
   const bool expires = ttl_ > base::Millis::zero();
   try {
     value_ = part.text;
-    codec::restamp(std::as_writable_bytes(std::span(value_)),
-                   expires ? context_.facts.now() + ttl_ : base::Millis::zero());
+    codec::Packer packer(context_.packing);
+    const bool done = packer.restamp(std::as_writable_bytes(std::span(value_)),
+                                     expires ? context_.facts.now() + ttl_ : base::Millis::zero());
+    if (!done) value_.clear();
   } catch (const std::exception&) {
     count(ErrorKind::kMemory);
   }

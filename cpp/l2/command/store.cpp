@@ -14,7 +14,7 @@ constexpr std::size_t kPart = std::size_t{128} << 10;
 }  // namespace
 
 Store::Store(const Context& context, WriteSource& writes, std::span<Outcome> outcomes) noexcept
-    : Batch(context), writes_(writes), outcomes_(outcomes) {}
+    : Batch(context), writes_(writes), outcomes_(outcomes), packer_(context.packing) {}
 
 bool Store::storable(const Write& write) const noexcept {
   return codec::encodable(write.value, context_.max_value);
@@ -34,6 +34,7 @@ void Store::append(client::Request& request) {
 
 bool Store::append_more(client::Request& request) {
   if (closed_) return false;
+  if (request.size() == 0) packer_.clear();  // all that came before was sent
   const base::Millis now = context_.facts.now();
   for (; appended_ < writes_.size(); ++appended_) {
     if (request.size() >= kPart) return true;
@@ -53,18 +54,19 @@ void Store::append_new_generation(client::Request& request) const {
   request.argument("NX");
 }
 
-void Store::append_write(client::Request& request, const Write& write, base::Millis now) const {
+void Store::append_write(client::Request& request, const Write& write, base::Millis now) {
   const bool expires = write.ttl > base::Millis::zero();
   request.command(expires ? 5 : 3);
   request.argument("SET");
   request.argument(context_.key_prefix, write.key);
-  const auto head = request.value(codec::head_size(write.value), write.value.payload);
-  codec::encode_head(write.value,
-                     {.fingerprint = codec::fingerprint(context_.namespace_name, write.key),
-                      .created = now,
-                      .expires = expires ? now + write.ttl : base::Millis::zero(),
-                      .generation = stamp_},
-                     head);
+  const codec::Packer::Packed packed = packer_.pack(write.value);
+  const auto head = request.value(packed.head_size, packed.rest);
+  packer_.finish(packed, write.value,
+                 {.fingerprint = codec::fingerprint(context_.namespace_name, write.key),
+                  .created = now,
+                  .expires = expires ? now + write.ttl : base::Millis::zero(),
+                  .generation = stamp_},
+                 head);
   if (expires) {
     request.argument("PX");
     request.number(write.ttl.count());

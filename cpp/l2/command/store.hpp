@@ -5,12 +5,13 @@
 #include <optional>
 #include <span>
 
+#include "l2/codec/packer.hpp"
 #include "l2/command/batch.hpp"
 
 namespace vcache::l2::command {
 
 // Writes values, each with its TTL in the same command, and reads the generation behind them. The
-// payloads are sent from where they lie.
+// payloads are sent from where they lie, unless they are stored in another form.
 class Store final : public Batch {
  public:
   Store(const Context& context, WriteSource& writes, std::span<Outcome> outcomes) noexcept;
@@ -29,12 +30,13 @@ class Store final : public Batch {
 
  private:
   [[nodiscard]] bool storable(const Write& write) const noexcept;
-  void append_write(client::Request& request, const Write& write, base::Millis now) const;
+  void append_write(client::Request& request, const Write& write, base::Millis now);
   void append_new_generation(client::Request& request) const;
   void on_write(Outcome& outcome, const client::ReplyPart& part) noexcept;
 
   WriteSource& writes_;
   const std::span<Outcome> outcomes_;
+  codec::Packer packer_;
   std::uint64_t stamp_ = 0;            // of the batch as sent
   std::optional<std::uint64_t> seen_;  // the server's generation, behind the writes
   std::size_t appended_ = 0;           // writes that are in the batch

@@ -177,12 +177,12 @@ TEST_F(DecoderTest, SealedNonsenseIsRefused) {
       with(valid_, offset::kDType, std::uint8_t{8}),
       with(valid_, offset::kDType, std::uint8_t{0}),
       with(valid_, offset::kDType, std::uint8_t{3}),  // twice the bytes
-      with(valid_, offset::kFlags, std::uint8_t{1}),
+      with(valid_, offset::kFlags, flag::kZstd),
       with(valid_, offset::kNdim, std::uint8_t{0}),
       with(valid_, offset::kNdim, std::uint8_t{2}),
       with(valid_, offset::kNdim, std::uint8_t{5}),
-      with(valid_, offset::kReserved1, std::uint8_t{1}),
-      with(valid_, offset::kReserved2, std::uint32_t{1}),
+      with(valid_, offset::kReserved, std::uint8_t{1}),
+      with(valid_, offset::kOriginalLength, std::uint32_t{1}),
       with(valid_, offset::kShape, std::uint32_t{5}),
       with(valid_, offset::kShape, std::uint32_t{0}),
       with(valid_, offset::kShape + 4, std::uint32_t{1}),  // an unused extent
