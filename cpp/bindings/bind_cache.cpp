@@ -20,6 +20,7 @@ std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entrie
                                 const py::object& ttl, const py::object& memory_ttl, double jitter,
                                 std::size_t max_value, bool strict, bool metrics,
                                 const std::optional<l2::RedisOptions>& redis,
+                                const l2::codec::Packing& packing,
                                 std::shared_ptr<base::ManualClock> clock, std::uint64_t seed) {
   cache::CacheOptions options{
       .name = name,
@@ -36,6 +37,7 @@ std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entrie
     l2::RedisOptions node = *redis;
     node.namespace_name = name;
     node.max_value = max_value;
+    node.packing = packing;
     require(node.validate());
     tier = l2::make_redis_l2(std::move(node), time);
   }
@@ -68,7 +70,44 @@ l2::client::TlsOptions make_tls_options(std::string ca_file, std::string cert_fi
           .verify = verify ? Verify::kFull : Verify::kNone};
 }
 
+l2::codec::Compression to_compression(const std::string& name) {
+  using l2::codec::Compression;
+  if (name == "none") return Compression::kNone;
+  if (name == "zstd") return Compression::kZstd;
+  if (name != "auto") raise("ConfigError", "compression: allowed are auto, none, zstd");
+  return Compression::kAuto;
+}
+
+l2::codec::Precision to_precision(const std::optional<std::string>& dtype) {
+  using l2::codec::Precision;
+  if (!dtype) return Precision::kAsIs;
+  if (*dtype == "float16") return Precision::kFloat16;
+  if (*dtype != "int8") raise("ConfigError", "storage_dtype: allowed are None, float16, int8");
+  return Precision::kInt8;
+}
+
+// The bytes are read where they lie: a copy would have to be overwritten.
+l2::codec::Packing make_packing(const std::string& compression,
+                                const std::optional<std::string>& storage_dtype,
+                                const std::vector<py::bytes>& encryption_keys) {
+  l2::codec::Packing packing{.compression = to_compression(compression),
+                             .storage = to_precision(storage_dtype)};
+  if (encryption_keys.empty()) return packing;
+  std::vector<base::ByteView> keys;
+  keys.reserve(encryption_keys.size());
+  for (const py::bytes& key : encryption_keys) {
+    keys.push_back(std::as_bytes(std::span(std::string_view(key))));
+  }
+  auto ring = l2::codec::Keyring::make(keys);
+  if (!ring.ok()) require(ring.error());
+  packing.keys = std::move(ring).value();
+  return packing;
+}
+
 void bind_options(py::module_& module) {
+  py::class_<l2::codec::Packing>(module, "Packing", "In what form values are stored.")
+      .def(py::init(&make_packing), py::kw_only(), py::arg("compression"),
+           py::arg("storage_dtype").none(true), py::arg("encryption_keys"));
   py::class_<l2::client::TlsOptions>(module, "TlsOptions",
                                      "How a server proves who it is, and we to it.")
       .def(py::init(&make_tls_options), py::kw_only(), py::arg("ca_file") = "",
@@ -102,7 +141,7 @@ void bind_cache(py::module_& module) {
       .def(py::init(&make_core), py::kw_only(), py::arg("memory_bytes"), py::arg("max_entries"),
            py::arg("policy"), py::arg("namespace"), py::arg("ttl").none(true),
            py::arg("memory_ttl").none(true), py::arg("jitter"), py::arg("max_value"),
-           py::arg("strict"), py::arg("metrics"), py::arg("redis").none(true),
+           py::arg("strict"), py::arg("metrics"), py::arg("redis").none(true), py::arg("packing"),
            py::arg("clock") = nullptr, py::arg("seed") = 0)
       .def("lookup", &lookup, py::arg("key"))
       .def("put", &put, py::arg("key"), py::arg("value"), py::arg("ttl"), py::arg("memory_ttl"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from . import _core
 from ._messages import caller_level, shown
+from ._storing import parse_compression, parse_keys, parse_storage_dtype
 from .durations import parse_ttl
 from .errors import ConfigError
 from .options import RedisOptions, parse_redis, parse_timeout, with_timeouts
@@ -42,6 +43,9 @@ class Config:
     strict: bool
     max_value: int
     metrics: bool
+    compression: str
+    storage_dtype: str | None
+    encryption_key: tuple[bytes, ...] = field(repr=False)
 
     @classmethod
     def check(cls, *, timeout: object, connect_timeout: object, **arguments: Any) -> Config:
@@ -73,6 +77,11 @@ class Config:
             strict=self.strict,
             metrics=self.metrics,
             redis=None if self.redis is None else _to_core(self.redis),
+            packing=_core.Packing(
+                compression=self.compression,
+                storage_dtype=self.storage_dtype,
+                encryption_keys=self.encryption_key,
+            ),
             clock=clock,
             seed=seed,
         )
@@ -179,4 +188,7 @@ CHECKS: dict[str, Callable[[object, str], Any]] = {
     "strict": _flag,
     "max_value": _max_value,
     "metrics": _flag,
+    "compression": parse_compression,
+    "storage_dtype": parse_storage_dtype,
+    "encryption_key": parse_keys,
 }

@@ -13,6 +13,7 @@ __all__: list[str] = [
     "MISSING",
     "ManualClock",
     "MissingType",
+    "Packing",
     "RedisOptions",
     "TextCall",
     "TieredCache",
@@ -60,6 +61,18 @@ class TlsOptions:
         self, *, ca_file: str = "", cert_file: str = "", key_file: str = "", verify: bool = True
     ) -> None: ...
 
+class Packing:
+    """
+    In what form values are stored.
+    """
+    def __init__(
+        self,
+        *,
+        compression: str,
+        storage_dtype: str | None,
+        encryption_keys: collections.abc.Sequence[bytes],
+    ) -> None: ...
+
 class RedisOptions:
     """
     How to reach one Redis node.
@@ -104,6 +117,7 @@ class TieredCache:
         strict: bool,
         metrics: bool,
         redis: RedisOptions | None,
+        packing: Packing,
         clock: ManualClock = None,
         seed: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> None: ...

@@ -13,9 +13,11 @@ from ._arguments import Ttl
 from ._config import Config, Policy
 from ._core import DEFAULT
 from ._naming import Names
+from ._storing import Compression, EncryptionKey, StorageDtype, parse_keys
 from ._twins import Twins
 from .decorators import AsyncCached, Cached, Decorator, Options, decorate
 from .durations import Duration
+from .errors import ConfigError
 from .objects import decode, encode
 from .options import RedisOptions
 from .sizes import Size
@@ -44,6 +46,16 @@ class Cache(Twins):
     strict: raise RedisError where Redis fails; else that is a miss, and counted.
     max_value: most bytes of one value.
     metrics: keep latency percentiles.
+    compression: "auto" compresses objects over 1 KiB in Redis, "zstd" all but float vectors, "none"
+        nothing; what would not shrink by a sixteenth is stored as it is.
+    storage_dtype: float32 vectors in Redis as "float16" or "int8", in 0.5 or 0.25 times the bytes;
+        in memory they stay as set until evicted. A float16 element is off by at most 1/2048 of
+        itself, or by 2**-25; an int8 one by at most (1/2 + 2**-16) of scale, the greatest magnitude
+        in its vector over 127. A vector that does not fit (NaN, Inf, over 65504 as float16) is
+        stored as it is.
+    encryption_key: 32 bytes, as bytes, hexadecimal or base64 text: values in Redis are encrypted
+        (AES-256-GCM), and others are misses. Of a list the first encrypts and all decrypt, so that
+        a key can be replaced. Keys of entries are not encrypted.
 
     Any method may be called from any thread; those whose name starts with "a" are awaited. Vectors
     come back as read-only arrays that stay valid when their entry is evicted. Keys are str or bytes
@@ -66,6 +78,9 @@ class Cache(Twins):
         strict: bool = False,
         max_value: Size = "16MiB",
         metrics: bool = True,
+        compression: Compression = "auto",
+        storage_dtype: StorageDtype | None = None,
+        encryption_key: EncryptionKey | None = None,
     ) -> None:
         arguments = {
             "memory": memory,
@@ -81,6 +96,9 @@ class Cache(Twins):
             "strict": strict,
             "max_value": max_value,
             "metrics": metrics,
+            "compression": compression,
+            "storage_dtype": storage_dtype,
+            "encryption_key": encryption_key,
         }
         self._arguments = arguments
         self._config = Config.check(**arguments)
@@ -185,7 +203,18 @@ class Cache(Twins):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _remake, (type(self), self._arguments)
+        """Its arguments, but for an encryption key: that is read from the environment again.
+
+        Raises TypeError when the key is not the environment's, since a pickle can be read.
+        """
+        arguments = self._arguments.copy()
+        key = arguments.pop("encryption_key")
+        if key is not None and not _is_of_environment(self._config.encryption_key):
+            raise TypeError(
+                "a Cache with an encryption_key cannot be pickled, for the key would be readable;"
+                " allowed is the key of VCACHE_ENCRYPTION_KEY, which is read where it is unpickled"
+            )
+        return _remake, (type(self), arguments, key is not None)
 
     def __enter__(self) -> Self:
         return self
@@ -210,5 +239,18 @@ class Cache(Twins):
         await self.aclose()
 
 
-def _remake(kind: type[Cache], arguments: dict[str, Any]) -> Cache:
+def _is_of_environment(keys: tuple[bytes, ...]) -> bool:
+    from .env import encryption_key_from_env
+
+    given = encryption_key_from_env()
+    return given is not None and parse_keys(given, "encryption_key") == keys
+
+
+def _remake(kind: type[Cache], arguments: dict[str, Any], is_encrypted: bool) -> Cache:
+    if is_encrypted:
+        from .env import encryption_key_from_env
+
+        arguments = arguments | {"encryption_key": encryption_key_from_env()}
+        if arguments["encryption_key"] is None:
+            raise ConfigError("VCACHE_ENCRYPTION_KEY: not set, but the pickled Cache encrypts")
     return kind(**arguments)

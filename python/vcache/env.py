@@ -18,13 +18,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ._config import CHECKS
 from ._messages import shown
+from ._storing import parse_storage_dtype, split_keys
 from ._variables import check_names, warn_of_idle
 from .cache import Cache
 from .durations import POSITIVE, parse_duration
 from .errors import ConfigError
 from .options import RedisOptions, options_of_url, parse_timeout
 
-__all__ = ["VARIABLES", "arguments_from_env", "get_cache"]
+__all__ = ["VARIABLES", "arguments_from_env", "encryption_key_from_env", "get_cache"]
 
 
 class _Variables(BaseSettings):
@@ -102,10 +103,7 @@ def arguments_from_env() -> dict[str, Any]:
     Raises ConfigError for a variable that is not allowed, or that asks for what vcache cannot do
     yet; warns of those that have no effect yet.
     """
-    try:
-        variables = _Reader(_Variables())
-    except UnicodeDecodeError:
-        raise ConfigError(".env: allowed is UTF-8 text") from None
+    variables = _read_all()
     check_names(variables.extras, VARIABLES)
     for name, parse in _REFUSED.items():
         variables.read(name, parse)
@@ -122,6 +120,19 @@ def arguments_from_env() -> dict[str, Any]:
         arguments["redis"] = redis
     warn_of_idle([name for name, parse in _IDLE.items() if variables.read(name, parse) is not None])
     return arguments
+
+
+def encryption_key_from_env() -> list[str] | None:
+    """What VCACHE_ENCRYPTION_KEY gives, None where it is unset. Raises ConfigError."""
+    key: list[str] | None = _read_all().read("VCACHE_ENCRYPTION_KEY", split_keys)
+    return key
+
+
+def _read_all() -> _Reader:
+    try:
+        return _Reader(_Variables())
+    except UnicodeDecodeError:
+        raise ConfigError(".env: allowed is UTF-8 text") from None
 
 
 class _Reader:
@@ -268,15 +279,8 @@ def _no_secret(text: str, name: str) -> None:
     raise ConfigError(f"{name} is not supported yet: allowed is to leave it unset")
 
 
-def _none_of(*off: str) -> Callable[[str, str], None]:
-    """Allows only the texts that ask for nothing; none: it must be unset."""
-
-    def parse(text: str, name: str) -> None:
-        if text.strip().lower() not in off:
-            allowed = " and ".join(off) or "to leave it unset"
-            raise ConfigError(f"{name}={shown(text)} is not supported yet: allowed is {allowed}")
-
-    return parse
+def _storage_dtype(text: str, name: str) -> str | None:
+    return None if text.strip().lower() == "none" else parse_storage_dtype(text, name)
 
 
 def _no_grace(text: str, name: str) -> None:
@@ -305,6 +309,9 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], Callable[[str, str], Any]]] = {
     "strict": (("VCACHE_STRICT",), _flag),
     "max_value": (("VCACHE_MAX_VALUE",), CHECKS["max_value"]),
     "metrics": (("VCACHE_METRICS",), _flag),
+    "compression": (("VCACHE_COMPRESSION",), CHECKS["compression"]),
+    "storage_dtype": (("VCACHE_STORAGE_DTYPE",), _storage_dtype),
+    "encryption_key": (("VCACHE_ENCRYPTION_KEY",), split_keys),
 }
 
 # What a URL may leave open.
@@ -325,9 +332,6 @@ _TLS_PARTS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
 # Without these a cache would behave otherwise than its operator believes.
 _REFUSED: dict[str, Callable[[str, str], None]] = {
     "VCACHE_GRACE": _no_grace,
-    "VCACHE_COMPRESSION": _none_of("none"),
-    "VCACHE_STORAGE_DTYPE": _none_of(),
-    "VCACHE_ENCRYPTION_KEY": _no_secret,
     "VCACHE_KEY_SECRET": _no_secret,
     "VCACHE_API_TOKEN": _no_secret,
 }

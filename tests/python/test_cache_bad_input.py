@@ -326,6 +326,11 @@ BAD_ARGUMENTS = [
     ("max_value", "1GiB"),
     ("max_value", None),
     ("metrics", 0),
+    ("compression", None),
+    ("compression", "gzip"),
+    ("compression", True),
+    ("storage_dtype", "float64"),
+    ("storage_dtype", np.float16),
 ]
 
 

@@ -15,6 +15,7 @@ from vcache.env import VARIABLES, arguments_from_env
 from vcache.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
+KEY = "0123456789abcdef" * 4
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +57,10 @@ def test_nothing_set_is_the_constructors_defaults() -> None:
         ({"VCACHE_STRICT": "on"}, {"strict": True}),
         ({"VCACHE_MAX_VALUE": "1MiB"}, {"max_value": 1 << 20}),
         ({"VCACHE_METRICS": "0"}, {"metrics": False}),
+        ({"VCACHE_COMPRESSION": "zstd"}, {"compression": "zstd"}),
+        ({"VCACHE_STORAGE_DTYPE": "int8"}, {"storage_dtype": "int8"}),
+        ({"VCACHE_STORAGE_DTYPE": "None"}, {"storage_dtype": None}),
+        ({"VCACHE_ENCRYPTION_KEY": f"{KEY}, {KEY}"}, {"encryption_key": [KEY, KEY]}),
         ({"DEFAULT_TTL": ""}, {}),
         ({"REDIS_PORT": "tcp://10.0.0.1:6379"}, {}),
     ],
@@ -161,8 +166,8 @@ def test_redis_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
         ("PROMETHEUS_PORT", "http"),
         ("METRICS_INTERVAL", "-1"),
         ("VCACHE_GRACE", "5m"),
-        ("VCACHE_COMPRESSION", "zstd"),
-        ("VCACHE_STORAGE_DTYPE", "float16"),
+        ("VCACHE_COMPRESSION", "gzip"),
+        ("VCACHE_STORAGE_DTYPE", "float64"),
     ],
 )
 def test_a_bad_value_names_variable_value_and_allowed(
@@ -187,7 +192,16 @@ def test_no_expiry_is_spelt_as_the_variables_do(monkeypatch: pytest.MonkeyPatch,
         Cache.from_env()
 
 
-@pytest.mark.parametrize("name", ["VCACHE_ENCRYPTION_KEY", "VCACHE_KEY_SECRET", "VCACHE_API_TOKEN"])
+@pytest.mark.parametrize("text", ["hunter2", f"{KEY},hunter2", f"{KEY},", ",".join([KEY] * 17)])
+def test_a_bad_encryption_key_is_not_shown(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    setenv(monkeypatch, VCACHE_ENCRYPTION_KEY=text)
+    with pytest.raises(ConfigError, match="VCACHE_ENCRYPTION_KEY: allowed are 32 bytes") as caught:
+        Cache.from_env()
+    assert "hunter2" not in str(caught.value)
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["VCACHE_KEY_SECRET", "VCACHE_API_TOKEN"])
 def test_protection_that_cannot_be_given(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     setenv(monkeypatch, **{name: "hunter2"})
     with pytest.raises(ConfigError, match=f"{name} is not supported yet: allowed") as caught:
@@ -235,7 +249,7 @@ def test_one_warning_for_all_that_has_no_effect_yet(monkeypatch: pytest.MonkeyPa
 
 
 def test_what_asks_for_nothing_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    setenv(monkeypatch, VCACHE_GRACE="0s", VCACHE_COMPRESSION="none", VCACHE_KEY_SECRET="")
+    setenv(monkeypatch, VCACHE_GRACE="0s", VCACHE_KEY_SECRET="")
     setenv(monkeypatch, PROMETHEUS_PORT="tcp://10.0.0.2:9090")
     assert arguments_from_env() == {}
 
@@ -317,7 +331,8 @@ def test_the_example_shows_every_variable_once_and_parses(tmp_path: Path) -> Non
     arguments = arguments_from_env()
     assert set(arguments) == {
         "memory", "max_entries", "ttl", "memory_ttl", "namespace", "policy", "jitter", "timeout",
-        "connect_timeout", "strict", "max_value", "metrics", "redis",
+        "connect_timeout", "strict", "max_value", "metrics", "redis", "compression",
+        "storage_dtype",
     }  # fmt: skip
     redis = arguments["redis"]
     assert (redis.username, redis.password, redis.pool_size) == ("vcache", "change-me", 16)
