@@ -45,24 +45,33 @@ inline std::shared_ptr<const Keyring> keys_of(const std::vector<std::string>& na
   return Keyring::make(views).value();
 }
 
-// As Redis would hold it, for "key" of namespace "ns".
-inline Bytes pack(const base::ValueView& value, Packer& packer) {
+// As Redis would hold it.
+inline Bytes pack(const base::ValueView& value, Packer& packer, const Stamps& stamps) {
   const Packer::Packed packed = packer.pack(value);
   Bytes out(packed.head_size);
-  packer.finish(packed, value,
-                {.fingerprint = fingerprint("ns", "key"),
-                 .created = base::Millis(1000),
-                 .expires = base::Millis(2000),
-                 .generation = 7},
-                out);
+  packer.finish(packed, value, stamps, out);
   out.insert(out.end(), packed.rest.begin(), packed.rest.end());
   packer.clear();
   return out;
 }
 
+// For "key" of namespace "ns".
+inline Bytes pack(const base::ValueView& value, Packer& packer) {
+  return pack(value, packer,
+              {.fingerprint = fingerprint("ns", "key"),
+               .created = base::Millis(1000),
+               .expires = base::Millis(2000),
+               .generation = 7});
+}
+
 inline Bytes pack(const base::ValueView& value, const Packing& packing) {
   Packer packer(packing);
   return pack(value, packer);
+}
+
+inline Bytes pack(const base::ValueView& value, const Packing& packing, const Stamps& stamps) {
+  Packer packer(packing);
+  return pack(value, packer, stamps);
 }
 
 template <class T>
