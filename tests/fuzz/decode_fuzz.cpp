@@ -65,7 +65,7 @@ void check_stored(base::ByteView bytes) {
   const codec::DecodeResult result = codec::decode(bytes, fingerprint, kLimits);
   (void)codec::decode_header(bytes, fingerprint);
   if (!result.ok() || result.form.encrypted()) return;
-  Bytes again(codec::head_size(result.value));
+  Bytes again(codec::head_size(result.value, result.form));
   codec::fill_head(result.value, result.form, stamps_of(result, fingerprint), again);
   codec::put_checksum(again, result.value.payload);
   again.insert(again.end(), result.value.payload.begin(), result.value.payload.end());

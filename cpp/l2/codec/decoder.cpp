@@ -62,16 +62,21 @@ Refusal check_frame(base::ByteView bytes) noexcept {
   return version == kFormatVersion ? Refusal::kNone : Refusal::kCorrupt;
 }
 
+bool is_intact(base::ByteView bytes) noexcept {
+  return Header(bytes).get<std::uint64_t>(offset::kChecksum) == checksum(bytes);
+}
+
 // Lengths against what was received and against the limits, then the checksum.
 Refusal check_body(base::ByteView bytes, const Limits& limits) noexcept {
   const Header header(bytes);
   const std::size_t metadata = header.get<std::uint32_t>(offset::kMetadataLength);
   const Form form = header.form();
+  // What its lengths mean is then unknown as well.
+  if (!is_known(form)) return is_intact(bytes) ? Refusal::kVersion : Refusal::kCorrupt;
   const std::size_t seal = form.encrypted() ? kSealSize : 0;
-  if (payload_offset(metadata) + form.length + seal != bytes.size()) return Refusal::kCorrupt;
+  if (form.payload_offset(metadata) + form.length + seal != bytes.size()) return Refusal::kCorrupt;
   if (metadata > base::kMaxMetadataBytes || form.length > limits.max_value) return Refusal::kTooBig;
-  const auto stated = header.get<std::uint64_t>(offset::kChecksum);
-  return stated == checksum(bytes) ? Refusal::kNone : Refusal::kCorrupt;
+  return is_intact(bytes) ? Refusal::kNone : Refusal::kCorrupt;
 }
 
 // To the bit, so that -0 is none.
@@ -114,7 +119,6 @@ DecodeResult decode(base::ByteView bytes, const Fingerprint& expected,
   }
   if (!Header(bytes).is_for(expected)) return refuse(Refusal::kMismatch);
   DecodeResult result = read_stamps(bytes);
-  if (!is_known(result.form)) return refuse(Refusal::kVersion);
   if (result.form.original > limits.max_value) return refuse(Refusal::kTooBig);
   result.value = read_value(bytes);
   const base::ByteView body = result.value.payload;
@@ -125,7 +129,7 @@ DecodeResult decode(base::ByteView bytes, const Fingerprint& expected,
 
 bool read_body(base::ByteView header, base::ByteView body, base::ValueView& value) noexcept {
   const std::size_t metadata = Header(header).get<std::uint32_t>(offset::kMetadataLength);
-  const std::size_t payload = payload_offset(metadata) - kHeaderSize;
+  const std::size_t payload = Header(header).form().payload_offset(metadata) - kHeaderSize;
   value.metadata = body.first(metadata);
   value.payload = body.subspan(payload);
   return is_zero(body.subspan(metadata, payload - metadata));

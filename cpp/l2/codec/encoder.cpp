@@ -32,8 +32,8 @@ bool encodable(const base::ValueView& value, std::size_t max_value) noexcept {
          consistent(value);
 }
 
-std::size_t head_size(const base::ValueView& value) noexcept {
-  return payload_offset(value.metadata.size());
+std::size_t head_size(const base::ValueView& value, const Form& form) noexcept {
+  return form.payload_offset(value.metadata.size());
 }
 
 void encode_head(const base::ValueView& value, const Stamps& stamps,
@@ -44,7 +44,7 @@ void encode_head(const base::ValueView& value, const Stamps& stamps,
 
 void fill_head(const base::ValueView& value, const Form& form, const Stamps& stamps,
                std::span<std::byte> out) noexcept {
-  std::ranges::fill(out.first(head_size(value)), std::byte{0});
+  std::ranges::fill(out.first(head_size(value, form)), std::byte{0});
   copy(out, 0, kMagic.data(), kMagic.size());
   put(out, offset::kVersion, kFormatVersion);
   put(out, offset::kKind, value.kind);

@@ -22,8 +22,9 @@ struct Stamps {
 // True when a decoder with the same limit would take the value.
 [[nodiscard]] bool encodable(const base::ValueView& value, std::size_t max_value) noexcept;
 
-// Bytes of the head: header, metadata and padding, which end where the payload begins.
-[[nodiscard]] std::size_t head_size(const base::ValueView& value) noexcept;
+// Bytes of the head of a value whose payload is stored as `form` says: header, metadata and
+// padding, which end where the payload begins.
+[[nodiscard]] std::size_t head_size(const base::ValueView& value, const Form& form = {}) noexcept;
 
 // Fills `out` with the head of `value`. The payload is read for the checksum and stays where it
 // is. Requires: encodable(value), out.size() == head_size(value).
@@ -31,7 +32,7 @@ void encode_head(const base::ValueView& value, const Stamps& stamps,
                  std::span<std::byte> out) noexcept;
 
 // The same without the checksum, for a payload that is stored as `form` says. Requires:
-// out.size() >= head_size(value); the rest of `out` is left.
+// out.size() >= head_size(value, form); the rest of `out` is left.
 void fill_head(const base::ValueView& value, const Form& form, const Stamps& stamps,
                std::span<std::byte> out) noexcept;
 // Puts the checksum of the head and what follows it into the head.

@@ -13,7 +13,10 @@ struct Float16 {
 };
 
 [[nodiscard]] const Float16& baseline_float16() noexcept;
-// Requires: the processor has F16C and AVX.
+// The baseline's where the compiler has no F16C. Requires: has_f16c().
 [[nodiscard]] const Float16& f16c_float16() noexcept;
+
+// True when the processor has F16C, and the system keeps its registers.
+[[nodiscard]] bool has_f16c() noexcept;
 
 }  // namespace vcache::l2::codec

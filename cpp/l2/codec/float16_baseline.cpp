@@ -4,6 +4,10 @@
 
 #include "l2/codec/float16.hpp"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace vcache::l2::codec {
 
 namespace {
@@ -64,6 +68,19 @@ void widen(const void* halves, void* floats, std::size_t count) noexcept {
 const Float16& baseline_float16() noexcept {
   static constexpr Float16 kBaseline = {.narrow = narrow, .widen = widen};
   return kBaseline;
+}
+
+bool has_f16c() noexcept {
+#if defined(__x86_64__)
+  unsigned int eax = 0;
+  unsigned int ebx = 0;
+  unsigned int ecx = 0;
+  unsigned int edx = 0;
+  return __builtin_cpu_supports("avx") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) == 1 &&
+         (ecx & bit_F16C) != 0;
+#else
+  return false;
+#endif
 }
 
 }  // namespace vcache::l2::codec

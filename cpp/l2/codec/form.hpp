@@ -23,6 +23,11 @@ struct Form {
   // True when `length` is not that of the payload as it was set.
   [[nodiscard]] bool changed() const noexcept { return compressed() || rounded(); }
   [[nodiscard]] bool rounded() const noexcept { return precision() != Precision::kAsIs; }
+  // Where the payload begins. It is aligned where readers take it as it lies.
+  [[nodiscard]] std::size_t payload_offset(std::size_t metadata_length) const noexcept {
+    return changed() || encrypted() ? kHeaderSize + metadata_length
+                                    : codec::payload_offset(metadata_length);
+  }
   // Bytes of the payload as it was set.
   [[nodiscard]] std::size_t full_size() const noexcept { return changed() ? original : length; }
   // Bytes of the payload before it was compressed.

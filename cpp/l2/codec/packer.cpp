@@ -25,19 +25,20 @@ bool is_float(base::DType dtype) noexcept {
 }  // namespace
 
 Packer::Packed Packer::pack(const base::ValueView& value) {
-  Packed packed{.head_size = head_size(value), .payload = value.payload};
+  Packed packed{.payload = value.payload};
   if (packing_.storage != Precision::kAsIs) round_off(value, packed);
   if (packing_.compression != Compression::kNone) shrink(value, packed);
   packed.form.length = static_cast<std::uint32_t>(packed.payload.size());
+  if (packed.form.changed()) {
+    packed.form.original = static_cast<std::uint32_t>(value.payload.size());
+  }
+  if (packing_.keys) packed.form.flags |= flag::kEncrypted;
+  packed.head_size = head_size(value, packed.form);
   packed.rest = packed.payload;
   if (packing_.keys) {
-    packed.form.flags |= flag::kEncrypted;
     packed.sealed = pieces_.take(packed.head_size + packed.payload.size() + kTagSize);
     packed.rest = packed.sealed.subspan(kHeaderSize);
     packed.head_size = kHeaderSize + kPreambleSize;
-  }
-  if (packed.form.changed()) {
-    packed.form.original = static_cast<std::uint32_t>(value.payload.size());
   }
   return packed;
 }

@@ -20,14 +20,8 @@ constexpr std::uint32_t kRoundsToInfinity = 0x477FF000;  // 65520, as float16
 constexpr std::size_t kBlock = 64;                       // elements worked on at once
 
 const Float16& float16() noexcept {
-#if defined(__x86_64__)
-  static const Float16& chosen = __builtin_cpu_supports("f16c") && __builtin_cpu_supports("avx")
-                                     ? f16c_float16()
-                                     : baseline_float16();
+  static const Float16& chosen = has_f16c() ? f16c_float16() : baseline_float16();
   return chosen;
-#else
-  return baseline_float16();
-#endif
 }
 
 // Calls `work(first, block, count)` for all elements, which may lie at any address.
