@@ -100,9 +100,11 @@ py::object redis_of(Core& core) {
     const GilRelease released;
     status = core.cache.redis().status(false);
   }
+  if (core.cache.redis().has_news()) log_news(core.cache.redis());
   using py::literals::operator""_a;
-  return py::dict("breaker"_a = status.breaker, "errors"_a = status.errors,
-                  "server"_a = status.server, "connections"_a = status.connections);
+  return py::dict("breaker"_a = status.breaker, "openings"_a = status.openings,
+                  "errors"_a = status.errors, "server"_a = status.server,
+                  "connections"_a = status.connections);
 }
 
 py::object tier_health(bool ok, double seconds, const std::string& error) {

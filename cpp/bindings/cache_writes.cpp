@@ -196,8 +196,11 @@ void clear(Core& core) {
 
 void close(Core& core) {
   release_idle_views();
-  const GilRelease released;
-  core.cache.close();
+  {
+    const GilRelease released;
+    core.cache.close();
+  }
+  if (core.cache.redis().has_news()) log_news(core.cache.redis());
 }
 
 void count_source(Core& core, std::int64_t calls, double seconds) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "bindings/log.hpp"
 #include "bindings/python.hpp"
 #include "cache/tiered_cache.hpp"
 
@@ -26,8 +27,10 @@ struct Core {
   std::atomic<std::uint32_t> last_width{0};
 };
 
-// Raises what the handler of a signal raised and, in strict mode, what Redis answered.
+// The end of a call that may have asked Redis: logs what there is to tell of it, raises what the
+// handler of a signal raised and, in strict mode, what Redis answered.
 inline void raise_if_strict(const Core& core, const base::Error& error) {
+  if (core.cache.redis().has_news()) log_news(core.cache.redis());
   raise_pending();
   if (core.strict && !error.ok()) raise(error);
 }

@@ -88,7 +88,7 @@ class TieredCache final : private base::ForkParticipant {
   [[nodiscard]] const CacheOptions& options() const noexcept { return options_; }
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
   [[nodiscard]] l1::L1Cache& memory() noexcept { return memory_; }
-  [[nodiscard]] l2::L2& redis() noexcept { return *redis_; }
+  [[nodiscard]] l2::L2& redis() const noexcept { return *redis_; }
   [[nodiscard]] const metrics::GroupTable& groups() const noexcept { return groups_; }
 
  private:

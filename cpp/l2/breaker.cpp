@@ -1,5 +1,6 @@
 #include "l2/breaker.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace vcache::l2 {
@@ -21,19 +22,42 @@ void Breaker::Permit::report(Verdict verdict) noexcept {
   }
 }
 
-Breaker::Breaker(const base::Clock& clock, const Options& options, std::uint64_t seed)
-    : clock_(clock), options_(options), random_(static_cast<std::uint32_t>(seed)) {}
+Breaker::Breaker(const base::Clock& clock, const Options& options, std::uint64_t seed,
+                 Watcher watcher)
+    : clock_(clock),
+      options_(options),
+      watcher_(std::move(watcher)),
+      random_(static_cast<std::uint32_t>(seed)) {}
 
 Breaker::Permit Breaker::allow() noexcept {
   const base::MutexLock lock(mutex_);
-  if (state_ != State::kClosed) {
-    const base::Nanos now = clock_.steady();
-    if (now < until_) return {};
-    state_ = State::kHalfOpen;
-    ++epoch_;
-    until_ = now + options_.probe_limit;
-  }
+  if (state_ == State::kClosed) return {*this, epoch_};
+  return requests_probe_ ? begin_probe() : Permit();
+}
+
+Breaker::Permit Breaker::allow_probe() noexcept {
+  const base::MutexLock lock(mutex_);
+  return state_ == State::kClosed ? Permit() : begin_probe();
+}
+
+Breaker::Permit Breaker::begin_probe() {
+  const base::Nanos now = clock_.steady();
+  if (now < until_) return {};
+  state_ = State::kHalfOpen;
+  ++epoch_;
+  until_ = now + options_.probe_limit;
   return {*this, epoch_};
+}
+
+std::optional<base::Nanos> Breaker::next_probe() const noexcept {
+  const base::MutexLock lock(mutex_);
+  if (state_ == State::kClosed) return std::nullopt;
+  return std::max(until_ - clock_.steady(), base::Nanos::zero());
+}
+
+void Breaker::leave_probes_to_others() noexcept {
+  const base::MutexLock lock(mutex_);
+  requests_probe_ = false;
 }
 
 Breaker::State Breaker::state() const noexcept {
@@ -41,14 +65,32 @@ Breaker::State Breaker::state() const noexcept {
   return state_;
 }
 
-void Breaker::settle(std::uint64_t epoch, Verdict verdict) noexcept {
+std::uint64_t Breaker::openings() const noexcept {
   const base::MutexLock lock(mutex_);
-  if (epoch != epoch_) return;
+  return openings_;
+}
+
+void Breaker::settle(std::uint64_t epoch, Verdict verdict) noexcept {
+  State before = State::kClosed;
+  State after = State::kClosed;
+  {
+    const base::MutexLock lock(mutex_);
+    if (epoch != epoch_) return;
+    before = state_;
+    after = settle_locked(verdict);
+    if (before == State::kClosed && after == State::kOpen) ++openings_;
+  }
+  const bool changed = (before == State::kClosed) != (after == State::kClosed);
+  if (changed && watcher_) watcher_(after, verdict);
+}
+
+Breaker::State Breaker::settle_locked(Verdict verdict) {
   if (state_ == State::kClosed) {
     settle_closed(verdict);
   } else if (state_ == State::kHalfOpen) {
     settle_probe(verdict);
   }
+  return state_;
 }
 
 void Breaker::settle_closed(Verdict verdict) {

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <random>
 #include <string_view>
 
@@ -12,9 +14,9 @@
 namespace vcache::l2 {
 
 // Keeps requests away from a server that does not answer. Closed: all pass. Open: none. When the
-// pause is over, one request at a time passes as a probe (half-open): a good one closes the
-// breaker, a bad one starts the next pause, and one that never reports is replaced after a while.
-// Thread-safe.
+// pause is over, one probe at a time is due (half-open): a good one closes the breaker, a bad one
+// starts the next pause, and one that never reports is replaced after a while. Whoever has somebody
+// to send probes says so; else the next request is the probe. Thread-safe.
 class Breaker {
  public:
   enum class State : std::uint8_t { kClosed, kOpen, kHalfOpen };
@@ -57,10 +59,25 @@ class Breaker {
     std::uint64_t epoch_ = 0;
   };
 
-  Breaker(const base::Clock& clock, const Options& options, std::uint64_t seed);
+  // Is told when the breaker opens and when it closes again, and which verdict did it, by the
+  // thread that reported it and without a lock. Throws nothing.
+  using Watcher = std::function<void(State, Verdict)>;
 
+  Breaker(const base::Clock& clock, const Options& options, std::uint64_t seed,
+          Watcher watcher = {});
+
+  // For a request.
   [[nodiscard]] Permit allow() noexcept;
+  // For the probe that is due; at no other time.
+  [[nodiscard]] Permit allow_probe() noexcept;
+  // In how long a probe is due; nothing while the breaker is closed.
+  [[nodiscard]] std::optional<base::Nanos> next_probe() const noexcept;
+  // From now on requests are no probes.
+  void leave_probes_to_others() noexcept;
+
   [[nodiscard]] State state() const noexcept;
+  // How often it opened while it was closed.
+  [[nodiscard]] std::uint64_t openings() const noexcept;
 
  private:
   static constexpr std::size_t kSlots = 10;
@@ -72,7 +89,9 @@ class Breaker {
     std::uint32_t bad = 0;
   };
 
+  [[nodiscard]] Permit begin_probe() VCACHE_REQUIRES(mutex_);
   void settle(std::uint64_t epoch, Verdict verdict) noexcept;
+  [[nodiscard]] State settle_locked(Verdict verdict) VCACHE_REQUIRES(mutex_);
   void settle_closed(Verdict verdict) VCACHE_REQUIRES(mutex_);
   void settle_probe(Verdict verdict) VCACHE_REQUIRES(mutex_);
   void record(bool bad) VCACHE_REQUIRES(mutex_);
@@ -84,11 +103,14 @@ class Breaker {
   // Constant after construction.
   const base::Clock& clock_;
   const Options options_;
+  const Watcher watcher_;
 
   mutable base::Mutex mutex_;
   State state_ VCACHE_GUARDED_BY(mutex_) = State::kClosed;
   // Steps at every change of state and every probe, so that late reports are told apart.
   std::uint64_t epoch_ VCACHE_GUARDED_BY(mutex_) = 1;
+  std::uint64_t openings_ VCACHE_GUARDED_BY(mutex_) = 0;
+  bool requests_probe_ VCACHE_GUARDED_BY(mutex_) = true;
   std::uint32_t bad_in_a_row_ VCACHE_GUARDED_BY(mutex_) = 0;
   std::array<Slot, kSlots> window_ VCACHE_GUARDED_BY(mutex_){};
   base::Nanos until_ VCACHE_GUARDED_BY(mutex_){0};  // end of the pause, or of the probe's time

@@ -1,5 +1,7 @@
 #include "l2/error_kind.hpp"
 
+#include <exception>
+
 namespace vcache::l2 {
 
 namespace {
@@ -11,6 +13,8 @@ constexpr std::array<std::string_view, kErrorKinds> kNames = {
     "oom",        "readonly",        "noreplicas",   "misconf",     "loading",
     "masterdown", "server_busy",     "noperm",       "max_clients", "cluster",
     "wrongtype",  "unknown_command", "server"};
+
+constexpr base::Nanos kBetweenReports = std::chrono::minutes(1);
 
 }  // namespace
 
@@ -38,6 +42,26 @@ ErrorKind kind_of(base::ErrorCode code) noexcept {
       return ErrorKind::kTls;
     default:
       return ErrorKind::kServer;
+  }
+}
+
+void ErrorCounters::report(ErrorKind kind) noexcept {
+  const auto place = static_cast<std::size_t>(kind);
+  const base::Nanos now = reporting_->clock.steady();
+  std::int64_t until = quiet_until_[place].load(std::memory_order_relaxed);
+  const bool due = until == 0 || now.count() >= until;
+  if (!due ||
+      !quiet_until_[place].compare_exchange_strong(until, (now + kBetweenReports).count())) {
+    return;
+  }
+  const std::uint64_t count = counts_[place].load(std::memory_order_relaxed);
+  const std::uint64_t more = count - reported_[place].exchange(count, std::memory_order_relaxed);
+  try {
+    reporting_->news.tell({.level = Event::Level::kWarning,
+                           .text = "errors of kind " + std::string(kNames[place]) + ": " +
+                                   std::to_string(more) + " since the last report of them"});
+  } catch (const std::exception&) {
+    return;
   }
 }
 

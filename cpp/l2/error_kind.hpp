@@ -5,10 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
+#include "l2/news.hpp"
 
 namespace vcache::l2 {
 
@@ -53,14 +56,31 @@ inline constexpr std::size_t kErrorKinds = static_cast<std::size_t>(ErrorKind::k
 // One counter per kind. Thread-safe.
 class ErrorCounters {
  public:
+  ErrorCounters() = default;
+  // Tells of each kind at once, and then once a minute while there are more. The references must
+  // outlive it.
+  ErrorCounters(News& news, const base::Clock& clock) noexcept
+      : reporting_({.news = news, .clock = clock}) {}
+
   void add(ErrorKind kind, std::uint64_t n = 1) noexcept {
     counts_[static_cast<std::size_t>(kind)].fetch_add(n, std::memory_order_relaxed);
+    if (reporting_ && kind != ErrorKind::kBreakerOpen) report(kind);
   }
   // Those that are not 0.
   [[nodiscard]] std::map<std::string, std::uint64_t> snapshot() const;
 
  private:
+  struct Reporting {
+    News& news;
+    const base::Clock& clock;
+  };
+
+  void report(ErrorKind kind) noexcept;
+
+  const std::optional<Reporting> reporting_;
   std::array<std::atomic<std::uint64_t>, kErrorKinds> counts_{};
+  std::array<std::atomic<std::uint64_t>, kErrorKinds> reported_{};    // of those
+  std::array<std::atomic<std::int64_t>, kErrorKinds> quiet_until_{};  // steady nanoseconds
 };
 
 }  // namespace vcache::l2

@@ -6,10 +6,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/value.hpp"
+#include "l2/news.hpp"
 
 namespace vcache::l2 {
 
@@ -77,6 +79,7 @@ struct Status {
   Outcome outcome = Outcome::kSkipped;  // of the probe; kSkipped when none was asked for
   base::Error error;
   std::string breaker = "closed";               // closed | open | half_open
+  std::uint64_t openings = 0;                   // how often the breaker opened
   std::map<std::string, std::uint64_t> errors;  // by kind: timeout, connect, corrupt, mismatch, ...
   std::map<std::string, double> server;         // used_memory, evicted_keys, ops, clients, keys
   std::uint64_t connections = 0;
@@ -109,6 +112,10 @@ class L2 {
   [[nodiscard]] virtual Status status(bool probe) noexcept = 0;
   // Closes all connections; every later call is kSkipped. Idempotent.
   virtual void close() noexcept = 0;
+
+  // What a log should say, the oldest first; each event is told once.
+  [[nodiscard]] virtual bool has_news() const noexcept { return false; }
+  [[nodiscard]] virtual std::vector<Event> take_news() { return {}; }
 };
 
 }  // namespace vcache::l2

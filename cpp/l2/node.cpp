@@ -27,18 +27,34 @@ bool is_from_transport(base::ErrorCode code) noexcept {
          code != base::ErrorCode::kClosed && code != base::ErrorCode::kInterrupted;
 }
 
+Event left_alone(const std::string& address, Breaker::Verdict cause) {
+  const bool refused = cause == Breaker::Verdict::kCredentials;
+  return {.level = Event::Level::kWarning,
+          .text = address + (refused ? " refuses our credentials" : " does not answer") +
+                  ": nothing is asked of it until it does better"};
+}
+
+Event answers_again(const std::string& address, base::Nanos away) {
+  const auto millis = std::chrono::duration_cast<base::Millis>(away);
+  return {.level = Event::Level::kInfo,
+          .text = address + " answers again, after " + std::to_string(millis.count()) + " ms"};
+}
+
 }  // namespace
 
-Node::Node(const RedisOptions& options, const base::Clock& clock, ServerFacts& facts,
-           ErrorCounters& errors)
+Node::Node(const RedisOptions& options, const Shared& shared)
     : options_(options),
-      clock_(clock),
-      facts_(facts),
-      errors_(errors),
+      clock_(shared.clock),
+      facts_(shared.facts),
+      errors_(shared.errors),
+      keeper_(shared.keeper),
+      news_(shared.news),
       context_(options.namespace_name, options.max_value, facts_, errors_, options.packing),
       dialer_(options_, context_),
       pool_(dialer_, options.pool_size),
-      breaker_(clock, breaker_options(options), std::random_device{}()) {}
+      breaker_(clock_, breaker_options(options), std::random_device{}(),
+               [this](auto state, auto cause) { on_breaker(state, cause); }),
+      prober_(breaker_, dialer_, context_, options.timeout) {}
 
 base::Error Node::run(command::Batch& batch, client::Deadline deadline) noexcept {
   Errand errand(*this, batch);
@@ -50,6 +66,22 @@ void Node::on_failure(const base::Error& error) noexcept {
   if (is_from_transport(error.code)) errors_.add(kind_of(error.code));
   // The others were made before the server went away: they are dead, or soon found to be.
   if (error.code == base::ErrorCode::kDisconnected) pool_.invalidate();
+}
+
+void Node::on_breaker(Breaker::State state, Breaker::Verdict cause) noexcept {
+  const base::Nanos now = clock_.steady();
+  try {
+    if (state == Breaker::State::kClosed) {
+      const base::Nanos away = now - base::Nanos(opened_.load(std::memory_order_relaxed));
+      return news_.tell(answers_again(options_.address(), away));
+    }
+    opened_.store(now.count(), std::memory_order_relaxed);
+    if (keeper_.add(prober_)) breaker_.leave_probes_to_others();
+    pool_.invalidate();  // where the network lost them, each would cost a timeout later
+    news_.tell(left_alone(options_.address(), cause));
+  } catch (const std::exception&) {
+    errors_.add(ErrorKind::kMemory);  // nobody is told
+  }
 }
 
 void Node::on_write_refused(ErrorKind kind) noexcept {

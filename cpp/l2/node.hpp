@@ -10,18 +10,32 @@
 #include "l2/command/context.hpp"
 #include "l2/dialer.hpp"
 #include "l2/error_kind.hpp"
+#include "l2/keeper.hpp"
+#include "l2/news.hpp"
 #include "l2/pool.hpp"
+#include "l2/prober.hpp"
 #include "l2/redis_options.hpp"
 #include "l2/server_facts.hpp"
 
 namespace vcache::l2 {
 
-// One server as one process sees it: connections and breaker. Thread-safe. The references must
-// outlive it.
+// One server as one process sees it: connections and breaker, whose probes the keeper sends.
+// Thread-safe. The references must outlive it.
 class Node {
  public:
-  Node(const RedisOptions& options, const base::Clock& clock, ServerFacts& facts,
-       ErrorCounters& errors);
+  // What a node shares with the others of its session.
+  struct Shared {
+    const base::Clock& clock;
+    ServerFacts& facts;
+    ErrorCounters& errors;
+    Keeper& keeper;
+    News& news;
+  };
+
+  Node(const RedisOptions& options, const Shared& shared);
+  ~Node() { keeper_.remove(prober_); }
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
 
   // Sends the batch and has it read its replies, by `deadline`. The error is that of the
   // connection, or else the first one that the server answered with.
@@ -39,6 +53,8 @@ class Node {
   [[nodiscard]] Pool& pool() noexcept { return pool_; }
 
  private:
+  void on_breaker(Breaker::State state, Breaker::Verdict cause) noexcept;
+
   // Constant after construction.
   const RedisOptions& options_;
   const base::Clock& clock_;
@@ -46,10 +62,14 @@ class Node {
   // Own synchronization.
   ServerFacts& facts_;
   ErrorCounters& errors_;
+  Keeper& keeper_;
+  News& news_;
   command::Context context_;
   Dialer dialer_;
   Pool pool_;
   Breaker breaker_;
+  Prober prober_;
+  std::atomic<std::int64_t> opened_{0};        // when the breaker did so last
   std::atomic<std::int64_t> paused_until_{0};  // steady nanoseconds
   std::atomic<std::int64_t> renewed_{0};       // when connections were last given up for new ones
 };

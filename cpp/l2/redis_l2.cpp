@@ -6,6 +6,7 @@
 #include <atomic>
 #include <exception>
 #include <utility>
+#include <vector>
 
 #include "l2/command/erase.hpp"
 #include "l2/command/fetch.hpp"
@@ -34,6 +35,10 @@ class RedisL2 final : public L2 {
   base::Error clear() noexcept override;
   [[nodiscard]] Status status(bool probe) noexcept override;
   void close() noexcept override;
+  [[nodiscard]] bool has_news() const noexcept override {
+    return session_.load(std::memory_order_acquire)->news().any();
+  }
+  [[nodiscard]] std::vector<Event> take_news() override;
 
  private:
   // The session of this process, or why there is none.
@@ -223,12 +228,18 @@ Status RedisL2::status(bool probe) noexcept {
       out.server = batch.take_figures();
     }
     out.breaker = to_string(mine->node().breaker().state());
+    out.openings = mine->node().breaker().openings();
     out.errors = mine->errors().snapshot();
     out.connections = mine->node().pool().connections();
   } catch (const std::exception&) {
     out.error.code = base::ErrorCode::kServer;
   }
   return out;
+}
+
+std::vector<Event> RedisL2::take_news() {
+  Session* const current = session_.load(std::memory_order_acquire);
+  return current->process() == getpid() ? current->news().take() : std::vector<Event>();
 }
 
 void RedisL2::close() noexcept {

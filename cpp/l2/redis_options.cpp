@@ -74,6 +74,10 @@ base::Error validate_times(const RedisOptions& options) {
 
 }  // namespace
 
+std::string RedisOptions::address() const {
+  return unix_socket.empty() ? host + ":" + std::to_string(port) : unix_socket;
+}
+
 base::Error RedisOptions::validate() const {
   if (base::Error error = validate_address(*this); !error.ok()) return error;
   if (base::Error error = validate_times(*this); !error.ok()) return error;

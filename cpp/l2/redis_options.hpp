@@ -27,6 +27,8 @@ struct RedisOptions {
   std::size_t max_value = std::size_t{16} << 20;  // most bytes of one payload
   codec::Packing packing = {};
 
+  // Where the node is, to be shown: HOST:PORT or the path of its socket.
+  [[nodiscard]] std::string address() const;
   // kInvalid with a text that names the option, never the password.
   [[nodiscard]] base::Error validate() const;
 };

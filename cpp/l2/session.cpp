@@ -8,9 +8,15 @@ Session::Session(const RedisOptions& options, const base::Clock& clock)
     : options_(options),
       process_(getpid()),
       facts_(clock),
-      node_(options, clock, facts_, errors_) {}
+      errors_(news_, clock),
+      node_(
+          options,
+          {.clock = clock, .facts = facts_, .errors = errors_, .keeper = keeper_, .news = news_}) {}
 
-void Session::close() noexcept { node_.pool().close(); }
+void Session::close() noexcept {
+  node_.pool().close();
+  keeper_.stop();
+}
 
 void Session::abandon() noexcept { node_.pool().abandon(); }
 

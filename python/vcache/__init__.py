@@ -13,6 +13,7 @@ matrix = embeddings.embed(["two texts", "one matrix"])
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,9 @@ __all__ = [
 
 MISSING = _core.MISSING
 __version__: str = _core.__version__
+
+# Silent until the application says where its log goes.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 # Loaded with their first use.
 _LAZY = {"CostReport": ".costs", "EmbeddingCache": ".embedding", "get_cache": ".env"}

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <random>
 #include <thread>
 #include <utility>
@@ -165,6 +166,49 @@ TEST_F(BreakerTest, PausesVary) {
   EXPECT_GT(*std::ranges::max_element(pauses) - *std::ranges::min_element(pauses), 200);
 }
 
+TEST_F(BreakerTest, RequestsAreNoProbesWhereSomebodySendsThose) {
+  breaker_.leave_probes_to_others();
+  EXPECT_FALSE(breaker_.next_probe());
+  EXPECT_FALSE(breaker_.allow_probe());
+  call(Verdict::kBad, 5);
+  EXPECT_FALSE(breaker_.allow_probe()) << "none is due yet";
+  ASSERT_TRUE(breaker_.next_probe());
+  EXPECT_GE(*breaker_.next_probe(), milliseconds(250));
+  EXPECT_LE(*breaker_.next_probe(), milliseconds(750));
+  clock_.advance(seconds(60));
+  EXPECT_EQ(breaker_.next_probe(), base::Nanos(0));
+  EXPECT_TRUE(denied());
+  Breaker::Permit probe = breaker_.allow_probe();
+  ASSERT_TRUE(probe);
+  EXPECT_FALSE(breaker_.allow_probe());
+  EXPECT_TRUE(denied());
+  probe.report(Verdict::kBad);
+  EXPECT_TRUE(denied());
+  clock_.advance(milliseconds(751));
+  breaker_.allow_probe().report(Verdict::kGood);
+  call(Verdict::kGood);
+}
+
+TEST(BreakerWatcherTest, IsToldOfOpeningAndClosingOnly) {
+  FakeClock clock;
+  std::vector<std::pair<Breaker::State, Verdict>> told;
+  Breaker breaker(clock, {}, 1, [&](auto... change) { told.emplace_back(change...); });
+  for (int i = 0; i < 5; ++i) breaker.allow().report(Verdict::kBad);
+  for (int i = 0; i < 3; ++i) {
+    clock.advance(milliseconds(751));
+    breaker.allow().report(Verdict::kBad);
+  }
+  clock.advance(milliseconds(751));
+  breaker.allow().report(Verdict::kSlow);
+  breaker.allow().report(Verdict::kCredentials);
+  const std::vector<std::pair<Breaker::State, Verdict>> expected = {
+      {Breaker::State::kOpen, Verdict::kBad},
+      {Breaker::State::kClosed, Verdict::kSlow},
+      {Breaker::State::kOpen, Verdict::kCredentials}};
+  EXPECT_EQ(told, expected);
+  EXPECT_EQ(breaker.openings(), 2U);
+}
+
 // Random calls, reports (also late and lost ones) and waits. Never two probes within the time of
 // one; never stuck: as soon as the server is well, two seconds are enough to close.
 TEST(BreakerSequenceTest, NeverTwoProbesAndNeverStuck) {
@@ -220,6 +264,102 @@ TEST(BreakerSequenceTest, NeverTwoProbesAndNeverStuck) {
   }
   EXPECT_GT(probes, 1000U);
   EXPECT_GT(closed_again, 1000U);
+}
+
+// A server that comes and goes, callers, and somebody who sends the probes that are due.
+class Outages {
+ public:
+  explicit Outages(std::uint32_t seed) : random_(seed), breaker_(clock_, {}, seed) {
+    breaker_.leave_probes_to_others();
+  }
+
+  void step() {
+    clock_.advance(milliseconds(below(40)));
+    if (below(1000) == 0) {
+      well_ = !well_;
+      changed_ = clock_.steady();
+    }
+    send_probe();
+    answer_probe();
+    call();
+    answer_calls();
+    check();
+  }
+
+  std::uint64_t probes = 0;
+  std::uint64_t outages = 0;
+
+ private:
+  [[nodiscard]] std::uint32_t below(std::uint32_t limit) {
+    return static_cast<std::uint32_t>(random_()) % limit;
+  }
+  [[nodiscard]] Verdict verdict() {
+    if (!well_) return Verdict::kBad;
+    return below(50) == 0 ? Verdict::kSlow : Verdict::kGood;
+  }
+  [[nodiscard]] bool closed() const { return breaker_.state() == Breaker::State::kClosed; }
+
+  void send_probe() {
+    if (breaker_.next_probe() != base::Nanos(0)) return;
+    Breaker::Permit permit = breaker_.allow_probe();
+    ASSERT_TRUE(permit) << "due, and not to be had";
+    ASSERT_FALSE(probe_) << "two at once";
+    probe_ = std::move(permit);
+    answered_ = clock_.steady() + milliseconds(below(60));
+    ++probes;
+  }
+  void answer_probe() {
+    if (!probe_ || clock_.steady() < answered_) return;
+    const Verdict answer = verdict();
+    probe_.report(answer);
+    ASSERT_EQ(closed(), answer != Verdict::kBad);
+  }
+  void call() {
+    const bool was_closed = closed();
+    Breaker::Permit permit = breaker_.allow();
+    ASSERT_EQ(static_cast<bool>(permit), was_closed);
+    if (permit) calls_.push_back(std::move(permit));
+  }
+  void answer_calls() {
+    while (!calls_.empty() && below(3) != 0) {
+      const bool was_closed = closed();
+      calls_.front().report(below(10) == 0 ? Verdict::kNone : verdict());
+      if (was_closed && !closed()) ++outages;
+      calls_.pop_front();
+    }
+  }
+  // A pause of 750 ms, a probe of 60, and the steps in which this test sees them.
+  void check() {
+    if (!well_ || closed()) {
+      open_since_ = clock_.steady();
+      return;
+    }
+    const base::Nanos waited = clock_.steady() - std::max(open_since_, changed_);
+    ASSERT_LE(waited, milliseconds(750 + 60 + 3 * 40));
+  }
+
+  FakeClock clock_;
+  std::mt19937 random_;
+  Breaker breaker_;
+  bool well_ = true;
+  base::Nanos changed_{0};
+  base::Nanos open_since_{0};
+  Breaker::Permit probe_;
+  base::Nanos answered_{0};
+  std::deque<Breaker::Permit> calls_;
+};
+
+TEST(BreakerSequenceTest, WithProbesInTheBackgroundItClosesWithinASecond) {
+  std::uint64_t probes = 0;
+  std::uint64_t outages = 0;
+  for (std::uint32_t seed = 0; seed < 10 && !::testing::Test::HasFailure(); ++seed) {
+    Outages run(seed);
+    for (int i = 0; i < 10'000 && !::testing::Test::HasFailure(); ++i) run.step();
+    probes += run.probes;
+    outages += run.outages;
+  }
+  EXPECT_GT(probes, 500U);
+  EXPECT_GT(outages, 20U);
 }
 
 TEST(BreakerThreadsTest, OneProbeAmongManyCallers) {

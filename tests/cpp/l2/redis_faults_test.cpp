@@ -69,8 +69,9 @@ TEST_F(RedisFaultsTest, AKilledServerIsAMissAndComesBack) {
   server_.start();
   EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kSkipped) << "until the pause is over";
   pass_pause();
+  EXPECT_TRUE(poll_until([&] { return tier->status(false).breaker == "closed"; }));
   EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kMiss);
-  EXPECT_EQ(tier->status(false).breaker, "closed");
+  EXPECT_EQ(tier->status(false).openings, 1U);
   EXPECT_EQ(store(*tier, "k", "y"), Outcome::kHit);
   EXPECT_EQ(fetch(*tier, "k").payload, "y");
 }
@@ -105,18 +106,18 @@ TEST_F(RedisFaultsTest, AFrozenServerCostsTheTimeoutAFewTimesThenNothing) {
     EXPECT_LE(took, kTimeout + kSlack);
   }
   EXPECT_EQ(errors(*tier, "timeout"), 5U);
-  EXPECT_LE(duration_of([&] {
-              for (int i = 0; i < 1000; ++i) {
-                EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kSkipped);
-              }
-            }),
-            kTimeout);
-  pass_pause();
-  EXPECT_LE(duration_of([&] { EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kFailed); }),
-            kTimeout + kSlack);
-  EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kSkipped) << "one probe at a time";
+  for (int pause = 0; pause < 5; ++pause) {
+    EXPECT_LE(duration_of([&] {
+                for (int i = 0; i < 1000; ++i) {
+                  EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kSkipped) << "no caller is a probe";
+                }
+              }),
+              kTimeout);
+    pass_pause();
+    EXPECT_TRUE(poll_until([&] { return tier->status(false).breaker == "half_open"; }));
+  }
+  EXPECT_EQ(errors(*tier, "timeout"), 5U);
   server_.thaw();
-  pass_pause();
   EXPECT_TRUE(poll_until([&] {
     pass_pause();
     return fetch(*tier, "k").payload == "x";
@@ -132,13 +133,12 @@ TEST_F(RedisFaultsTest, AProbeMayTakeAsLongAsACall) {
   server_.start();
   server_.freeze();
   pass_pause();
-  std::jthread probe([&] { EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kMiss); });
   EXPECT_TRUE(poll_until([&] { return tier->status(false).breaker == "half_open"; }));
   clock_.advance(milliseconds(4900));
   EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kSkipped) << "the probe may still succeed";
   server_.thaw();
-  probe.join();
-  EXPECT_EQ(tier->status(false).breaker, "closed");
+  EXPECT_TRUE(poll_until([&] { return tier->status(false).breaker == "closed"; }));
+  EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kMiss);
 }
 
 TEST_F(RedisFaultsTest, ConnectingToAFrozenServerKeepsTheDeadline) {
@@ -281,7 +281,10 @@ TEST_F(RedisFaultsTest, LateRepliesReachNobody) {
         }
       });
     }
-    for (int i = 0; i < 12; ++i) server_.call({"DEBUG", "SLEEP", "0.06"});
+    for (int i = 0; i < 200 && late <= 20; ++i) {
+      server_.call({"DEBUG", "SLEEP", "0.06"});
+      EXPECT_TRUE(poll_until([&] { return tier->status(false).breaker == "closed"; }));
+    }
     EXPECT_TRUE(poll_until([&] { return hits > 2000; }));
     done = true;
   }

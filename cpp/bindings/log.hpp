@@ -1,0 +1,11 @@
+#pragma once
+
+#include "l2/l2.hpp"
+
+namespace vcache::bindings {
+
+// Hands what `redis` tells of to the logger "vcache.redis". What goes wrong there is nobody's
+// error. Requires the GIL and no Python exception set; runs Python code.
+void log_news(l2::L2& redis) noexcept;
+
+}  // namespace vcache::bindings
