@@ -21,15 +21,17 @@ from numpy.typing import NDArray
 from vcache import Cache, Stats
 
 MIX = {"get": 30, "mget": 10, "get_vectors": 30, "set": 20, "set_vectors": 8, "delete": 2}
-DRAWS = 1 << 16
-SETTLING = 2.0  # seconds after a fault in which its late effects may show
+DRAWS = 1 << 13
 LOST_AFTER = 20.0  # seconds; no recovery is waited for longer
 EXAMPLES = 5  # of what was wrong, a thread
 
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """mix: shares of the operations. rate: calls a second in all; 0: as many as there can be."""
+    """mix: shares of the operations. rate: calls a second in all; 0: as many as there can be.
+
+    settling: seconds after a fault in which its late effects may show.
+    """
 
     threads: int = 8
     keys: int = 2000
@@ -41,6 +43,7 @@ class Load:
     seconds: float = 5.0
     seed: int = 1
     prefix: str = "load"
+    settling: float = 1.0
     fill: bool = True  # all keys are written before the clock starts
 
 
@@ -62,13 +65,11 @@ class Generator:
         self._faults = faults
         self._names = [f"{load.prefix}:{index}" for index in range(load.keys)]
         self._stop = threading.Event()
-        self._healthy = threading.Event()  # no fault is under way or settling
-        self._healthy.set()
 
     def run(self) -> Report:
         before = self.cache.stats()
         if self.load.fill:
-            self._fill()
+            self.fill()
         workers = [Worker(self, number) for number in range(self.load.threads)]
         threads = [threading.Thread(target=worker.run) for worker in workers]
         reporter = threading.Thread(target=self._report_seconds, args=(workers,))
@@ -112,7 +113,8 @@ class Generator:
         sure = unanswered(self.cache.stats()) == missed
         self.history.end_delete(keys, begun, sure=sure)
 
-    def _fill(self) -> None:
+    def fill(self) -> None:
+        """Writes every key."""
         for start in range(0, self.load.keys, 256):
             keys = range(start, min(start + 256, self.load.keys))
             names = [self._names[key] for key in keys]
@@ -139,8 +141,7 @@ class Generator:
             time.sleep(0.005)
 
     def _settle(self) -> None:
-        until = time.monotonic() + SETTLING
-        self._stop.wait(until - time.monotonic())
+        self._stop.wait(self.load.settling)
         self.history.settle()
 
     def _report_seconds(self, workers: Sequence[Worker]) -> None:
