@@ -1,0 +1,356 @@
+"""R10 to R14, R17, R18: an outage of Redis never breaks the request."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import statistics
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from chaos_proxy import ChaosProxy
+from load_faults import Faults
+from load_generator import Generator, Load
+from load_report import process_figures
+from nightly import NIGHTLY
+from polling import wait_until
+from redis_server import RedisServer
+
+from vcache import MISSING, Cache, Stats
+
+MakeCache = Callable[..., Cache]
+VECTOR = np.arange(64, dtype="f4")
+# Of a machine that others use too; what is waited for beyond the deadline of a call.
+SLACK = 0.02 if NIGHTLY else 0.25
+
+
+def kinds(cache: Cache) -> Counter[str]:
+    redis = cache.stats().redis
+    assert redis is not None
+    return Counter(redis["errors"])
+
+
+def breaker(cache: Cache) -> str:
+    redis = cache.stats().redis
+    assert redis is not None
+    return str(redis["breaker"])
+
+
+def asked_without_answer(stats: Stats) -> int:
+    """Calls that waited for Redis in vain."""
+    assert stats.redis is not None
+    return int(stats.redis["errors"].get("timeout", 0))
+
+
+def median_of_hits(cache: Cache, calls: int = 4000) -> float:
+    """Seconds of one hit in memory, in the median."""
+    cache.set("held", VECTOR)
+    taken = []
+    for _ in range(calls):
+        started = time.perf_counter()
+        found = cache.get("held")
+        taken.append(time.perf_counter() - started)
+        assert found is not None
+    return statistics.median(taken)
+
+
+def test_r10_killed_under_load(redis_server: RedisServer) -> None:
+    """kill -9 and back, again and again, at all the operations that the threads can do."""
+    faults = Faults(redis_server)
+    cycles = 10 if NIGHTLY else 3
+    script = "; ".join(f"t={3 * n + 0.5} kill; t={3 * n + 1.5} start" for n in range(cycles))
+    load = Load(threads=8, keys=4000, seconds=3.0 * cycles, batch=16, settling=0.3)
+    with Cache(redis=redis_server.url, memory="1MiB", timeout=0.1) as cache:
+        steps = faults.steps(script)
+        report = Generator(cache, load, steps, faults.counts).run()
+    assert report.faults["kill"] == cycles
+    # The probe goes half a second after the last, give or take as much; then the next request.
+    assert report.failures(expects_faults=True, recovery=1.0 if NIGHTLY else 2.0) == []
+    assert report.checked > 1000
+
+
+def test_r10_hits_in_memory_cost_the_same_while_redis_is_down(
+    make_cache: MakeCache, redis_server: RedisServer
+) -> None:
+    """Windows with and without the server take turns; their medians are compared."""
+    cache = make_cache(timeout=0.1)
+    up, down = [], []
+    for _ in range(5):
+        up.append(median_of_hits(cache))
+        redis_server.kill()
+        assert cache.get("none", MISSING) is MISSING
+        down.append(median_of_hits(cache))
+        redis_server.start()
+        wait_until(lambda: cache.healthy().redis)
+    assert min(down) < 1.2 * min(up)
+
+
+def test_r11_frozen(make_cache: MakeCache, redis_server: RedisServer) -> None:
+    """Few calls wait, none beyond its deadline; the late replies reach nobody."""
+    threads, timeout = 8, 0.1
+    cache = make_cache(memory=0, timeout=timeout)
+    cache.mset({f"k{i}": [f"k{i}"] for i in range(100)})
+    with redis_server.paused():
+        longest, calls = read_until(cache, 30.0 if NIGHTLY else 3.0, threads, 100)
+        seconds = 30.0 if NIGHTLY else 3.0
+        waited = asked_without_answer(cache.stats())
+        assert waited <= threads + 5 + 2 * seconds + 2
+        assert calls > 20 * waited
+        assert longest < timeout + SLACK
+        assert breaker(cache) != "closed"
+    hits = cache.stats().redis_hits
+    took = wait_until(lambda: cache.get("k1") and cache.stats().redis_hits > hits)
+    assert took < (1.0 if NIGHTLY else 3.0)
+    for index in range(100):
+        assert cache.get(f"k{index}", MISSING) in ([f"k{index}"], MISSING)
+    assert cache.mget([f"k{i}" for i in range(100)]) == [[f"k{i}"] for i in range(100)]
+
+
+def read_until(cache: Cache, seconds: float, threads: int, keys: int) -> tuple[float, int]:
+    """The longest call and how many there were."""
+    took: list[float] = []
+    calls: list[int] = []
+
+    def read() -> None:
+        longest, count, until = 0.0, 0, time.monotonic() + seconds
+        while (started := time.monotonic()) < until:
+            key = f"k{count % keys}"
+            assert cache.get(key, MISSING) in ([key], MISSING)
+            longest = max(longest, time.monotonic() - started)
+            count += 1
+        took.append(longest)
+        calls.append(count)
+
+    readers = [threading.Thread(target=read) for _ in range(threads)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert len(took) == threads
+    return max(took), sum(calls)
+
+
+@pytest.mark.parametrize("mode", [{"drip": 0.1}, {"slices": True, "drip": 0.02}])
+def test_r12_dripping_keeps_the_deadline(redis_server: RedisServer, mode: dict[str, Any]) -> None:
+    with (
+        ChaosProxy(redis_server.port) as proxy,
+        Cache(redis=proxy.url, memory=0, timeout=0.2) as cache,
+    ):
+        cache.set("k", VECTOR)
+        proxy.set(**mode)
+        started = time.monotonic()
+        assert cache.get("k", MISSING) is MISSING
+        assert time.monotonic() - started < 0.2 + SLACK
+        assert kinds(cache)["timeout"] == 1
+        assert proxy.faults() > 0
+
+
+def test_r12_segments_of_one_byte_are_no_fault(redis_server: RedisServer) -> None:
+    with (
+        ChaosProxy(redis_server.port, slices=True) as proxy,
+        Cache(redis=proxy.url, memory=0, timeout=5) as cache,
+    ):
+        cache.set("k", VECTOR)
+        assert np.array_equal(cache.get("k"), VECTOR)
+        assert proxy.counts()["slices"] > 256
+        assert not kinds(cache)
+
+
+@pytest.mark.parametrize("mode", ["reset_after", "cut_after"])
+def test_r12_ends_after_any_byte(redis_server: RedisServer, mode: str) -> None:
+    """After each of the bytes 0 … 200 of what a connection hears."""
+    struck = 0
+    with ChaosProxy(redis_server.port) as proxy:
+        for end in range(0, 201, 1 if NIGHTLY else 4):
+            proxy.heal()
+            with Cache(redis=proxy.url, memory=0, timeout=2) as cache:
+                cache.set("k", VECTOR)
+                assert np.array_equal(cache.get("k"), VECTOR)
+            proxy.set(**{mode: end})
+            with Cache(redis=proxy.url, memory=0, timeout=2) as cache:
+                started = time.monotonic()
+                found = cache.get("k", MISSING)
+                assert time.monotonic() - started < 2 + SLACK
+                assert found is MISSING or np.array_equal(found, VECTOR)
+                stats = cache.stats()
+                assert stats.errors + stats.skipped + stats.hits == 1
+                struck += stats.errors + stats.skipped
+        assert proxy.counts()[mode] >= struck > 0
+
+
+@contextmanager
+def never_accepting() -> Iterator[int]:
+    """A port whose queue of connections is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        waiting = []
+        for _ in range(8):
+            link = socket.socket()
+            link.setblocking(False)
+            link.connect_ex(("127.0.0.1", port))
+            waiting.append(link)
+        yield port
+        for link in waiting:
+            link.close()
+
+
+@contextmanager
+def mute() -> Iterator[int]:
+    """A port that accepts and never speaks."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@contextmanager
+def refusing() -> Iterator[int]:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+@pytest.mark.parametrize("peer", [refusing, mute, never_accepting])
+@pytest.mark.parametrize("login", ["", "user:canary@"])
+def test_r13_connecting_keeps_its_deadline(peer: Any, login: str) -> None:
+    with (
+        peer() as port,
+        Cache(
+            redis=f"redis://{login}127.0.0.1:{port}",
+            memory=0,
+            timeout=2.0,
+            connect_timeout=0.2,
+        ) as cache,
+    ):
+        for call in (lambda: cache.get("k"), lambda: cache.set("k", 1), cache.clear):
+            started = time.monotonic()
+            call()  # type: ignore[operator]
+            assert time.monotonic() - started < 2 * (0.2 + 0.05) + SLACK
+        assert cache.stats().skipped + cache.stats().errors > 0
+
+
+def test_r13_a_name_that_does_not_resolve_keeps_the_deadline() -> None:
+    options = "redis://no-such-host.invalid:6379"
+    with Cache(redis=options, memory=0, timeout=2.0, connect_timeout=0.2) as cache:
+        started = time.monotonic()
+        assert cache.get("k") is None
+        assert time.monotonic() - started < 2.0 + SLACK
+        assert cache.stats().skipped + cache.stats().errors == 1
+
+
+def test_r17_cycles_leave_nothing_behind(make_cache: MakeCache, redis_server: RedisServer) -> None:
+    """Kills, restarts and frozen spells: files, threads and memory are those of the start."""
+    cycles = 1000 if NIGHTLY else 12
+    cache = make_cache(memory=0, timeout=0.1)
+
+    def cycle() -> None:
+        redis_server.kill()
+        for _ in range(8):
+            assert cache.get("k") is None
+        redis_server.start()
+        wait_until(lambda: cache.healthy().redis)
+        cache.set("k", VECTOR)
+
+    for _ in range(4):
+        cycle()
+    gc.collect()
+    before = process_figures()
+    for _ in range(cycles):
+        cycle()
+    gc.collect()
+    after = process_figures()
+    assert after["fds"] <= before["fds"] + 1
+    assert after["threads"] <= before["threads"]
+    assert after["rss"] - before["rss"] < 5 << 20
+
+
+def test_r18_without_a_free_connection_callers_do_not_queue(redis_server: RedisServer) -> None:
+    """64 threads, a pool of two, a server that is frozen."""
+    timeout = 0.3
+    with Cache(redis=f"{redis_server.url}?pool_size=2", memory=0, timeout=timeout) as cache:
+        cache.set("k", 1)
+        start = threading.Barrier(64)
+        took: list[float] = []
+
+        def read() -> None:
+            start.wait()
+            begun = time.monotonic()
+            assert cache.get("k") is None
+            took.append(time.monotonic() - begun)
+
+        with redis_server.paused():
+            readers = [threading.Thread(target=read) for _ in range(64)]
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+        assert len(took) == 64
+        assert max(took) < timeout + SLACK
+        assert kinds(cache)["pool"] + kinds(cache)["breaker_open"] >= 60
+        # Those that found none free left long before those that were answered late.
+        assert statistics.median(took) < timeout
+        wait_until(lambda: cache.get("k") == 1, what="the slots of those that waited")
+
+
+def test_r14_an_idle_link_to_a_black_hole(redis_server: RedisServer) -> None:
+    """A call on it meets its deadline; the connection is given up, a new one works."""
+    with (
+        ChaosProxy(redis_server.port) as proxy,
+        Cache(redis=proxy.url, memory=0, timeout=0.2) as cache,
+    ):
+        cache.set("k", VECTOR)
+        made = proxy.set(black_hole=True)["connections"]
+        started = time.monotonic()
+        assert cache.get("k") is None
+        assert time.monotonic() - started < 0.2 + SLACK
+        assert proxy.heal()["black_hole"] > 0
+        wait_until(lambda: cache.get("k") is not None)
+        assert proxy.counts()["connections"] > made
+
+
+def test_r14_links_have_keep_alive_and_a_limit_of_silence(
+    make_cache: MakeCache, redis_server: RedisServer
+) -> None:
+    """What the kernel says of our connections: they are probed, and dropped when silent."""
+    cache = make_cache(memory=0)
+    cache.set("k", 1)
+    wanted = {
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE): 1,
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): 10,
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): 5,
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): 3,
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT): 5000,
+    }
+    found = [
+        {name: link.getsockopt(*name) for name in wanted}
+        for link in own_sockets()
+        if peer_port(link) == redis_server.port
+    ]
+    assert found == [wanted] * len(found) != []
+
+
+def own_sockets() -> Iterator[socket.socket]:
+    """Copies of this process' sockets."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        try:
+            is_socket = os.readlink(f"/proc/self/fd/{name}").startswith("socket:")  # noqa: PTH115
+        except OSError:
+            continue
+        if is_socket:
+            with socket.socket(fileno=os.dup(int(name))) as link:
+                yield link
+
+
+def peer_port(link: socket.socket) -> int:
+    try:
+        peer = link.getpeername()
+    except OSError:
+        return 0
+    return int(peer[1]) if isinstance(peer, tuple) else 0
