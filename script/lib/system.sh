@@ -2,6 +2,8 @@
 
 BUILD_PACKAGES="libssl-dev libxxhash-dev libzstd-dev"
 TEST_PACKAGES="libgtest-dev libgmock-dev"
+# Tests that want these are skipped where the release has no such package.
+FAULT_PACKAGES="fiu-utils libfaketime iproute2 openssl valkey-server"
 
 # The first Python that is new enough; PYTHON overrides the search.
 find_python() {
@@ -56,13 +58,21 @@ clang_packages() {
   printf 'clang %s ' "${version:+libclang-rt-$version-dev}"
 }
 
+# Those of the given packages that this release has.
+available_packages() {
+  local name
+  for name in "$@"; do
+    if apt-cache show "$name" >/dev/null 2>&1; then printf '%s ' "$name"; fi
+  done
+}
+
 # The packages wanted here, whether installed or not.
 wanted_packages() {
   printf '%s ' $BUILD_PACKAGES
   have c++ || printf 'g++ '
   have redis-server || printf 'redis-server '
   [ -e /etc/ssl/certs/ca-certificates.crt ] || printf 'ca-certificates '
-  [ -z "${WITH_TEST_PACKAGES:-}" ] || printf '%s ' $TEST_PACKAGES
+  [ -z "${WITH_TEST_PACKAGES:-}" ] || { printf '%s ' $TEST_PACKAGES; available_packages $FAULT_PACKAGES; }
   [ -z "${WITH_CLANG:-}" ] || clang_packages
   has_header xtensor/xtensor.hpp || has_header xtensor/containers/xtensor.hpp ||
     available_package libxtensor-dev xtensor-dev
@@ -83,14 +93,17 @@ as_root() {
 
 update_package_lists() { as_root apt-get update; }
 
-# The redis-server package starts a service; it is wanted for its program only.
+# The packages of servers start services; they are wanted for their programs only.
 install_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
-  case " $* " in
-    *" redis-server "*)
-      if [ -d /run/systemd/system ]; then as_root systemctl disable --now redis-server || true; fi
-      ;;
-  esac
+  local name
+  for name in redis-server valkey-server; do
+    case " $* " in
+      *" $name "*)
+        if [ -d /run/systemd/system ]; then as_root systemctl disable --now "$name" || true; fi
+        ;;
+    esac
+  done
 }
 
 # Stops where packages are missing and this user cannot install them.

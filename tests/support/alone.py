@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 
-def run_alone(script: str, *arguments: str) -> str:
-    """What the script wrote to its output. Fails where it ended in another way than exit code 0."""
+def run_alone(script: str, *arguments: str, timeout: float = 100, **variables: str) -> str:
+    """What the script wrote to its output. Fails where it ended in another way than exit code 0.
+
+    `variables` are added to the environment.
+    """
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=timeout,
         check=False,
+        env=os.environ | variables,
     )
     assert done.returncode == 0, f"exit code {done.returncode}: {done.stderr}"
     return done.stdout.strip()
