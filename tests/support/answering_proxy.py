@@ -10,8 +10,12 @@ from contextlib import suppress
 from typing import Any, Self
 
 Command = list[bytes]
-# What to say instead of asking Redis; None: ask. A list: only its first is the command's answer.
+# What to say instead of asking Redis; None: ask.
 Answer = Callable[[Command], "bytes | None"]
+
+
+class Last(bytes):
+    """An answer behind which the connection ends."""
 
 
 class AnsweringProxy:
@@ -84,7 +88,7 @@ class AnsweringProxy:
             return True
         self.answered += 1
         link.sendall(said)
-        return bool(said)  # nothing: the connection ends
+        return not isinstance(said, Last)
 
 
 def close(link: socket.socket) -> None:
