@@ -28,9 +28,8 @@ enum class ErrorCode : std::uint8_t {
 
 [[nodiscard]] constexpr std::string_view to_string(ErrorCode code) noexcept {
   constexpr std::array<std::string_view, 13> kNames = {
-      "ok",     "invalid", "timeout", "connect",      "disconnected", "protocol",
-      "server", "auth",    "busy",    "breaker_open", "closed",
-      "tls",    "interrupted"};
+      "ok",   "invalid", "timeout",      "connect", "disconnected", "protocol",   "server",
+      "auth", "busy",    "breaker_open", "closed",  "tls",          "interrupted"};
   return kNames[static_cast<std::size_t>(code)];
 }
 
