@@ -103,11 +103,12 @@ void Errand::give_up(base::Error reason) noexcept {
 
 void Errand::set_off() {
   client::Request& request = lease_->connection().request();
-  ServerFacts& facts = node_.context().facts;
-  telling_time_ = facts.time_is_stale();
+  const command::Context& context = node_.context();
+  ServerFacts& facts = context.facts;
+  telling_time_ = !context.generation_apart && facts.time_is_stale();
   if (telling_time_) {
     facts.keep_time();
-    time_.emplace(node_.context());
+    time_.emplace(context);
     time_->append(request);
     return go_on(lease_->connection().start(*time_));
   }
@@ -181,7 +182,7 @@ Breaker::Verdict Errand::verdict(base::ErrorCode code) const noexcept {
   const bool failed = code != base::ErrorCode::kOk;
   if (failed || batch_.health() == client::Health::kFailing) return Breaker::Verdict::kBad;
   const auto elapsed = client::Deadline::clock::now() - began_;
-  const bool slow = elapsed > std::chrono::duration<double>(node_.timeout()) * kSlowShare;
+  const bool slow = elapsed > std::chrono::duration<double>(node_.options().timeout) * kSlowShare;
   const bool doubtful = batch_.health() == client::Health::kDoubtful;
   return slow || doubtful ? Breaker::Verdict::kSlow : Breaker::Verdict::kGood;
 }

@@ -46,7 +46,9 @@ struct StoredValue {
   base::Millis remaining{-1};  // until the expiry in its header; negative: none
 };
 
-// Receives the answers of a fetch, each index exactly once, in any order.
+// Receives the answers of a fetch, each index once, in any order. Where keys lie on several
+// servers, on_absent() may follow on_value() for the same index: the value was judged by what was
+// known when it came, and is void.
 class FetchSink {
  public:
   virtual ~FetchSink() = default;
@@ -81,7 +83,9 @@ struct Status {
   std::string breaker = "closed";               // closed | open | half_open
   std::uint64_t openings = 0;                   // how often the breaker opened
   std::map<std::string, std::uint64_t> errors;  // by kind: timeout, connect, corrupt, mismatch, ...
-  std::map<std::string, double> server;         // used_memory, evicted_keys, ops, clients, keys
+  std::map<std::string, double> server;         // used_memory, evicted_keys, ops, clients, keys;
+                                                // of several servers their sums
+  std::map<std::string, std::uint64_t> cluster;  // looks at its slots, moved, asked: redirects
   std::uint64_t connections = 0;
 };
 

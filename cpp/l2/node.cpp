@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 #include "l2/errand.hpp"
 
@@ -42,19 +43,19 @@ Event answers_again(const std::string& address, base::Nanos away) {
 
 }  // namespace
 
-Node::Node(const RedisOptions& options, const Shared& shared)
-    : options_(options),
+Node::Node(RedisOptions options, const Shared& shared)
+    : options_(std::move(options)),
       clock_(shared.clock),
-      facts_(shared.facts),
       errors_(shared.errors),
       keeper_(shared.keeper),
       news_(shared.news),
-      context_(options.namespace_name, options.max_value, facts_, errors_, options.packing),
+      context_(options_.namespace_name, options_.max_value, shared.facts, errors_, options_.layout,
+               options_.packing),
       dialer_(options_, context_),
-      pool_(dialer_, options.pool_size),
-      breaker_(clock_, breaker_options(options), std::random_device{}(),
+      pool_(dialer_, options_.pool_size),
+      breaker_(clock_, breaker_options(options_), std::random_device{}(),
                [this](auto state, auto cause) { on_breaker(state, cause); }),
-      prober_(breaker_, dialer_, context_, options.timeout) {}
+      prober_(breaker_, dialer_, context_, options_.timeout) {}
 
 base::Error Node::run(command::Batch& batch, client::Deadline deadline) noexcept {
   Errand errand(*this, batch);

@@ -32,7 +32,7 @@ class Node {
     News& news;
   };
 
-  Node(const RedisOptions& options, const Shared& shared);
+  Node(RedisOptions options, const Shared& shared);
   ~Node() { keeper_.remove(prober_); }
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -47,20 +47,20 @@ class Node {
   // An attempt to ask the server ended so.
   void on_failure(const base::Error& error) noexcept;
 
-  [[nodiscard]] base::Millis timeout() const noexcept { return options_.timeout; }
+  [[nodiscard]] const RedisOptions& options() const noexcept { return options_; }
   [[nodiscard]] const command::Context& context() const noexcept { return context_; }
   [[nodiscard]] Breaker& breaker() noexcept { return breaker_; }
+  [[nodiscard]] const Breaker& breaker() const noexcept { return breaker_; }
   [[nodiscard]] Pool& pool() noexcept { return pool_; }
 
  private:
   void on_breaker(Breaker::State state, Breaker::Verdict cause) noexcept;
 
   // Constant after construction.
-  const RedisOptions& options_;
+  const RedisOptions options_;
   const base::Clock& clock_;
 
   // Own synchronization.
-  ServerFacts& facts_;
   ErrorCounters& errors_;
   Keeper& keeper_;
   News& news_;

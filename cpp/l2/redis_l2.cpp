@@ -16,6 +16,7 @@
 #include "l2/command/store.hpp"
 #include "l2/command/touch.hpp"
 #include "l2/session.hpp"
+#include "l2/spread.hpp"
 
 namespace vcache::l2 {
 
@@ -44,9 +45,17 @@ class RedisL2 final : public L2 {
   // The session of this process, or why there is none.
   [[nodiscard]] Session* session(base::Error& error) noexcept;
   [[nodiscard]] Session* replace(Session* parents);
+  base::Error fetch_from_one(Session& mine, std::span<const std::string_view> keys, FetchSink& sink,
+                             client::Deadline deadline) noexcept;
+  base::Error store_on_one(Session& mine, WriteSource& writes, std::span<Outcome> outcomes,
+                           client::Deadline deadline) noexcept;
+  base::Error touch_on_one(Session& mine, std::string_view key, base::Millis ttl, Outcome& outcome,
+                           client::Deadline deadline) noexcept;
+  static void ask_server(Session& mine, client::Deadline deadline, Status& out);
   [[nodiscard]] base::Error step_generation(Session& session, client::Deadline deadline) noexcept;
-  // Makes up for clears that failed. An error means that what they ended may still be there.
-  [[nodiscard]] base::Error pay_clears(Session& session, client::Deadline deadline) noexcept;
+  // Waits until it is known where keys lie, and makes up for clears that failed. An error means
+  // that nobody can be asked, or that what those clears ended may still be there.
+  [[nodiscard]] base::Error prepare(Session& session, client::Deadline deadline) noexcept;
 
   // Constant after construction.
   const RedisOptions options_;
@@ -58,6 +67,16 @@ class RedisL2 final : public L2 {
   std::atomic<std::uint64_t> clears_failed_{0};
   std::atomic<std::uint64_t> clears_paid_{0};  // of those, how many a later step made up for
 };
+
+// What a call that runs in C++ alone ends with: memory is short.
+template <class Call>
+base::Error guarded(Call call) noexcept {
+  try {
+    return call();
+  } catch (const std::exception&) {
+    return {base::ErrorCode::kServer};
+  }
+}
 
 // Answers for all keys.
 void all_absent(FetchSink& sink, std::size_t keys, Outcome outcome) noexcept {
@@ -108,16 +127,24 @@ base::Error RedisL2::fetch(std::span<const std::string_view> keys, FetchSink& si
   }
   if (keys.empty()) return error;
   const client::Deadline deadline = mine->deadline();
-  if (error = pay_clears(*mine, deadline); !error.ok()) {
+  if (error = prepare(*mine, deadline); !error.ok()) {
     all_absent(sink, keys.size(), Outcome::kSkipped);
     return error;
   }
-  command::Fetch batch(mine->node().context(), keys, sink);
-  error = mine->node().run(batch, deadline);
+  if (!mine->several()) return fetch_from_one(*mine, keys, sink, deadline);
+  return guarded([&] { return Spread(*mine, deadline).fetch(keys, sink); });
+}
+
+base::Error RedisL2::fetch_from_one(Session& mine, std::span<const std::string_view> keys,
+                                    FetchSink& sink, client::Deadline deadline) noexcept {
+  Node& node = mine.node();
+  command::Fetch batch(node.context(), keys, sink);
+  base::Error error = node.run(batch, deadline);
+  if (!error.ok()) mine.on_trouble();
   batch.finish(outcome_of(error.code));
   if (!batch.spoiled().empty()) {
-    command::Remove removal(mine->node().context(), batch.spoiled());
-    (void)mine->node().run(removal, deadline);  // what stays is refused again
+    command::Remove removal(node.context(), batch.spoiled());
+    (void)node.run(removal, deadline);  // what stays is refused again
   }
   return error;
 }
@@ -125,28 +152,33 @@ base::Error RedisL2::fetch(std::span<const std::string_view> keys, FetchSink& si
 base::Error RedisL2::store(WriteSource& writes, std::span<Outcome> outcomes) noexcept {
   base::Error error;
   Session* const mine = session(error);
-  if (mine != nullptr && mine->node().writes_paused()) {
-    error = {base::ErrorCode::kServer};
-    std::ranges::fill(outcomes, Outcome::kSkipped);
-    return error;
-  }
   if (mine == nullptr || writes.size() == 0) {
     std::ranges::fill(outcomes, outcome_of(error.code));
     return error;
   }
   const client::Deadline deadline = mine->deadline();
-  if (error = pay_clears(*mine, deadline); !error.ok()) {
+  const bool paused = !mine->several() && mine->node().writes_paused();
+  error = paused ? base::Error{base::ErrorCode::kServer} : prepare(*mine, deadline);
+  if (!error.ok()) {
     std::ranges::fill(outcomes, Outcome::kSkipped);
     return error;
   }
-  command::Store batch(mine->node().context(), writes, outcomes);
-  error = mine->node().run(batch, deadline);
+  if (!mine->several()) return store_on_one(*mine, writes, outcomes, deadline);
+  return guarded([&] { return Spread(*mine, deadline).store(writes, outcomes); });
+}
+
+base::Error RedisL2::store_on_one(Session& mine, WriteSource& writes, std::span<Outcome> outcomes,
+                                  client::Deadline deadline) noexcept {
+  Node& node = mine.node();
+  command::Store batch(node.context(), writes, outcomes);
+  base::Error error = node.run(batch, deadline);
   batch.finish(outcome_of(error.code));
   if (batch.outdated()) {
-    error = mine->node().run(batch, deadline);
+    error = node.run(batch, deadline);
     batch.finish(outcome_of(error.code));
   }
-  if (batch.refusal()) mine->node().on_write_refused(*batch.refusal());
+  if (batch.refusal()) node.on_write_refused(*batch.refusal());
+  if (!error.ok()) mine.on_trouble();
   return error;
 }
 
@@ -158,8 +190,17 @@ base::Error RedisL2::erase(std::span<const std::string_view> keys,
     std::ranges::fill(outcomes, outcome_of(error.code));
     return error;
   }
+  const client::Deadline deadline = mine->deadline();
+  if (error = mine->ready(deadline); !error.ok()) {
+    std::ranges::fill(outcomes, Outcome::kSkipped);
+    return error;
+  }
+  if (mine->several()) {
+    return guarded([&] { return Spread(*mine, deadline).erase(keys, outcomes); });
+  }
   command::Erase batch(mine->node().context(), keys, outcomes);
-  error = mine->node().run(batch, mine->deadline());
+  error = mine->node().run(batch, deadline);
+  if (!error.ok()) mine->on_trouble();
   batch.finish(outcome_of(error.code));
   return error;
 }
@@ -172,45 +213,57 @@ base::Error RedisL2::touch(std::string_view key, base::Millis ttl, Outcome& outc
     return error;
   }
   const client::Deadline deadline = mine->deadline();
-  if (error = pay_clears(*mine, deadline); !error.ok()) {
+  if (error = prepare(*mine, deadline); !error.ok()) {
     outcome = Outcome::kSkipped;
     return error;
   }
-  command::Touch batch(mine->node().context(), key, ttl);
-  error = mine->node().run(batch, deadline);
+  if (!mine->several()) return touch_on_one(*mine, key, ttl, outcome, deadline);
+  return guarded([&] { return Spread(*mine, deadline).touch(key, ttl, outcome); });
+}
+
+base::Error RedisL2::touch_on_one(Session& mine, std::string_view key, base::Millis ttl,
+                                  Outcome& outcome, client::Deadline deadline) noexcept {
+  Node& node = mine.node();
+  command::Touch batch(node.context(), key, ttl);
+  base::Error error = node.run(batch, deadline);
   outcome = batch.outcome().value_or(outcome_of(error.code));
   const bool changed = outcome == Outcome::kHit && ttl >= base::Millis::zero();
-  if (changed && !mine->node().writes_paused()) {
-    command::Restamp header(mine->node().context(), key, ttl);
-    (void)mine->node().run(header, deadline);  // without it only Redis' own TTL is changed
+  if (changed && !node.writes_paused()) {
+    command::Restamp header(node.context(), key, ttl);
+    (void)node.run(header, deadline);  // without it only Redis' own TTL is changed
   }
+  if (!error.ok()) mine.on_trouble();
   return error;
 }
 
 base::Error RedisL2::clear() noexcept {
   base::Error error;
   Session* const mine = session(error);
-  if (mine != nullptr) error = step_generation(*mine, mine->deadline());
+  if (mine != nullptr) {
+    const client::Deadline deadline = mine->deadline();
+    error = mine->ready(deadline);
+    if (error.ok()) error = step_generation(*mine, deadline);
+  }
   if (!error.ok()) clears_failed_.fetch_add(1);
   return error;
 }
 
 base::Error RedisL2::step_generation(Session& session, client::Deadline deadline) noexcept {
   const std::uint64_t failed = clears_failed_.load();
-  Node& node = session.node();
-  command::ReadGeneration last(node.context());
-  base::Error error = node.run(last, deadline);
+  const command::Context& context = session.node().context();
+  command::ReadGeneration last(context);
+  base::Error error = session.run_own(last, deadline);
   if (!error.ok()) return error;
-  command::WriteGeneration next(node.context(),
-                                session.facts().generation_after(last.generation()));
-  error = node.run(next, deadline);
+  command::WriteGeneration next(context, session.facts().generation_after(last.generation()));
+  error = session.run_own(next, deadline);
   std::uint64_t paid = clears_paid_.load();
   while (error.ok() && paid < failed && !clears_paid_.compare_exchange_weak(paid, failed)) {
   }
   return error;
 }
 
-base::Error RedisL2::pay_clears(Session& session, client::Deadline deadline) noexcept {
+base::Error RedisL2::prepare(Session& session, client::Deadline deadline) noexcept {
+  if (base::Error error = session.ready(deadline); !error.ok()) return error;
   if (clears_paid_.load() >= clears_failed_.load()) return {};
   return step_generation(session, deadline);
 }
@@ -220,17 +273,10 @@ Status RedisL2::status(bool probe) noexcept {
   Session* const mine = session(out.error);
   if (mine == nullptr) return out;
   try {
-    if (probe) {
-      command::Probe batch(mine->node().context());
-      base::Error error = mine->node().run(batch, mine->deadline());
-      out.outcome = batch.answered() ? Outcome::kHit : outcome_of(error.code);
-      if (!batch.answered()) out.error = std::move(error);
-      out.server = batch.take_figures();
-    }
-    out.breaker = to_string(mine->node().breaker().state());
-    out.openings = mine->node().breaker().openings();
-    out.errors = mine->errors().snapshot();
-    out.connections = mine->node().pool().connections();
+    const client::Deadline deadline = mine->deadline();
+    if (probe) out.error = mine->ready(deadline);
+    if (probe && out.error.ok()) ask_server(*mine, deadline, out);
+    mine->describe(out);
   } catch (const std::exception&) {
     out.error.code = base::ErrorCode::kServer;
   }
@@ -240,6 +286,15 @@ Status RedisL2::status(bool probe) noexcept {
 std::vector<Event> RedisL2::take_news() {
   Session* const current = session_.load(std::memory_order_acquire);
   return current->process() == getpid() ? current->news().take() : std::vector<Event>();
+}
+
+void RedisL2::ask_server(Session& mine, client::Deadline deadline, Status& out) {
+  if (mine.several()) return Spread(mine, deadline).probe(out);
+  command::Probe batch(mine.node().context());
+  base::Error error = mine.node().run(batch, deadline);
+  out.outcome = batch.answered() ? Outcome::kHit : outcome_of(error.code);
+  if (!batch.answered()) out.error = std::move(error);
+  out.server = batch.take_figures();
 }
 
 void RedisL2::close() noexcept {

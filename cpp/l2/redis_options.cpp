@@ -31,6 +31,34 @@ bool is_namespace(std::string_view text) noexcept {
 
 bool has_nul(std::string_view text) noexcept { return text.find('\0') != std::string_view::npos; }
 
+bool is_endpoint(const Endpoint& endpoint) noexcept {
+  return !endpoint.host.empty() && endpoint.host.size() <= kMaxHost && !has_nul(endpoint.host) &&
+         endpoint.port >= 1 && endpoint.port <= kMaxPort;
+}
+
+base::Error validate_layout(const RedisOptions& options) {
+  const bool cluster = options.layout == Layout::kCluster;
+  const bool sentinel = options.layout == Layout::kSentinel;
+  if (options.layout == Layout::kShards && options.shards.empty()) {
+    return invalid("shards must be one server or more");
+  }
+  for (const RedisOptions& shard : options.shards) {
+    if (base::Error error = shard.validate(); !error.ok()) return error;
+  }
+  if ((cluster || sentinel) && options.seeds.empty()) {
+    return invalid("a cluster or sentinels must have one address or more");
+  }
+  if (!std::ranges::all_of(options.seeds, is_endpoint)) {
+    return invalid("an address must be a host of 1 to 255 bytes without NUL and a port");
+  }
+  if (cluster && options.db != 0) return invalid("db must be 0 with a cluster");
+  if (options.read_replicas && !cluster) return invalid("replicas are read of a cluster only");
+  if (sentinel && (options.service.empty() || has_nul(options.service))) {
+    return invalid("sentinels must be given the name of a service");
+  }
+  return {};
+}
+
 base::Error validate_address(const RedisOptions& options) {
   if (!options.unix_socket.empty()) {
     if (options.unix_socket.size() > kMaxSocketPath || has_nul(options.unix_socket)) {
@@ -82,6 +110,7 @@ base::Error RedisOptions::validate() const {
   if (base::Error error = validate_address(*this); !error.ok()) return error;
   if (base::Error error = validate_times(*this); !error.ok()) return error;
   if (base::Error error = validate_tls(*this); !error.ok()) return error;
+  if (base::Error error = validate_layout(*this); !error.ok()) return error;
   if (db < 0) return invalid("db must be 0 or more, not " + std::to_string(db));
   if (pool_size < 1 || pool_size > kMaxPool) {
     return invalid("pool_size must be 1 to 1024, not " + std::to_string(pool_size));

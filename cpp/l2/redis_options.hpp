@@ -1,8 +1,11 @@
 #pragma once
 
+#include <compare>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
@@ -11,7 +14,23 @@
 
 namespace vcache::l2 {
 
-// How to reach one Redis node, and what may be stored there.
+// Where a server listens.
+struct Endpoint {
+  std::string host;
+  int port = 6379;
+
+  friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
+};
+
+// What the servers are to each other.
+enum class Layout : std::uint8_t {
+  kOneServer,
+  kShards,    // independent servers that share the keys
+  kCluster,   // a Redis Cluster
+  kSentinel,  // one primary, named by sentinels
+};
+
+// How to reach Redis, and what may be stored there.
 struct RedisOptions {
   std::string host = "127.0.0.1";
   int port = 6379;
@@ -26,6 +45,17 @@ struct RedisOptions {
   std::string namespace_name = "vcache";
   std::size_t max_value = std::size_t{16} << 20;  // most bytes of one payload
   codec::Packing packing = {};
+
+  Layout layout = Layout::kOneServer;
+  std::vector<RedisOptions> shards = {};  // kShards: how to reach each of them
+  // kCluster: nodes to ask who holds which slots; kSentinel: the sentinels. In both cases host,
+  // port and unix_socket are not used.
+  std::vector<Endpoint> seeds = {};
+  bool read_replicas = false;  // kCluster: also from replicas that keep up
+  bool reads_replica = false;  // of a node: it is one
+  std::string service = {};    // kSentinel: the name of the primary
+  std::string sentinel_username = {};
+  std::string sentinel_password = {};
 
   // Where the node is, to be shown: HOST:PORT or the path of its socket.
   [[nodiscard]] std::string address() const;

@@ -2,22 +2,119 @@
 
 #include <unistd.h>
 
+#include <exception>
+
+#include "l2/cluster/cluster.hpp"
+#include "l2/cluster/fanout.hpp"
+#include "l2/cluster/sharded.hpp"
+
 namespace vcache::l2 {
+
+namespace {
+
+// Open before half-open before closed.
+Breaker::State worse(Breaker::State one, Breaker::State other) noexcept {
+  if (one == Breaker::State::kOpen || other == Breaker::State::kOpen) return Breaker::State::kOpen;
+  return one == Breaker::State::kHalfOpen ? one : other;
+}
+
+}  // namespace
 
 Session::Session(const RedisOptions& options, const base::Clock& clock)
     : options_(options),
       process_(getpid()),
       facts_(clock),
       errors_(news_, clock),
-      node_(
-          options,
-          {.clock = clock, .facts = facts_, .errors = errors_, .keeper = keeper_, .news = news_}) {}
-
-void Session::close() noexcept {
-  node_.pool().close();
-  keeper_.stop();
+      nodes_(options, {.clock = clock,
+                       .facts = facts_,
+                       .errors = errors_,
+                       .keeper = keeper_,
+                       .news = news_}) {
+  switch (options.layout) {
+    case Layout::kOneServer:
+      nodes_.add(options);
+      break;
+    case Layout::kShards:
+      topology_ = std::make_unique<cluster::Sharded>(options, nodes_);
+      break;
+    case Layout::kCluster:
+      (void)nodes_.at(options.seeds.front());
+      topology_ = std::make_unique<cluster::Cluster>(options, clock, nodes_, keeper_);
+      break;
+    case Layout::kSentinel:
+      (void)nodes_.at(options.seeds.front());  // stands for the primary until one is named
+      sentinel_ = std::make_unique<cluster::Sentinel>(options, clock, nodes_, keeper_);
+      break;
+  }
 }
 
-void Session::abandon() noexcept { node_.pool().abandon(); }
+base::Error Session::ready(client::Deadline deadline) noexcept {
+  if (topology_ != nullptr) return topology_->ready(deadline);
+  if (sentinel_ != nullptr) return sentinel_->ready(deadline);
+  return {};
+}
+
+Node& Session::node() noexcept {
+  Node* node = nullptr;
+  if (topology_ != nullptr) node = topology_->node_at(topology_->own_place());
+  if (sentinel_ != nullptr) node = sentinel_->primary();
+  return node == nullptr ? nodes_[0] : *node;
+}
+
+base::Error Session::run(std::string_view prefix, std::string_view key, command::Batch& batch,
+                         client::Deadline deadline) noexcept {
+  if (!several()) return run_one(batch, deadline);
+  return run_at(topology_->place_of(prefix, key), batch, deadline);
+}
+
+base::Error Session::run_own(command::Batch& batch, client::Deadline deadline) noexcept {
+  return several() ? run_at(topology_->own_place(), batch, deadline) : run_one(batch, deadline);
+}
+
+base::Error Session::run_one(command::Batch& batch, client::Deadline deadline) noexcept {
+  base::Error error = node().run(batch, deadline);
+  if (!error.ok()) on_trouble();
+  return error;
+}
+
+base::Error Session::run_at(cluster::Place place, command::Batch& batch,
+                            client::Deadline deadline) noexcept {
+  try {
+    cluster::Fanout fanout(*topology_);
+    fanout.add(place, batch);
+    return fanout.run(deadline);
+  } catch (const std::exception&) {
+    return {base::ErrorCode::kServer};
+  }
+}
+
+void Session::on_trouble() noexcept {
+  if (sentinel_ != nullptr) sentinel_->on_trouble();
+}
+
+void Session::describe(Status& status) {
+  Breaker::State worst = node().breaker().state();
+  if (several()) {
+    for (const Node& node : topology_->servers()) worst = worse(worst, node.breaker().state());
+    topology_->describe(status);
+  }
+  status.breaker = to_string(worst);
+  for (std::size_t i = 0; i < nodes_.size(); ++i) status.openings += nodes_[i].breaker().openings();
+  status.errors = errors_.snapshot();
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    status.connections += nodes_[i].pool().connections();
+  }
+}
+
+void Session::close() noexcept {
+  keeper_.stop();
+  nodes_.close();
+  if (sentinel_ != nullptr) sentinel_->close();
+}
+
+void Session::abandon() noexcept {
+  nodes_.abandon();
+  if (sentinel_ != nullptr) sentinel_->abandon();
+}
 
 }  // namespace vcache::l2

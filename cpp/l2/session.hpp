@@ -2,10 +2,19 @@
 
 #include <sys/types.h>
 
+#include <memory>
+#include <string_view>
+
 #include "base/clock.hpp"
+#include "base/result.hpp"
 #include "l2/client/deadline.hpp"
+#include "l2/cluster/node_table.hpp"
+#include "l2/cluster/sentinel.hpp"
+#include "l2/cluster/topology.hpp"
+#include "l2/command/batch.hpp"
 #include "l2/error_kind.hpp"
 #include "l2/keeper.hpp"
+#include "l2/l2.hpp"
 #include "l2/news.hpp"
 #include "l2/node.hpp"
 #include "l2/redis_options.hpp"
@@ -28,12 +37,35 @@ class Session {
   [[nodiscard]] client::Deadline deadline() const noexcept {
     return client::Deadline::clock::now() + options_.timeout;
   }
-  [[nodiscard]] Node& node() noexcept { return node_; }
+  // Waits until it is known where to send a call; an error when it is not.
+  [[nodiscard]] base::Error ready(client::Deadline deadline) noexcept;
+
+  // True when keys lie on several servers, as topology() says.
+  [[nodiscard]] bool several() const noexcept { return topology_ != nullptr; }
+  // Requires: several().
+  [[nodiscard]] cluster::Topology& topology() noexcept { return *topology_; }
+  // The server of all keys; of several, the one that holds the namespace's own keys, as far as that
+  // is known.
+  [[nodiscard]] Node& node() noexcept;
+  // Runs a batch about the key of these two parts, the second of which is the user's, by whoever
+  // has it.
+  [[nodiscard]] base::Error run(std::string_view prefix, std::string_view key,
+                                command::Batch& batch, client::Deadline deadline) noexcept;
+  // Runs a batch about the namespace's own keys.
+  [[nodiscard]] base::Error run_own(command::Batch& batch, client::Deadline deadline) noexcept;
+  // All servers that calls were or could be sent to.
+  [[nodiscard]] const cluster::NodeTable& nodes() const noexcept { return nodes_; }
+  // The server of all keys did not answer, or refused what it should not.
+  void on_trouble() noexcept;
+
   [[nodiscard]] ServerFacts& facts() noexcept { return facts_; }
   [[nodiscard]] ErrorCounters& errors() noexcept { return errors_; }
   [[nodiscard]] Keeper& keeper() noexcept { return keeper_; }
   [[nodiscard]] News& news() noexcept { return news_; }
   [[nodiscard]] pid_t process() const noexcept { return process_; }
+
+  // Fills in what is known here, without asking a server.
+  void describe(Status& status);
 
   // Closes all connections and stops the keeper; every later call of a node is kClosed.
   void close() noexcept;
@@ -42,6 +74,10 @@ class Session {
   void abandon() noexcept;
 
  private:
+  [[nodiscard]] base::Error run_one(command::Batch& batch, client::Deadline deadline) noexcept;
+  [[nodiscard]] base::Error run_at(cluster::Place place, command::Batch& batch,
+                                   client::Deadline deadline) noexcept;
+
   // Constant after construction.
   const RedisOptions& options_;
   const pid_t process_;
@@ -51,7 +87,9 @@ class Session {
   News news_;
   ErrorCounters errors_;
   Keeper keeper_;
-  Node node_;
+  cluster::NodeTable nodes_;
+  std::unique_ptr<cluster::Sentinel> sentinel_;  // where sentinels name the server
+  std::unique_ptr<cluster::Topology> topology_;  // where there are several servers
 };
 
 }  // namespace vcache::l2

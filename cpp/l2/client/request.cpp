@@ -24,6 +24,7 @@ iovec piece(const void* data, std::size_t size) noexcept {
 void Request::clear() noexcept {
   drop_pieces();
   commands_ = 0;
+  asking_ = false;
 }
 
 void Request::drop_pieces() noexcept {
@@ -40,6 +41,10 @@ void Request::length(char type, std::size_t value) {
 }
 
 void Request::command(std::size_t argc) {
+  if (asking_) {
+    text_ += "*1\r\n$6\r\nASKING\r\n";
+    ++commands_;
+  }
   length('*', argc);
   ++commands_;
 }

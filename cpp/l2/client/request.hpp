@@ -30,6 +30,9 @@ class Request {
   // `payload`.
   [[nodiscard]] std::span<std::byte> value(std::size_t head_size, base::ByteView payload);
 
+  // From now on each command is preceded by ASKING, which has a reply of its own.
+  void ask_first(bool on) noexcept { asking_ = on; }
+
   // Replies that the batch calls for.
   [[nodiscard]] std::size_t commands() const noexcept { return commands_; }
   // Bytes of all pieces.
@@ -49,6 +52,7 @@ class Request {
   std::vector<Payload> payloads_;
   std::size_t payload_bytes_ = 0;
   std::size_t commands_ = 0;
+  bool asking_ = false;
 };
 
 }  // namespace vcache::l2::client

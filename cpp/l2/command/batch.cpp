@@ -33,10 +33,29 @@ void Batch::suspect() noexcept {
   health_ = std::max(health_, client::Health::kDoubtful);
 }
 
+void Batch::absorb(const Batch& other) noexcept {
+  health_ = std::max(health_, other.health_);
+  suspicious_ = suspicious_ || other.suspicious_;
+  if (!error_.ok() || other.error_.ok()) return;
+  try {
+    error_ = other.error_;
+  } catch (const std::exception&) {
+    error_.code = other.error_.code;
+  }
+}
+
 void Batch::append_generation(client::Request& request) const {
   request.command(2);
   request.argument("MGET");
   request.argument(context_.generation_key);
+}
+
+void Batch::append_new_generation(client::Request& request, std::uint64_t generation) const {
+  request.command(4);
+  request.argument("SET");
+  request.argument(context_.generation_key);
+  request.number(static_cast<long long>(generation));
+  request.argument("NX");
 }
 
 std::uint64_t Batch::read_generation(const client::ReplyPart& part) noexcept {

@@ -41,9 +41,13 @@ class Batch : public client::ReplySink {
   // A value is altered, or another request's: the fault may be its own or the connection's.
   void suspect() noexcept;
   void drop_connection() noexcept { suspicious_ = true; }
+  // Takes over what another batch has to say of the server and the connection.
+  void absorb(const Batch& other) noexcept;
 
   // Reads the namespace's generation; one reply, an array of one.
   void append_generation(client::Request& request) const;
+  // Sets it. Takes effect only where there is none: all processes then see the first one's.
+  void append_new_generation(client::Request& request, std::uint64_t generation) const;
   // The number in such a reply's element; 0 when there is none.
   [[nodiscard]] static std::uint64_t read_generation(const client::ReplyPart& part) noexcept;
 

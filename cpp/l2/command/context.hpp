@@ -6,17 +6,30 @@
 
 #include "l2/codec/packing.hpp"
 #include "l2/error_kind.hpp"
+#include "l2/redis_options.hpp"
 #include "l2/server_facts.hpp"
 
 namespace vcache::l2::command {
 
+// What comes before a key of the user's. In a cluster the empty braces have the whole key decide on
+// its slot, whatever braces the user's part has.
+[[nodiscard]] inline std::string key_prefix(const std::string& name, Layout layout) {
+  return (layout == Layout::kCluster ? "{}" : "") + name + ":";
+}
+
+// What comes before the names of the namespace's own keys, which in a cluster share one slot.
+[[nodiscard]] inline std::string own_prefix(const std::string& name, Layout layout) {
+  return name + (layout == Layout::kCluster ? "!{" + name + "}" : "!");
+}
+
 // What every command needs to know. The references outlive the commands.
 struct Context {
   Context(std::string name, std::size_t largest, ServerFacts& server, ErrorCounters& counters,
-          codec::Packing form = {})
+          Layout layout = Layout::kOneServer, codec::Packing form = {})
       : namespace_name(std::move(name)),
-        key_prefix(namespace_name + ":"),
-        generation_key(namespace_name + "!gen"),
+        key_prefix(command::key_prefix(namespace_name, layout)),
+        generation_key(own_prefix(namespace_name, layout) + "gen"),
+        generation_apart(layout == Layout::kShards || layout == Layout::kCluster),
         max_value(largest),
         packing(std::move(form)),
         facts(server),
@@ -25,6 +38,8 @@ struct Context {
   const std::string namespace_name;
   const std::string key_prefix;
   const std::string generation_key;
+  // Commands about a key read no generation: it lies elsewhere, and is read by LearnGeneration.
+  const bool generation_apart;
   const std::size_t max_value;
   const codec::Packing packing;
   ServerFacts& facts;

@@ -17,7 +17,8 @@ void append_unlink(client::Request& request, const Context& context, std::string
 }  // namespace
 
 void Erase::append(client::Request& request) {
-  append_generation(request);
+  generation_ = context_.facts.generation();
+  if (lead() > 0) append_generation(request);
   for (const std::string_view key : keys_.subspan(answered_)) {
     append_header(request, context_, key);
     append_unlink(request, context_, key);
@@ -30,12 +31,12 @@ void Erase::on_part(const client::ReplyPart& part) noexcept {
     context_.facts.set_generation(generation_);
     return;
   }
-  if (part.reply == 0) {
+  if (part.reply < lead()) {
     if (part.type == client::ReplyType::kError) note_error(part);
     return;
   }
   if (answered_ >= keys_.size()) return note_nonsense();
-  if ((part.reply - 1) % kRepliesPerKey == 0) {
+  if ((part.reply - lead()) % kRepliesPerKey == 0) {
     on_header(part);
   } else {
     on_removed(part);

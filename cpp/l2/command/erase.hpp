@@ -27,6 +27,8 @@ class Erase final : public Batch {
   void finish(Outcome outcome) noexcept;
 
  private:
+  // Replies before those of the keys.
+  [[nodiscard]] std::size_t lead() const noexcept { return context_.generation_apart ? 0 : 1; }
   void on_header(const client::ReplyPart& part) noexcept;
   void on_removed(const client::ReplyPart& part) noexcept;
 

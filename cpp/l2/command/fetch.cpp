@@ -56,9 +56,9 @@ void Fetch::append(client::Request& request) {
 bool Fetch::append_more(client::Request& request) {
   if (asked_ == keys_.size()) return false;
   const auto chunk = keys_.subspan(asked_, std::min(kChunk, keys_.size() - asked_));
-  request.command(chunk.size() + 2);
+  request.command(chunk.size() + 1 + lead());
   request.argument("MGET");
-  request.argument(context_.generation_key);
+  if (lead() > 0) request.argument(context_.generation_key);
   for (const std::string_view key : chunk) request.argument(context_.key_prefix, key);
   asked_ += chunk.size();
   return true;
@@ -72,14 +72,15 @@ std::size_t Fetch::chunk_size(std::size_t reply) const noexcept {
 void Fetch::on_part(const client::ReplyPart& part) noexcept {
   if (part.depth == 0) return on_reply(part);
   if (part.depth != 1) return note_nonsense();
-  if (part.index == 0) {
+  if (part.index == 0) now_ = context_.facts.now();
+  if (part.index < lead()) {
     generation_ = read_generation(part);
-    now_ = context_.facts.now();
     context_.facts.set_generation(generation_);
     return;
   }
+  if (lead() == 0) generation_ = context_.facts.generation();
   // Out of step when an earlier reply was nonsense: such keys stay without an answer.
-  if (next_ == first_ + part.reply * kChunk + part.index - 1 && next_ < keys_.size()) {
+  if (next_ == first_ + part.reply * kChunk + part.index - lead() && next_ < keys_.size()) {
     on_value(part);
   }
 }
@@ -93,7 +94,7 @@ void Fetch::on_reply(const client::ReplyPart& part) noexcept {
     return;
   }
   if (part.type != client::ReplyType::kArray ||
-      part.integer != static_cast<std::int64_t>(size) + 1) {
+      part.integer != static_cast<std::int64_t>(size + lead())) {
     note_nonsense();
   }
 }

@@ -11,8 +11,9 @@
 
 namespace vcache::l2::command {
 
-// Reads values and hands them over while they arrive. Each MGET also reads the generation, so
-// that every value is judged by the generation of the same moment.
+// Reads values and hands them over while they arrive. Each MGET also reads the generation where
+// that lies with the keys, so that every value is judged by the generation of the same moment; else
+// it is judged by the one that is known then.
 class Fetch final : public Batch {
  public:
   Fetch(const Context& context, std::span<const std::string_view> keys, FetchSink& sink) noexcept
@@ -31,8 +32,12 @@ class Fetch final : public Batch {
   void finish(Outcome outcome) noexcept;
   // The keys whose values were refused and should be removed.
   [[nodiscard]] const std::vector<std::string_view>& spoiled() const noexcept { return spoiled_; }
+  // What the last value was judged by.
+  [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
 
  private:
+  // Elements before the values of a reply.
+  [[nodiscard]] std::size_t lead() const noexcept { return context_.generation_apart ? 0 : 1; }
   [[nodiscard]] std::size_t chunk_size(std::size_t reply) const noexcept;
   void on_reply(const client::ReplyPart& part) noexcept;
   void on_value(const client::ReplyPart& part) noexcept;

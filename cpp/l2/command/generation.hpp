@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "l2/command/batch.hpp"
+#include "l2/command/time.hpp"
 
 namespace vcache::l2::command {
 
@@ -19,6 +20,33 @@ class ReadGeneration final : public Batch {
 
  private:
   std::uint64_t generation_ = 0;
+};
+
+// Reads the generation of the namespace from where it lies when it does not lie with the keys, and
+// the server's time where that is due.
+class LearnGeneration final : public Batch {
+ public:
+  enum class IfNone : std::uint8_t {
+    kLeave,
+    kMake,  // where none is known here: one begins, but not where there is one already
+  };
+
+  LearnGeneration(const Context& context, IfNone if_none) noexcept
+      : Batch(context), if_none_(if_none) {}
+
+  void append(client::Request& request) override;
+  [[nodiscard]] bool repeatable() const noexcept override { return true; }
+  void on_part(const client::ReplyPart& part) noexcept override;
+
+  // True when it was read.
+  [[nodiscard]] bool known() const noexcept { return known_; }
+
+ private:
+  const IfNone if_none_;
+  TimeReply time_;
+  bool tells_time_ = false;
+  std::size_t generation_reply_ = 0;
+  bool known_ = false;
 };
 
 // Sets the generation of the namespace.

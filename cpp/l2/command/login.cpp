@@ -9,7 +9,12 @@ void Login::append(client::Request& request) {
     request.argument("SELECT");
     request.number(options_.db);
   }
+  if (options_.reads_replica) {
+    request.command(1);
+    request.argument("READONLY");
+  }
   time_reply_ = request.commands();
+  if (context_.generation_apart) return;
   append_time(request);
   append_generation(request);
 }

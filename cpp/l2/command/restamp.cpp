@@ -26,9 +26,10 @@ void Restamp::append(client::Request& request) {
   request.command(2);
   request.argument("WATCH");
   request.argument(context_.key_prefix, key_);
-  request.command(3);
+  generation_ = context_.facts.generation();
+  request.command(context_.generation_apart ? 2 : 3);
   request.argument("MGET");
-  request.argument(context_.generation_key);
+  if (!context_.generation_apart) request.argument(context_.generation_key);
   request.argument(context_.key_prefix, key_);
   request.command(1);
   request.argument("MULTI");
@@ -78,7 +79,7 @@ void Restamp::on_read(const client::ReplyPart& part) noexcept {
   } else if (part.reply == kMulti) {
     in_transaction_ = done;
     if (watched_ && !done) drop_connection();  // it would go on watching
-  } else if (part.depth == 1 && part.index == 0) {
+  } else if (part.depth == 1 && part.index == 0 && !context_.generation_apart) {
     generation_ = read_generation(part);
   } else if (part.depth == 1 && part.type == client::ReplyType::kString) {
     take_value(part);

@@ -24,10 +24,11 @@ void Store::append(client::Request& request) {
   stored_ = complete_ = closed_ = false;
   current_ = answered_ = appended_ = 0;
   stamp_ = seen_.value_or(context_.facts.generation());
-  before_ = stamp_ == 0 ? 1 : 0;
-  if (stamp_ == 0) {
+  const bool first = stamp_ == 0 && !context_.generation_apart;
+  before_ = first ? 1 : 0;
+  if (first) {
     stamp_ = context_.facts.generation_after(0);
-    append_new_generation(request);
+    append_new_generation(request, stamp_);
   }
   (void)append_more(request);
 }
@@ -41,17 +42,10 @@ bool Store::append_more(client::Request& request) {
     const Write& write = writes_.at(appended_);
     if (storable(write)) append_write(request, write, now);
   }
+  closed_ = true;
+  if (context_.generation_apart) return appended_ > 0;
   append_generation(request);
-  return closed_ = true;
-}
-
-// Takes effect only where there is none: all processes then see the first one's.
-void Store::append_new_generation(client::Request& request) const {
-  request.command(4);
-  request.argument("SET");
-  request.argument(context_.generation_key);
-  request.number(static_cast<long long>(stamp_));
-  request.argument("NX");
+  return true;
 }
 
 void Store::append_write(client::Request& request, const Write& write, base::Millis now) {

@@ -10,8 +10,9 @@
 
 namespace vcache::l2::command {
 
-// Writes values, each with its TTL in the same command, and reads the generation behind them. The
-// payloads are sent from where they lie, unless they are stored in another form.
+// Writes values, each with its TTL in the same command, and reads the generation behind them where
+// it lies with them. The payloads are sent from where they lie, unless they are stored in another
+// form.
 class Store final : public Batch {
  public:
   Store(const Context& context, WriteSource& writes, std::span<Outcome> outcomes) noexcept;
@@ -23,6 +24,10 @@ class Store final : public Batch {
   // True when what was written bears another generation than the server's, and would never be
   // served. Sending the batch again writes it with the right one.
   [[nodiscard]] bool outdated() const noexcept { return complete_ && stored_ && seen_ != stamp_; }
+  // The same where the generation lies elsewhere, and is `generation` now.
+  [[nodiscard]] bool outdated_by(std::uint64_t generation) const noexcept {
+    return stored_ && stamp_ != generation;
+  }
   // Why the server refused a write, if it did.
   [[nodiscard]] std::optional<ErrorKind> refusal() const noexcept { return refusal_; }
   // The outcome of all writes that have no answer.
@@ -31,7 +36,6 @@ class Store final : public Batch {
  private:
   [[nodiscard]] bool storable(const Write& write) const noexcept;
   void append_write(client::Request& request, const Write& write, base::Millis now);
-  void append_new_generation(client::Request& request) const;
   void on_write(Outcome& outcome, const client::ReplyPart& part) noexcept;
 
   WriteSource& writes_;

@@ -5,7 +5,8 @@
 namespace vcache::l2::command {
 
 void Touch::append(client::Request& request) {
-  append_generation(request);
+  generation_ = context_.facts.generation();
+  if (lead() > 0) append_generation(request);
   append_header(request, context_, key_);
   if (ttl_ > base::Millis::zero()) {
     request.command(3);
@@ -23,9 +24,9 @@ void Touch::on_part(const client::ReplyPart& part) noexcept {
   if (part.depth > 0) {
     generation_ = read_generation(part);
     context_.facts.set_generation(generation_);
-  } else if (part.reply == 0) {
+  } else if (part.reply < lead()) {
     if (part.type == client::ReplyType::kError) note_error(part);
-  } else if (part.reply == 1) {
+  } else if (part.reply == lead()) {
     on_header(part);
   } else {
     on_changed(part);

@@ -24,6 +24,8 @@ class Touch final : public Batch {
   [[nodiscard]] std::optional<Outcome> outcome() const noexcept { return outcome_; }
 
  private:
+  // Replies before those of the key.
+  [[nodiscard]] std::size_t lead() const noexcept { return context_.generation_apart ? 0 : 1; }
   void on_header(const client::ReplyPart& part) noexcept;
   void on_changed(const client::ReplyPart& part) noexcept;
 

@@ -1,0 +1,210 @@
+#include "l2/cluster/cluster.hpp"
+
+#include <algorithm>
+#include <exception>
+
+#include "l2/cluster/key_slot.hpp"
+
+namespace vcache::l2::cluster {
+
+namespace {
+
+using Clock = client::Deadline::clock;
+
+constexpr base::Millis kBetweenLooks{100};
+constexpr base::Millis kBetweenChecks{400};
+constexpr base::Millis kNoHurry = std::chrono::hours(1);
+// For how long after a look that failed nobody waits for the next one.
+constexpr std::chrono::milliseconds kFailureHolds{500};
+
+base::Millis until(Clock::time_point due, Clock::time_point now) noexcept {
+  return std::max(std::chrono::ceil<base::Millis>(due - now), base::Millis{0});
+}
+
+}  // namespace
+
+Cluster::Cluster(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes,
+                 Keeper& keeper)
+    : options_(options),
+      own_place_(key_slot(command::own_prefix(options.namespace_name, Layout::kCluster), "")),
+      nodes_(nodes),
+      keeper_(keeper),
+      replicas_(clock),
+      random_(std::random_device{}()) {}
+
+Cluster::~Cluster() { keeper_.remove(*this); }
+
+base::Error Cluster::ready(client::Deadline deadline) noexcept {
+  if (known_.load(std::memory_order_acquire)) return {};
+  bool wait = false;
+  std::uint64_t before = 0;
+  {
+    const base::MutexLock lock(mutex_);
+    wait = Clock::now() - failed_ >= kFailureHolds;
+    before = attempts_;
+  }
+  on_trouble();
+  const base::MutexLock lock(mutex_);
+  while (wait && attempts_ == before && Clock::now() < deadline) {
+    looked_.wait_until(mutex_, deadline);
+  }
+  if (known_.load(std::memory_order_acquire)) return {};
+  try {
+    return {base::ErrorCode::kConnect, "no node of the cluster tells who holds its slots"};
+  } catch (const std::exception&) {
+    return {base::ErrorCode::kConnect};
+  }
+}
+
+Place Cluster::place_of(std::string_view prefix, std::string_view key) const noexcept {
+  return key_slot(prefix, key);
+}
+
+std::vector<std::reference_wrapper<Node>> Cluster::servers() const {
+  std::vector<std::reference_wrapper<Node>> out;
+  const Node* last = nullptr;
+  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+    Node* const owner = slots_.at(slot);
+    if (owner == nullptr || owner == last) continue;
+    last = owner;
+    const auto same = [&](const Node& node) { return &node == owner; };
+    if (std::ranges::none_of(out, same)) out.emplace_back(*owner);
+  }
+  return out;
+}
+
+Node* Cluster::reader_of(std::string_view key, Place place) noexcept {
+  Node* const primary = node_at(place);
+  if (primary == nullptr || !options_.read_replicas) return primary;
+  Node* const replica = replicas_.reader(key, *primary);
+  return replica == nullptr ? primary : replica;
+}
+
+void Cluster::on_write(std::string_view key) noexcept {
+  if (options_.read_replicas) replicas_.on_write(key);
+}
+
+Node* Cluster::on_moved(Place place, const Endpoint& to) noexcept {
+  moved_.fetch_add(1, std::memory_order_relaxed);
+  Node* const owner = nodes_.at(to);
+  if (owner != nullptr) slots_.set(place, owner);
+  on_trouble();
+  return owner;
+}
+
+Node* Cluster::on_ask(const Endpoint& to) noexcept {
+  asked_.fetch_add(1, std::memory_order_relaxed);
+  return nodes_.at(to);
+}
+
+void Cluster::on_trouble() noexcept {
+  if (wanted_.exchange(true)) return;
+  // Added at the first trouble, which is that nothing is known.
+  if (!keeper_.add(*this)) (void)run();
+}
+
+void Cluster::describe(Status& status) const {
+  status.cluster["looks"] = looks_.load(std::memory_order_relaxed);
+  status.cluster["moved"] = moved_.load(std::memory_order_relaxed);
+  status.cluster["asked"] = asked_.load(std::memory_order_relaxed);
+}
+
+// Where there is no keeper, several threads may come here.
+base::Millis Cluster::run() noexcept {
+  if (running_.exchange(true)) return kBetweenLooks;
+  base::Millis next = kBetweenLooks;
+  try {
+    next = do_what_is_due();
+  } catch (const std::exception&) {
+    end_look(false);
+  }
+  running_.store(false);
+  return next;
+}
+
+base::Millis Cluster::do_what_is_due() {
+  const auto now = Clock::now();
+  base::Millis next = kNoHurry;
+  if (wanted_.load() && (!last_look_ || now - *last_look_ >= kBetweenLooks)) {
+    last_look_ = now;
+    wanted_.store(false);
+    look();
+  }
+  if (wanted_.load() && last_look_) next = until(*last_look_ + kBetweenLooks, Clock::now());
+  if (!options_.read_replicas || !known_.load()) return next;
+  if (!last_check_ || now - *last_check_ >= kBetweenChecks) {
+    last_check_ = now;
+    replicas_.check(now + options_.timeout);
+  }
+  return std::min(next, until(*last_check_ + kBetweenChecks, Clock::now()));
+}
+
+void Cluster::look() {
+  looks_.fetch_add(1, std::memory_order_relaxed);
+  for (const Endpoint& whom : candidates()) {
+    if (keeper_.stopping()) break;
+    if (ask(whom)) return end_look(true);
+  }
+  end_look(false);
+}
+
+void Cluster::end_look(bool known) noexcept {
+  if (known) known_.store(true, std::memory_order_release);
+  const base::MutexLock lock(mutex_);
+  ++attempts_;
+  if (!known) failed_ = Clock::now();
+  looked_.notify_all();
+}
+
+std::vector<Endpoint> Cluster::candidates() {
+  std::vector<Endpoint> all = told_;
+  std::ranges::shuffle(all, random_);
+  std::vector<Endpoint> seeds = options_.seeds;
+  std::ranges::shuffle(seeds, random_);
+  for (const Endpoint& seed : seeds) {
+    if (std::ranges::find(all, seed) == all.end()) all.push_back(seed);
+  }
+  return all;
+}
+
+bool Cluster::ask(const Endpoint& whom) {
+  Node* const node = nodes_.at(whom);
+  if (node == nullptr) return false;
+  SlotsQuery query(node->context());
+  const base::Error error = node->run(query, Clock::now() + options_.timeout);
+  if (!error.ok() || query.ranges().empty()) return false;
+  learn(query.ranges(), whom.host);
+  return true;
+}
+
+void Cluster::learn(std::span<const SlotRange> ranges, const std::string& host) {
+  std::vector<Node*> owners(kSlots, nullptr);
+  std::vector<Replicas::Pair> pairs;
+  told_.clear();
+  for (const SlotRange& range : ranges) {
+    Node* const primary = learn_servers(range, host, pairs);
+    for (std::size_t slot = range.first; slot <= range.last; ++slot) owners[slot] = primary;
+  }
+  for (std::size_t slot = 0; slot < kSlots; ++slot) slots_.set(slot, owners[slot]);
+  replicas_.reset(pairs);
+}
+
+Node* Cluster::learn_servers(const SlotRange& range, const std::string& host,
+                             std::vector<Replicas::Pair>& pairs) {
+  Node* primary = nullptr;
+  for (Endpoint server : range.servers) {
+    if (server.host.empty()) server.host = host;
+    if (std::ranges::find(told_, server) == told_.end()) told_.push_back(server);
+    if (primary == nullptr) {
+      primary = nodes_.at(server);
+      if (primary == nullptr) return nullptr;
+    } else if (options_.read_replicas) {
+      const Replicas::Pair pair = {.primary = primary, .replica = nodes_.replica_at(server)};
+      const bool fresh = std::ranges::find(pairs, pair) == pairs.end();
+      if (pair.replica != nullptr && fresh) pairs.push_back(pair);
+    }
+  }
+  return primary;
+}
+
+}  // namespace vcache::l2::cluster

@@ -1,0 +1,131 @@
+#include "l2/cluster/sentinel.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <map>
+#include <vector>
+
+#include "l2/cluster/primary_query.hpp"
+#include "l2/run_all.hpp"
+
+namespace vcache::l2::cluster {
+
+namespace {
+
+using Clock = client::Deadline::clock;
+
+constexpr base::Millis kBetweenQuestions{100};  // where something is wrong
+constexpr base::Millis kRoutine{1'000};
+// For how long after an attempt that failed nobody waits for the next one.
+constexpr std::chrono::milliseconds kFailureHolds{500};
+
+RedisOptions sentinel_options(const RedisOptions& all, const Endpoint& where) {
+  RedisOptions out = all;
+  out.layout = Layout::kShards;  // it holds no keys, so that nothing is read when logging in
+  out.host = where.host;
+  out.port = where.port;
+  out.unix_socket.clear();
+  out.db = 0;
+  out.username = all.sentinel_username;
+  out.password = all.sentinel_password;
+  out.pool_size = 1;
+  return out;
+}
+
+}  // namespace
+
+Sentinel::Sentinel(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes,
+                   Keeper& keeper)
+    : options_(options), nodes_(nodes), keeper_(keeper), facts_(clock) {
+  for (const Endpoint& seed : options.seeds) {
+    sentinels_.emplace_back(sentinel_options(options, seed), clock, facts_, errors_);
+  }
+  facts_.keep_time();
+}
+
+Sentinel::~Sentinel() { keeper_.remove(*this); }
+
+base::Error Sentinel::ready(client::Deadline deadline) noexcept {
+  if (primary() != nullptr) return {};
+  bool wait = false;
+  std::uint64_t before = 0;
+  {
+    const base::MutexLock lock(mutex_);
+    wait = Clock::now() - failed_ >= kFailureHolds;
+    before = attempts_;
+  }
+  on_trouble();
+  const base::MutexLock lock(mutex_);
+  while (wait && attempts_ == before && Clock::now() < deadline) {
+    asked_.wait_until(mutex_, deadline);
+  }
+  if (primary() != nullptr) return {};
+  try {
+    return {base::ErrorCode::kConnect, "no sentinel names a primary"};
+  } catch (const std::exception&) {
+    return {base::ErrorCode::kConnect};
+  }
+}
+
+void Sentinel::on_trouble() noexcept {
+  if (wanted_.exchange(true)) return;
+  // Added at the first trouble, which is that nothing is known.
+  if (!keeper_.add(*this)) (void)run();
+}
+
+// Where there is no keeper, several threads may come here.
+base::Millis Sentinel::run() noexcept {
+  if (running_.exchange(true)) return kBetweenQuestions;
+  const auto now = Clock::now();
+  const bool due = !last_ || now - *last_ >= (wanted_.load() ? kBetweenQuestions : kRoutine);
+  if (due) {
+    last_ = now;
+    wanted_.store(false);
+    try {
+      learn(ask());
+    } catch (const std::exception&) {
+      learn(std::nullopt);
+    }
+  }
+  running_.store(false);
+  return wanted_.load() ? kBetweenQuestions : kRoutine;
+}
+
+std::optional<Endpoint> Sentinel::ask() {
+  std::deque<PrimaryQuery> queries;
+  std::vector<Job> jobs;
+  for (Node& node : sentinels_) {
+    PrimaryQuery& query = queries.emplace_back(node.context(), options_.service);
+    jobs.push_back({.node = node, .batch = query});
+  }
+  run_all(jobs, Clock::now() + options_.timeout);
+  std::map<Endpoint, int> votes;
+  for (const PrimaryQuery& query : queries) {
+    if (!query.primary().host.empty() && query.primary().port != 0) ++votes[query.primary()];
+  }
+  if (votes.empty()) return std::nullopt;
+  const auto fewer = [](const auto& one, const auto& other) { return one.second < other.second; };
+  return std::ranges::max_element(votes, fewer)->first;
+}
+
+void Sentinel::learn(const std::optional<Endpoint>& named) noexcept {
+  Node* const fresh = named ? nodes_.at(*named) : nullptr;
+  if (fresh != nullptr) {
+    Node* const last = primary_.exchange(fresh, std::memory_order_acq_rel);
+    if (last != nullptr && last != fresh) last->pool().invalidate();
+  }
+  const base::MutexLock lock(mutex_);
+  ++attempts_;
+  if (fresh == nullptr) failed_ = Clock::now();
+  asked_.notify_all();
+}
+
+void Sentinel::close() noexcept {
+  for (Node& node : sentinels_) node.pool().close();
+}
+
+void Sentinel::abandon() noexcept {
+  for (Node& node : sentinels_) node.pool().abandon();
+}
+
+}  // namespace vcache::l2::cluster

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "base/mutex.hpp"
+#include "l2/cluster/node_table.hpp"
+#include "l2/error_kind.hpp"
+#include "l2/keeper.hpp"
+#include "l2/redis_options.hpp"
+#include "l2/server_facts.hpp"
+
+namespace vcache::l2::cluster {
+
+// The primary that sentinels name. All are asked at once, and the answer of most of them counts:
+// when nothing is known, when something went wrong, and every second. Thread-safe.
+class Sentinel final : private Chore {
+ public:
+  // The references must outlive it. Requires: options.seeds is not empty.
+  Sentinel(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes, Keeper& keeper);
+  ~Sentinel();
+  Sentinel(const Sentinel&) = delete;
+  Sentinel& operator=(const Sentinel&) = delete;
+
+  // Waits until a primary is known.
+  [[nodiscard]] base::Error ready(client::Deadline deadline) noexcept;
+  // nullptr: none was ever named.
+  [[nodiscard]] Node* primary() const noexcept { return primary_.load(std::memory_order_acquire); }
+  // The primary did not answer, or took no write.
+  void on_trouble() noexcept;
+
+  void close() noexcept;
+  // See Pool::abandon().
+  void abandon() noexcept;
+
+ private:
+  [[nodiscard]] base::Millis run() noexcept override;
+  // Asks all sentinels; empty: none of them named a primary.
+  [[nodiscard]] std::optional<Endpoint> ask();
+  void learn(const std::optional<Endpoint>& named) noexcept;
+
+  // Constant after construction.
+  const RedisOptions& options_;
+
+  // Own synchronization.
+  NodeTable& nodes_;
+  Keeper& keeper_;
+  ServerFacts facts_;     // of the sentinels, as are the next two
+  ErrorCounters errors_;  // nobody is told: a sentinel that is away is no error
+  std::deque<Node> sentinels_;
+  std::atomic<Node*> primary_{nullptr};
+  std::atomic<bool> wanted_{false};
+  std::atomic<bool> running_{false};
+
+  base::Mutex mutex_;
+  base::CondVar asked_;
+  std::uint64_t attempts_ VCACHE_GUARDED_BY(mutex_) = 0;
+  client::Deadline failed_ VCACHE_GUARDED_BY(mutex_){};  // when the last attempt did
+
+  // Of the chore.
+  std::optional<client::Deadline> last_;
+};
+
+}  // namespace vcache::l2::cluster

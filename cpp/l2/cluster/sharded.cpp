@@ -1,0 +1,62 @@
+#include "l2/cluster/sharded.hpp"
+
+#include <new>
+
+#include "base/hash.hpp"
+
+namespace vcache::l2::cluster {
+
+namespace {
+
+// What a shard is known by in every process.
+std::string name_of(const RedisOptions& shard) {
+  const std::string place =
+      shard.unix_socket.empty() ? shard.host + ":" + std::to_string(shard.port) : shard.unix_socket;
+  return place + "/" + std::to_string(shard.db);
+}
+
+// A shard's own options, with what is the same for all.
+RedisOptions complete(RedisOptions shard, const RedisOptions& all) {
+  shard.layout = Layout::kShards;
+  shard.timeout = all.timeout;
+  shard.connect_timeout = all.connect_timeout;
+  shard.pool_size = all.pool_size;
+  shard.namespace_name = all.namespace_name;
+  shard.max_value = all.max_value;
+  return shard;
+}
+
+}  // namespace
+
+Sharded::Sharded(const RedisOptions& options, NodeTable& nodes) {
+  for (const RedisOptions& shard : options.shards) {
+    Node* const node = nodes.add(complete(shard, options));
+    if (node == nullptr) throw std::bad_alloc();
+    shards_.push_back({.node = *node, .seed = base::hash64(name_of(shard), 0)});
+  }
+  own_place_ = heaviest(options.namespace_name);
+}
+
+Place Sharded::place_of(std::string_view /*prefix*/, std::string_view key) const noexcept {
+  return heaviest(key);
+}
+
+std::vector<std::reference_wrapper<Node>> Sharded::servers() const {
+  std::vector<std::reference_wrapper<Node>> out;
+  for (const Shard& shard : shards_) out.push_back(shard.node);
+  return out;
+}
+
+Place Sharded::heaviest(std::string_view key) const noexcept {
+  Place best = 0;
+  std::uint64_t most = 0;
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    const std::uint64_t weight = base::hash64(key, shards_[i].seed);
+    if (i > 0 && weight <= most) continue;
+    most = weight;
+    best = static_cast<Place>(i);
+  }
+  return best;
+}
+
+}  // namespace vcache::l2::cluster
