@@ -2,8 +2,11 @@
 
 #include <cstddef>
 #include <deque>
+#include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "support/poll_until.hpp"
@@ -17,15 +20,32 @@ class RedisCluster {
   static constexpr int kSlots = 16384;
 
   explicit RedisCluster(std::size_t primaries = 3, bool with_replicas = true,
-                        std::vector<std::string> arguments = {})
-      : primaries_(primaries) {
-    const std::vector<std::string> own = {"--cluster-enabled", "yes", "--cluster-node-timeout",
-                                          "500", "--cluster-replica-validity-factor", "0",
-                                          "--repl-diskless-sync-delay", "0"};
-    arguments.insert(arguments.begin(), own.begin(), own.end());
+                        const std::vector<std::string>& more = {})
+      : primaries_(primaries), folder_(RedisServer::make_folder()) {
     const std::size_t count = with_replicas ? 2 * primaries : primaries;
-    for (std::size_t i = 0; i < count; ++i) nodes_.emplace_back(arguments);
-    join();
+    for (std::size_t i = 0; i < count; ++i) ports_.push_back(free_port());
+    for (std::size_t i = 0; i < count; ++i) {
+      std::vector<std::string> arguments = {"--cluster-enabled",
+                                            "yes",
+                                            "--cluster-node-timeout",
+                                            "500",
+                                            "--cluster-replica-validity-factor",
+                                            "0",
+                                            "--repl-diskless-sync-delay",
+                                            "0",
+                                            "--cluster-config-file",
+                                            write_config(i)};
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      nodes_.emplace_back(arguments, ports_[i]);
+    }
+    await_all();
+  }
+  RedisCluster(const RedisCluster&) = delete;
+  RedisCluster& operator=(const RedisCluster&) = delete;
+  ~RedisCluster() {
+    nodes_.clear();
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return nodes_.size(); }
@@ -81,35 +101,35 @@ class RedisCluster {
     return static_cast<int>(index * kSlots / primaries_);
   }
 
-  void join() {
-    for (std::size_t i = 0; i < size(); ++i) {
-      node(i).call({"CLUSTER", "SET-CONFIG-EPOCH", std::to_string(i + 1)});
+  [[nodiscard]] static std::string made_id(std::size_t index) {
+    std::string id(40, 'a');
+    id.back() = static_cast<char>('0' + index);
+    return id;
+  }
+
+  // The file by which a node knows the cluster from the start, as its older self would have left
+  // it.
+  [[nodiscard]] std::string write_config(std::size_t self) const {
+    const std::string path = (folder_ / ("nodes" + std::to_string(self))).string();
+    std::ofstream out(path);
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+      const bool primary = i < primaries_;
+      out << made_id(i) << " 127.0.0.1:" << ports_[i] << '@' << ports_[i] + 10000 << ' '
+          << (i == self ? "myself," : "") << (primary ? "master" : "slave") << ' '
+          << (primary ? "-" : made_id(i - primaries_)) << " 0 0 "
+          << (primary ? i : i - primaries_) + 1 << " connected";
+      if (primary) out << ' ' << share(i) << '-' << share(i + 1) - 1;
+      out << '\n';
     }
-    for (std::size_t i = 0; i < primaries_; ++i) {
-      node(i).call({"CLUSTER", "ADDSLOTSRANGE", std::to_string(share(i)),
-                    std::to_string(share(i + 1) - 1)});
-    }
-    for (std::size_t i = 1; i < size(); ++i) {
-      node(0).call({"CLUSTER", "MEET", "127.0.0.1", std::to_string(node(i).port())});
-    }
-    const std::string known = "cluster_known_nodes:" + std::to_string(size());
-    expect([&](std::size_t i) {
-      return node(i).call({"CLUSTER", "INFO"}).find(known) != std::string::npos;
-    });
-    for (std::size_t i = primaries_; i < size(); ++i) {
-      node(i).call({"CLUSTER", "REPLICATE", id(i - primaries_)});
-    }
+    out << "vars currentEpoch " << primaries_ << " lastVoteEpoch 0\n";
+    return path;
+  }
+
+  void await_all() {
     expect([this](std::size_t i) { return is_well(i); });
     expect([this](std::size_t i) {
       const std::string wanted = i < primaries_ ? "role:master" : "master_link_status:up";
       return node(i).call({"INFO", "replication"}).find(wanted) != std::string::npos;
-    });
-    expect([this](std::size_t i) {
-      const std::string slots = node(i).call({"CLUSTER", "SLOTS"});
-      for (std::size_t other = 0; other < size(); ++other) {
-        if (slots.find(std::to_string(node(other).port())) == std::string::npos) return false;
-      }
-      return true;
     });
   }
 
@@ -125,6 +145,8 @@ class RedisCluster {
   }
 
   const std::size_t primaries_;
+  const std::filesystem::path folder_;
+  std::vector<int> ports_;
   std::deque<RedisServer> nodes_;
 };
 

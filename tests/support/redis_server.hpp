@@ -40,8 +40,8 @@ namespace vcache::testing {
 // object, and with the test.
 class RedisServer {
  public:
-  explicit RedisServer(std::vector<std::string> arguments = {})
-      : arguments_(std::move(arguments)), folder_(make_folder()), port_(free_port()) {
+  explicit RedisServer(std::vector<std::string> arguments = {}, int port = free_port())
+      : arguments_(std::move(arguments)), folder_(make_folder()), port_(port) {
     start();
   }
   RedisServer(const RedisServer&) = delete;
@@ -88,13 +88,13 @@ class RedisServer {
   // The password that call() logs in with.
   void use_password(std::string password) { password_ = std::move(password); }
 
- private:
   static std::filesystem::path make_folder() {
     std::string name = (std::filesystem::temp_directory_path() / "vcache-redis-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder for redis-server");
     return name;
   }
 
+ private:
   static std::string send(redisContext* context, const std::vector<std::string>& command) {
     std::vector<const char*> texts;
     std::vector<std::size_t> sizes;
