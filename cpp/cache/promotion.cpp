@@ -31,9 +31,18 @@ void Promotion::on_value(std::size_t index, const l2::StoredValue& stored) noexc
   }
 }
 
-void Promotion::on_absent(std::size_t /*index*/, l2::Outcome outcome) noexcept {
+void Promotion::on_absent(std::size_t index, l2::Outcome outcome) noexcept {
+  take_back(index);
   tally_.expired += outcome == l2::Outcome::kExpired ? 1 : 0;
   tally_ += failure_of(outcome);
+}
+
+// What was promoted for the key, if anything, is void.
+void Promotion::take_back(std::size_t index) noexcept {
+  Located& located = out_[places_[index]];
+  if (!located.entry) return;
+  (void)target_.memory.erase(keys_[index]);
+  located = {};
 }
 
 void Promotion::promote(std::size_t index, const l2::StoredValue& stored) {

@@ -42,6 +42,7 @@ class Promotion final : public l2::FetchSink {
   [[nodiscard]] const Tally& tally() const noexcept { return tally_; }
 
  private:
+  void take_back(std::size_t index) noexcept;
   void promote(std::size_t index, const l2::StoredValue& stored);
   [[nodiscard]] base::Nanos lifetime_of(const l2::StoredValue& stored) const noexcept;
 

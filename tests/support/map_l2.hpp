@@ -12,12 +12,14 @@
 namespace vcache::testing {
 
 // An L2 in a map, with hooks that order threads: after_fetch runs between reading the values and
-// handing them over, before_store before anything is written; each once. `down` fails all calls.
+// handing them over, before_store before anything is written; each once. `down` fails all calls;
+// with `forgets` each value that was handed over is void afterwards.
 class MapL2 final : public l2::L2 {
  public:
   std::function<void()> after_fetch;
   std::function<void()> before_store;
   bool down = false;
+  bool forgets = false;
 
   base::Error fetch(std::span<const std::string_view> keys, l2::FetchSink& sink) noexcept override {
     if (down) {
@@ -38,6 +40,7 @@ class MapL2 final : public l2::L2 {
         l2::StoredValue stored{.value = at->second.shape_only, .remaining = at->second.ttl};
         stored.value.payload = at->second.payload;
         sink.on_value(i, stored);
+        if (forgets) sink.on_absent(i, l2::Outcome::kExpired);
       }
     }
     return {};

@@ -40,8 +40,13 @@ namespace vcache::testing {
 // object, and with the test.
 class RedisServer {
  public:
-  explicit RedisServer(std::vector<std::string> arguments = {}, int port = free_port())
-      : arguments_(std::move(arguments)), folder_(make_folder()), port_(port) {
+  // `sentinel`: the file of one, which the server is then.
+  explicit RedisServer(std::vector<std::string> arguments = {}, int port = free_port(),
+                       std::string sentinel = {})
+      : arguments_(std::move(arguments)),
+        folder_(make_folder()),
+        port_(port),
+        sentinel_(std::move(sentinel)) {
     start();
   }
   RedisServer(const RedisServer&) = delete;
@@ -128,12 +133,16 @@ class RedisServer {
   }
 
   void spawn() {
-    std::vector<std::string> words = {"redis-server", "--port",    std::to_string(port_),
-                                      "--bind",       "127.0.0.1", "--unixsocket",
-                                      socket(),       "--dir",     folder_.string(),
-                                      "--logfile",    "redis.log", "--enable-debug-command",
-                                      "yes"};
-    words.insert(words.end(), {"--save", ""});
+    std::vector<std::string> words = {"redis-server"};
+    if (!sentinel_.empty()) words.push_back(sentinel_);
+    words.insert(words.end(), {"--port", std::to_string(port_), "--bind", "127.0.0.1", "--dir",
+                               folder_.string(), "--logfile", "redis.log"});
+    if (sentinel_.empty()) {
+      words.insert(words.end(), {"--unixsocket", socket(), "--enable-debug-command", "yes"});
+      words.insert(words.end(), {"--save", ""});
+    } else {
+      words.emplace_back("--sentinel");
+    }
     words.insert(words.end(), arguments_.begin(), arguments_.end());
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -150,6 +159,7 @@ class RedisServer {
   const std::vector<std::string> arguments_;
   const std::filesystem::path folder_;
   const int port_;
+  const std::string sentinel_;
   pid_t pid_ = -1;
   std::string password_;
 };

@@ -13,7 +13,9 @@ using Clock = client::Deadline::clock;
 
 constexpr base::Millis kBetweenLooks{100};
 constexpr base::Millis kBetweenChecks{400};
-constexpr base::Millis kNoHurry = std::chrono::hours(1);
+// Between looks that nothing asks for. A cluster tells of a replica only when it has heard of it.
+constexpr base::Millis kRoutine = std::chrono::minutes(1);
+constexpr base::Millis kRoutineWithReplicas = std::chrono::seconds(5);
 // For how long after a look that failed nobody waits for the next one.
 constexpr std::chrono::milliseconds kFailureHolds{500};
 
@@ -124,19 +126,24 @@ base::Millis Cluster::run() noexcept {
 
 base::Millis Cluster::do_what_is_due() {
   const auto now = Clock::now();
-  base::Millis next = kNoHurry;
-  if (wanted_.load() && (!last_look_ || now - *last_look_ >= kBetweenLooks)) {
+  if (!last_look_ || now - *last_look_ >= pause()) {
     last_look_ = now;
     wanted_.store(false);
     look();
   }
-  if (wanted_.load() && last_look_) next = until(*last_look_ + kBetweenLooks, Clock::now());
+  const base::Millis next = until(*last_look_ + pause(), Clock::now());
   if (!options_.read_replicas || !known_.load()) return next;
   if (!last_check_ || now - *last_check_ >= kBetweenChecks) {
     last_check_ = now;
     replicas_.check(now + options_.timeout);
   }
   return std::min(next, until(*last_check_ + kBetweenChecks, Clock::now()));
+}
+
+// From one look to the next.
+base::Millis Cluster::pause() const noexcept {
+  if (wanted_.load()) return kBetweenLooks;
+  return options_.read_replicas ? kRoutineWithReplicas : kRoutine;
 }
 
 void Cluster::look() {

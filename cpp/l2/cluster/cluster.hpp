@@ -21,7 +21,7 @@ namespace vcache::l2::cluster {
 
 // A Redis Cluster: 16,384 slots, each held by one of its primaries. What a node says of a single
 // slot counts at once. Who holds all of them is asked of one node, any, by the keeper: one such
-// look at a time, ten a second at most, when something went wrong.
+// look at a time, ten a second at most, when something went wrong, and now and then.
 class Cluster final : public Topology, private Chore {
  public:
   // The references must outlive it. Requires: options.seeds is not empty.
@@ -44,6 +44,7 @@ class Cluster final : public Topology, private Chore {
  private:
   [[nodiscard]] base::Millis run() noexcept override;
   [[nodiscard]] base::Millis do_what_is_due();
+  [[nodiscard]] base::Millis pause() const noexcept;
   void look();
   // Asks one node; false: it did not tell.
   [[nodiscard]] bool ask(const Endpoint& whom);

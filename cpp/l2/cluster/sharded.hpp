@@ -13,7 +13,8 @@ namespace vcache::l2::cluster {
 
 // Independent servers that share the keys by rendezvous hashing: of all servers a key lies on the
 // one whose hash with it is greatest. Without one of them only its keys move. The order of the list
-// does not matter, but every process must name the servers the same way.
+// does not matter, but every process must name the servers the same way. One of them holds the
+// namespace's own keys: a list without that one is a namespace that begins anew.
 class Sharded final : public Topology {
  public:
   // Requires: options.shards is not empty.

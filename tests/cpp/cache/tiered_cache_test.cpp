@@ -68,6 +68,17 @@ TEST_F(TieredCacheTest, WritesBothTiersAndPromotesFromRedis) {
   EXPECT_EQ(total.misses, 0);
 }
 
+TEST_F(TieredCacheTest, AValueThatTurnsOutVoidIsAMissAndLeavesMemory) {
+  const auto cache = make();
+  put(*cache, "k", 1);
+  clock_.advance(seconds(11));  // past memory_ttl, before ttl
+  redis_->forgets = true;
+  const Located located = get(*cache, "k");
+  EXPECT_FALSE(located.entry);
+  EXPECT_EQ(located.tier, Tier::kNone);
+  EXPECT_FALSE(cache->find_memory("k"));
+}
+
 TEST_F(TieredCacheTest, WithoutMemoryRedisStillAnswers) {
   const auto cache = make(0);
   put(*cache, "a", 1);

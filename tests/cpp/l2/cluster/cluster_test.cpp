@@ -7,11 +7,9 @@
 #include <vector>
 
 #include "base/clock.hpp"
-#include "l2/cluster/key_slot.hpp"
 #include "l2/redis_l2.hpp"
-#include "support/l2_calls.hpp"
+#include "support/cluster_calls.hpp"
 #include "support/poll_until.hpp"
-#include "support/redis_cluster.hpp"
 
 namespace vcache::l2 {
 namespace {
@@ -20,8 +18,13 @@ using base::Millis;
 using testing::CollectSink;
 using testing::erase;
 using testing::fetch;
+using testing::key_on;
+using testing::numbered;
+using testing::options_for;
 using testing::poll_until;
+using testing::slot_of;
 using testing::store;
+using testing::store_all;
 using testing::touch;
 using testing::views;
 
@@ -31,43 +34,6 @@ constexpr std::size_t kKeys = 200;
 testing::RedisCluster& shared_cluster() {
   static testing::RedisCluster cluster;
   return cluster;
-}
-
-RedisOptions options_for(testing::RedisCluster& cluster) {
-  RedisOptions options;
-  options.layout = Layout::kCluster;
-  for (std::size_t i = 0; i < cluster.size(); ++i) {
-    options.seeds.push_back({.host = "127.0.0.1", .port = cluster.node(i).port()});
-  }
-  options.timeout = Millis(2000);
-  return options;
-}
-
-std::vector<std::string> keys_of(const std::string& prefix, std::size_t count = kKeys) {
-  std::vector<std::string> keys;
-  for (std::size_t i = 0; i < count; ++i) keys.push_back(prefix + std::to_string(i));
-  return keys;
-}
-
-int slot_of(const std::string& key) { return cluster::key_slot("{}vcache:", key); }
-
-// A key of that primary's.
-std::string key_on(testing::RedisCluster& cluster, std::size_t primary, const std::string& prefix) {
-  for (int i = 0;; ++i) {
-    std::string key = prefix + std::to_string(i);
-    if (cluster.first_owner(slot_of(key)) == primary) return key;
-  }
-}
-
-std::size_t store_all(L2& tier, const std::vector<std::string>& keys) {
-  std::vector<Write> writes;
-  for (const std::string& key : keys) {
-    writes.push_back({.key = key, .value = testing::object_view(key), .ttl = Millis(600'000)});
-  }
-  std::vector<Outcome> outcomes(keys.size(), Outcome::kFailed);
-  testing::SpanWrites source(writes);
-  (void)tier.store(source, outcomes);
-  return static_cast<std::size_t>(std::ranges::count(outcomes, Outcome::kHit));
 }
 
 class ClusterTest : public ::testing::Test {
@@ -80,7 +46,7 @@ class ClusterTest : public ::testing::Test {
 };
 
 TEST_F(ClusterTest, ABatchIsSplitByNodeAndCollected) {
-  const std::vector<std::string> keys = keys_of("split");
+  const std::vector<std::string> keys = numbered("split", kKeys);
   EXPECT_EQ(store_all(*tier_, keys), kKeys);
   CollectSink sink(kKeys);
   EXPECT_TRUE(tier_->fetch(views(keys), sink).ok());
@@ -101,7 +67,7 @@ TEST_F(ClusterTest, KeysLieWhereTheClusterHasThemWhateverBracesTheyHold) {
 
 TEST_F(ClusterTest, NothingIsServedAfterAClearByAnotherProcess) {
   const auto other = make();
-  const std::vector<std::string> keys = keys_of("clear");
+  const std::vector<std::string> keys = numbered("clear", kKeys);
   ASSERT_EQ(store_all(*tier_, keys), kKeys);
   ASSERT_TRUE(other->clear().ok());
   CollectSink sink(kKeys);
@@ -113,7 +79,7 @@ TEST_F(ClusterTest, NothingIsServedAfterAClearByAnotherProcess) {
 
 TEST_F(ClusterTest, WhatIsStoredAfterAClearByAnotherProcessIsServedAtOnce) {
   const auto other = make();
-  const std::vector<std::string> keys = keys_of("again");
+  const std::vector<std::string> keys = numbered("again", kKeys);
   ASSERT_EQ(store_all(*tier_, keys), kKeys);
   ASSERT_TRUE(other->clear().ok());
   ASSERT_EQ(store_all(*tier_, keys), kKeys);  // with the old generation at first
@@ -128,7 +94,7 @@ TEST_F(ClusterTest, WhatIsStoredAfterAClearByAnotherProcessIsServedAtOnce) {
 }
 
 TEST_F(ClusterTest, EraseAndTouchReachTheNodeOfTheKey) {
-  const std::vector<std::string> keys = keys_of("erase", 20);
+  const std::vector<std::string> keys = numbered("erase", 20);
   ASSERT_EQ(store_all(*tier_, keys), keys.size());
   EXPECT_EQ(touch(*tier_, keys[0], Millis(5000)), Outcome::kHit);
   EXPECT_LE(fetch(*tier_, keys[0]).remaining, Millis(5000));
@@ -199,7 +165,7 @@ TEST_F(ClusterTest, OneSeedIsEnoughAndDeadOnesDoNoHarm) {
   options.seeds.resize(1);
   for (int i = 0; i < 3; ++i) options.seeds.push_back({.host = "127.0.0.1", .port = 1});
   const auto tier = make_redis_l2(options, clock_);
-  EXPECT_EQ(store_all(*tier, keys_of("seed")), kKeys);
+  EXPECT_EQ(store_all(*tier, numbered("seed", kKeys)), kKeys);
 }
 
 TEST_F(ClusterTest, WithoutAnyNodeEverythingIsSkipped) {
@@ -214,7 +180,7 @@ TEST_F(ClusterTest, WithoutAnyNodeEverythingIsSkipped) {
 }
 
 TEST_F(ClusterTest, StatusAddsUpWhatTheServersTell) {
-  ASSERT_EQ(store_all(*tier_, keys_of("status")), kKeys);
+  ASSERT_EQ(store_all(*tier_, numbered("status", kKeys)), kKeys);
   const Status status = tier_->status(true);
   EXPECT_EQ(status.outcome, Outcome::kHit);
   EXPECT_EQ(status.breaker, "closed");

@@ -1,0 +1,90 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "l2/redis_l2.hpp"
+#include "support/cluster_calls.hpp"
+#include "support/redis_server.hpp"
+
+namespace vcache::l2 {
+namespace {
+
+using base::Millis;
+using testing::count_hits;
+using testing::fetch;
+using testing::numbered;
+using testing::store;
+using testing::store_all;
+
+constexpr std::size_t kKeys = 300;
+
+class ShardsTest : public ::testing::Test {
+ protected:
+  RedisOptions options(std::vector<std::size_t> order = {0, 1, 2}) {
+    RedisOptions out;
+    out.layout = Layout::kShards;
+    out.timeout = Millis(1000);
+    for (const std::size_t i : order) {
+      RedisOptions shard;
+      shard.host = "127.0.0.1";
+      shard.port = servers_.at(i).port();
+      out.shards.push_back(shard);
+    }
+    return out;
+  }
+  std::size_t keys_on(std::size_t server) {
+    return std::stoul(servers_.at(server).call({"DBSIZE"}));
+  }
+
+  std::array<testing::RedisServer, 3> servers_;
+  base::SystemClock clock_;
+  const std::vector<std::string> keys_ = numbered("shard", kKeys);
+};
+
+TEST_F(ShardsTest, KeysAreSpreadEvenlyAndFoundInAnyOrderOfTheList) {
+  const auto tier = make_redis_l2(options(), clock_);
+  EXPECT_EQ(store_all(*tier, keys_), kKeys);
+  EXPECT_EQ(count_hits(*tier, keys_), kKeys);
+  for (std::size_t i = 0; i < servers_.size(); ++i) EXPECT_GT(keys_on(i), kKeys / 5) << i;
+  EXPECT_EQ(count_hits(*make_redis_l2(options({2, 0, 1}), clock_), keys_), kKeys);
+}
+
+TEST_F(ShardsTest, AServerLessMovesOnlyItsShare) {
+  ASSERT_EQ(store_all(*make_redis_l2(options(), clock_), keys_), kKeys);
+  std::size_t own = 0;
+  while (servers_.at(own).call({"EXISTS", "vcache!gen"}) == "0") ++own;
+  const auto fewer = make_redis_l2(options({own, (own + 1) % 3}), clock_);
+  const std::size_t away = kKeys - count_hits(*fewer, keys_);
+  EXPECT_NEAR(static_cast<double>(away), kKeys / 3.0, kKeys / 8.0);
+}
+
+TEST_F(ShardsTest, WithoutOneServerOnlyItsKeysMiss) {
+  const auto tier = make_redis_l2(options(), clock_);
+  ASSERT_EQ(store_all(*tier, keys_), kKeys);
+  std::size_t dead = 0;
+  while (servers_.at(dead).call({"EXISTS", "vcache!gen"}) == "1") ++dead;
+  const std::size_t kept = kKeys - keys_on(dead);
+  servers_.at(dead).kill();
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(count_hits(*tier, keys_), kept);
+  EXPECT_EQ(store_all(*tier, keys_), kept);
+  EXPECT_EQ(tier->status(false).breaker, "open");
+  servers_.at(dead).start();
+  EXPECT_TRUE(testing::poll_until([&] { return store_all(*tier, keys_) == kKeys; }));
+}
+
+TEST_F(ShardsTest, AClearEndsTheKeysOfAllServers) {
+  const auto tier = make_redis_l2(options(), clock_);
+  const auto other = make_redis_l2(options(), clock_);
+  ASSERT_EQ(store_all(*tier, keys_), kKeys);
+  ASSERT_TRUE(other->clear().ok());
+  EXPECT_EQ(count_hits(*tier, keys_), 0U);
+  EXPECT_EQ(count_hits(*other, keys_), 0U);
+}
+
+}  // namespace
+}  // namespace vcache::l2
