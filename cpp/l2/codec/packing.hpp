@@ -23,7 +23,7 @@ enum class Precision : std::uint8_t {
 
 // How values are stored, beyond what they are.
 struct Packing {
-  Compression compression = Compression::kAuto;
+  Compression compression = Compression::kNone;
   Precision storage = Precision::kAsIs;
   std::shared_ptr<const Keyring> keys = nullptr;  // none: not encrypted
 };

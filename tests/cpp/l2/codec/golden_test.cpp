@@ -71,6 +71,7 @@ std::vector<Golden> packed_goldens(const Golden& with_metadata) {
        .key = "gpu:list:instances",
        .value = object_of(kLongText),
        .expires = base::Millis(0),
+       .packing = {.compression = Compression::kAuto},
        .reproducible = false},
       encrypted,
   };

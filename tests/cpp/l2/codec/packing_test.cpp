@@ -31,6 +31,7 @@ const std::string kText = [] {
   while (text.size() < 5000) text += "the same again ";
   return text;
 }();
+const Packing kAuto{.compression = Compression::kAuto};
 const std::string kMetadata = "\x81\xa1k\xa1v";
 
 std::vector<float> ramp(std::size_t count) {
@@ -60,21 +61,20 @@ void expect_back(const Bytes& stored, const Packing& packing, const base::ValueV
 TEST(PackingTest, ObjectsOverTheThresholdAreCompressed) {
   const std::string at_most = kText.substr(0, 1024);
   const std::string over = kText.substr(0, 1025);
-  const Packing automatic;
-  EXPECT_FALSE(form_of(pack(object_of(at_most), automatic)).compressed());
-  const Bytes stored = pack(object_of(over), automatic);
+  EXPECT_FALSE(form_of(pack(object_of(at_most), kAuto)).compressed());
+  const Bytes stored = pack(object_of(over), kAuto);
   EXPECT_TRUE(form_of(stored).compressed());
   EXPECT_EQ(form_of(stored).original, 1025U);
   EXPECT_LT(stored.size(), 300U);
-  expect_back(stored, automatic, object_of(over));
-  EXPECT_FALSE(form_of(pack(object_of(over), {.compression = Compression::kNone})).compressed());
+  expect_back(stored, kAuto, object_of(over));
+  EXPECT_FALSE(form_of(pack(object_of(over), {})).compressed());
 }
 
 TEST(PackingTest, WhatDoesNotShrinkIsStoredAsItIs) {
   std::mt19937 random(3);
   std::string noise(5000, '\0');
   for (char& c : noise) c = static_cast<char>(random());
-  const Bytes stored = pack(object_of(noise), {});
+  const Bytes stored = pack(object_of(noise), kAuto);
   EXPECT_EQ(form_of(stored).flags, 0);
   EXPECT_EQ(form_of(stored).original, 0U);
   EXPECT_EQ(stored.size(), 128 + noise.size());
@@ -96,7 +96,7 @@ TEST(PackingTest, FloatVectorsAreNotCompressed) {
 
 TEST(PackingTest, IntegersAreCompressedWhenAskedFor) {
   const std::vector<std::int64_t> ids(100, 7);
-  EXPECT_EQ(form_of(pack(vector_of(ids, base::DType::kInt64), {})).flags, 0);
+  EXPECT_EQ(form_of(pack(vector_of(ids, base::DType::kInt64), kAuto)).flags, 0);
   const Packing packing{.compression = Compression::kZstd};
   const Bytes stored = pack(vector_of(ids, base::DType::kInt64), packing);
   EXPECT_TRUE(form_of(stored).compressed());
@@ -145,7 +145,7 @@ std::vector<base::ValueView> samples(const std::vector<float>& floats) {
 }
 
 TEST(PackingTest, EncryptedValuesComeBack) {
-  const Packing packing{.keys = keys_of({"one"})};
+  const Packing packing{.compression = Compression::kAuto, .keys = keys_of({"one"})};
   const std::vector<float> floats = ramp(384);
   for (const base::ValueView& value : samples(floats)) {
     const Bytes stored = pack(value, packing);
@@ -272,14 +272,14 @@ TEST(PackingTest, AnExpiryIsChangedInEveryForm) {
 }
 
 TEST(PackingTest, TheLimitIsOnWhatWasSet) {
-  const Bytes stored = pack(object_of(kText), {});
+  const Bytes stored = pack(object_of(kText), kAuto);
   EXPECT_EQ(refusal_of(stored, {}, {.max_value = kText.size()}), Refusal::kNone);
   EXPECT_EQ(refusal_of(stored, {}, {.max_value = kText.size() - 1}), Refusal::kTooBig);
 }
 
 // Of other sizes than the header says, or of none: refused before memory is taken for it.
 TEST(PackingTest, AFrameThatContradictsItsHeaderIsRefused) {
-  const Bytes stored = pack(object_of(kText), {});
+  const Bytes stored = pack(object_of(kText), kAuto);
   for (const std::size_t original : {std::size_t{0}, kText.size() - 1, kText.size() + 1}) {
     const Bytes altered =
         with(stored, offset::kOriginalLength, static_cast<std::uint32_t>(original));
@@ -306,7 +306,7 @@ TEST(PackingTest, FlagsThatDoNotFitAreRefused) {
   for (const int other : {0x00, 0x02, 0x10, 0x0A}) {
     EXPECT_EQ(flags(halves, other), Refusal::kCorrupt) << other;
   }
-  EXPECT_EQ(flags(pack(object_of(kText), {}), 0x0A), Refusal::kCorrupt);
+  EXPECT_EQ(flags(pack(object_of(kText), kAuto), 0x0A), Refusal::kCorrupt);
 }
 
 // The sizes of a batch, whose values are read one after the other by the same reader.
