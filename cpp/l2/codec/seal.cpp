@@ -95,14 +95,26 @@ bool Sealer::begin(const Key& key, base::ByteView nonce, base::ByteView header,
          feed(stream_.get(), header.subspan(kChecksummed), nullptr);
 }
 
+bool Sealer::fill_nonce(std::span<std::byte> nonce) noexcept {
+  if (unused_ == 0) {
+    if (RAND_bytes(raw(std::span<std::byte>(random_)), static_cast<int>(random_.size())) != 1) {
+      return false;
+    }
+    unused_ = random_.size();
+  }
+  std::ranges::copy(std::span(random_).last(unused_).first(nonce.size()), nonce.begin());
+  unused_ -= nonce.size();
+  return true;
+}
+
 bool Sealer::seal(base::ByteView header, std::span<std::byte> preamble, std::span<std::byte> body,
                   std::span<std::byte> tag) noexcept {
   const Key& key = keys_.keys().front();
   std::ranges::copy(key.id, preamble.begin());
   const auto nonce = preamble.subspan(key.id.size());
   int written = 0;
-  return RAND_bytes(raw(nonce), static_cast<int>(nonce.size())) == 1 &&
-         begin(key, nonce, header, Direction::kSeal) && feed(stream_.get(), body, raw(body)) &&
+  return fill_nonce(nonce) && begin(key, nonce, header, Direction::kSeal) &&
+         feed(stream_.get(), body, raw(body)) &&
          EVP_CipherFinal_ex(stream_.get(), raw(tag), &written) == 1 &&
          EVP_CIPHER_CTX_ctrl(stream_.get(), EVP_CTRL_AEAD_GET_TAG, static_cast<int>(tag.size()),
                              tag.data()) == 1;

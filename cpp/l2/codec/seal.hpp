@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -41,6 +42,7 @@ class Sealer {
  private:
   enum class Direction : int { kOpen = 0, kSeal = 1 };
 
+  [[nodiscard]] bool fill_nonce(std::span<std::byte> nonce) noexcept;
   [[nodiscard]] bool use(const Key& key) noexcept;
   [[nodiscard]] bool begin(const Key& key, base::ByteView nonce, base::ByteView header,
                            Direction direction) noexcept;
@@ -51,6 +53,9 @@ class Sealer {
   CipherContextPtr blocks_;  // AES itself, under `key_`
   CipherContextPtr stream_;  // AES-GCM, under the key of one value
   const Key* key_ = nullptr;
+  std::array<std::byte, 32 * kNonceSize>
+      random_{};            // drawn at once: a draw costs more than its bytes
+  std::size_t unused_ = 0;  // of these, at the end
 };
 
 }  // namespace vcache::l2::codec

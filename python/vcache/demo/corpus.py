@@ -107,7 +107,7 @@ def chunk(where: str, text: str) -> Iterator[Passage]:
 def sentences(text: str) -> list[str]:
     """Sentences of the prose in `text`; code samples and tables are left out."""
     prose: list[str] = []
-    for paragraph in re.split(r"\n\s*\n", text.strip()):
+    for paragraph in filter(None, re.split(r"\n\s*\n", text.strip())):
         if not NOT_PROSE.search(paragraph) and symbol_share(paragraph) <= MAX_SYMBOL_SHARE:
             prose.extend(re.split(r"(?<=[.!?])\s+(?=[A-Z])", " ".join(paragraph.split())))
     return [sentence for sentence in prose if sentence]

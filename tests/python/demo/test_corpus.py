@@ -49,6 +49,11 @@ def test_examples_and_sections_are_not_prose(source: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["", "  ", "\n \n\n"])
+def test_an_empty_text_has_no_sentences(text: str) -> None:
+    assert corpus.sentences(text) == []
+
+
 @pytest.mark.parametrize("broken", ["def (:", "\0", '"""unclosed'])
 def test_a_file_that_does_not_parse_has_no_docstring(tmp_path: Path, broken: str) -> None:
     path = tmp_path / "broken.py"
