@@ -1,5 +1,8 @@
+#include <algorithm>
+
 #include "bindings/arguments.hpp"
 #include "bindings/cache_calls.hpp"
+#include "cache/recovery.hpp"
 #include "l2/null_l2.hpp"
 #include "l2/redis_l2.hpp"
 
@@ -13,6 +16,17 @@ base::Millis millis(double seconds) {
 
 void require(const base::Error& error) {
   if (!error.ok()) raise("ConfigError", error.detail);
+}
+
+// A strict cache raises for what Redis did not take, and leaves it at that.
+std::unique_ptr<l2::L2> make_tier(l2::RedisOptions node, const base::Clock& time,
+                                  std::size_t memory_bytes, bool strict) {
+  const base::Millis timeout = node.timeout;
+  std::unique_ptr<l2::L2> tier = l2::make_redis_l2(std::move(node), time);
+  if (strict) return tier;
+  cache::PendingWrites::Limits limits;
+  if (memory_bytes > 0) limits.bytes = std::min(limits.bytes, memory_bytes / 4);
+  return std::make_unique<cache::Recovery>(std::move(tier), time, limits, timeout);
 }
 
 std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entries,
@@ -39,7 +53,7 @@ std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entrie
     node.max_value = max_value;
     node.packing = packing;
     require(node.validate());
-    tier = l2::make_redis_l2(std::move(node), time);
+    tier = make_tier(std::move(node), time, memory_bytes, strict);
   }
   return std::make_shared<Core>(std::move(options), std::move(tier), redis.has_value(),
                                 std::move(clock), strict);

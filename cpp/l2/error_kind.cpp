@@ -45,9 +45,9 @@ ErrorKind kind_of(base::ErrorCode code) noexcept {
   }
 }
 
-void ErrorCounters::report(ErrorKind kind) noexcept {
+void ErrorCounters::report(ErrorKind kind, const Reporting& to) noexcept {
   const auto place = static_cast<std::size_t>(kind);
-  const base::Nanos now = reporting_->clock.steady();
+  const base::Nanos now = to.clock.steady();
   std::int64_t until = quiet_until_[place].load(std::memory_order_relaxed);
   const bool due = until == 0 || now.count() >= until;
   if (!due ||
@@ -57,9 +57,9 @@ void ErrorCounters::report(ErrorKind kind) noexcept {
   const std::uint64_t count = counts_[place].load(std::memory_order_relaxed);
   const std::uint64_t more = count - reported_[place].exchange(count, std::memory_order_relaxed);
   try {
-    reporting_->news.tell({.level = Event::Level::kWarning,
-                           .text = "errors of kind " + std::string(kNames[place]) + ": " +
-                                   std::to_string(more) + " since the last report of them"});
+    to.news.tell({.level = Event::Level::kWarning,
+                  .text = "errors of kind " + std::string(kNames[place]) + ": " +
+                          std::to_string(more) + " since the last report of them"});
   } catch (const std::exception&) {
     return;
   }

@@ -64,7 +64,7 @@ class ErrorCounters {
 
   void add(ErrorKind kind, std::uint64_t n = 1) noexcept {
     counts_[static_cast<std::size_t>(kind)].fetch_add(n, std::memory_order_relaxed);
-    if (reporting_ && kind != ErrorKind::kBreakerOpen) report(kind);
+    if (reporting_ && kind != ErrorKind::kBreakerOpen) report(kind, *reporting_);
   }
   // Those that are not 0.
   [[nodiscard]] std::map<std::string, std::uint64_t> snapshot() const;
@@ -75,7 +75,7 @@ class ErrorCounters {
     const base::Clock& clock;
   };
 
-  void report(ErrorKind kind) noexcept;
+  void report(ErrorKind kind, const Reporting& to) noexcept;
 
   const std::optional<Reporting> reporting_;
   std::array<std::atomic<std::uint64_t>, kErrorKinds> counts_{};

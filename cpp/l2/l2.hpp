@@ -15,6 +15,8 @@
 
 namespace vcache::l2 {
 
+class Keeper;
+
 // How a request to L2 ended. A miss is not an error, and "not asked" is not a miss.
 enum class Outcome : std::uint8_t {
   kHit,      // found, stored, erased or touched
@@ -87,6 +89,11 @@ struct Status {
                                                 // of several servers their sums
   std::map<std::string, std::uint64_t> cluster;  // looks at its slots, moved, asked: redirects
   std::uint64_t connections = 0;
+  // Writes that the tier did not take at first: those that wait, those it took later, and those
+  // that were given up.
+  std::uint64_t waiting = 0;
+  std::uint64_t recovered = 0;
+  std::uint64_t dropped = 0;
 };
 
 // The shared tier. Thread-safe. Never throws; a failure is an outcome, and the returned Error says
@@ -117,6 +124,8 @@ class L2 {
   // Closes all connections; every later call is kSkipped. Idempotent.
   virtual void close() noexcept = 0;
 
+  // Runs chores of this process beside the calls; null where nobody does. Lives as long as this.
+  [[nodiscard]] virtual Keeper* keeper() noexcept { return nullptr; }
   // What a log should say, the oldest first; each event is told once.
   [[nodiscard]] virtual bool has_news() const noexcept { return false; }
   [[nodiscard]] virtual std::vector<Event> take_news() { return {}; }

@@ -36,6 +36,7 @@ class RedisL2 final : public L2 {
   base::Error clear() noexcept override;
   [[nodiscard]] Status status(bool probe) noexcept override;
   void close() noexcept override;
+  [[nodiscard]] Keeper* keeper() noexcept override;
   [[nodiscard]] bool has_news() const noexcept override {
     return session_.load(std::memory_order_acquire)->news().any();
   }
@@ -281,6 +282,12 @@ Status RedisL2::status(bool probe) noexcept {
     out.error.code = base::ErrorCode::kServer;
   }
   return out;
+}
+
+Keeper* RedisL2::keeper() noexcept {
+  base::Error ignored;
+  Session* const mine = session(ignored);
+  return mine == nullptr ? nullptr : &mine->keeper();
 }
 
 std::vector<Event> RedisL2::take_news() {

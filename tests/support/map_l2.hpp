@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <string>
@@ -18,8 +19,9 @@ class MapL2 final : public l2::L2 {
  public:
   std::function<void()> after_fetch;
   std::function<void()> before_store;
-  bool down = false;
+  std::atomic<bool> down = false;
   bool forgets = false;
+  bool refuses_values = false;  // as a full server does
 
   base::Error fetch(std::span<const std::string_view> keys, l2::FetchSink& sink) noexcept override {
     if (down) {
@@ -48,15 +50,23 @@ class MapL2 final : public l2::L2 {
 
   base::Error store(l2::WriteSource& writes, std::span<l2::Outcome> outcomes) noexcept override {
     run_once(before_store);
+    const bool unanswered = down;
+    const bool taken = !unanswered && !refuses_values;
     for (std::size_t i = 0; i < writes.size(); ++i) {
-      outcomes[i] = down ? l2::Outcome::kFailed : l2::Outcome::kHit;
-      if (!down) write(writes.at(i));
+      outcomes[i] = taken ? l2::Outcome::kHit : l2::Outcome::kFailed;
+      if (taken) write(writes.at(i));
     }
-    return down ? base::Error{base::ErrorCode::kTimeout, "down"} : base::Error{};
+    if (taken) return {};
+    if (unanswered) return {base::ErrorCode::kTimeout, "down"};
+    return {base::ErrorCode::kServer, "OOM"};
   }
 
   base::Error erase(std::span<const std::string_view> keys,
                     std::span<l2::Outcome> outcomes) noexcept override {
+    if (down) {
+      for (l2::Outcome& outcome : outcomes) outcome = l2::Outcome::kFailed;
+      return {base::ErrorCode::kTimeout, "down"};
+    }
     const base::MutexLock lock(mutex_);
     for (std::size_t i = 0; i < keys.size(); ++i) {
       outcomes[i] =

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "cache/pending.hpp"
+#include "l2/keeper.hpp"
+#include "l2/l2.hpp"
+
+namespace vcache::cache {
+
+// An L2 that makes up for what it did not take: such writes and deletions wait, and the keeper
+// sends them as soon as there is an answer again. While one waits for a key it is the truth of this
+// process, whatever the tier says of the key, and later writes of the key take its place instead of
+// being sent beside it. So no older value comes back, nor overwrites a newer one.
+// Thread-safe. What waits in a parent process is the parent's to send.
+class Recovery final : public l2::L2, private l2::Chore {
+ public:
+  // At its end no more than `closing` goes into what still waits.
+  Recovery(std::unique_ptr<l2::L2> tier, const base::Clock& clock,
+           const PendingWrites::Limits& limits, base::Millis closing);
+  ~Recovery() override;
+
+  base::Error fetch(std::span<const std::string_view> keys, l2::FetchSink& sink) noexcept override;
+  base::Error store(l2::WriteSource& writes, std::span<l2::Outcome> outcomes) noexcept override;
+  base::Error erase(std::span<const std::string_view> keys,
+                    std::span<l2::Outcome> outcomes) noexcept override;
+  base::Error touch(std::string_view key, base::Millis ttl, l2::Outcome& outcome) noexcept override;
+  base::Error clear() noexcept override;
+  [[nodiscard]] l2::Status status(bool probe) noexcept override;
+  void close() noexcept override;
+  [[nodiscard]] l2::Keeper* keeper() noexcept override { return tier_->keeper(); }
+  [[nodiscard]] bool has_news() const noexcept override { return tier_->has_news(); }
+  [[nodiscard]] std::vector<l2::Event> take_news() override { return tier_->take_news(); }
+
+  // Sends some of what waits, after the clears that are owed; in how long it is wanted again. For
+  // the keeper, and for tests.
+  [[nodiscard]] base::Millis run() noexcept override;
+
+ private:
+  base::Error fetch_rest(std::span<const std::string_view> keys, l2::FetchSink& sink) noexcept;
+  base::Error store_rest(l2::WriteSource& writes, std::span<l2::Outcome> outcomes);
+  base::Error store_all(l2::WriteSource& writes, std::span<l2::Outcome> outcomes);
+  base::Error erase_rest(std::span<const std::string_view> keys, std::span<l2::Outcome> outcomes);
+  base::Error erase_all(std::span<const std::string_view> keys, std::span<l2::Outcome> outcomes);
+  base::Error touch_rest(std::string_view key, base::Millis ttl, l2::Outcome& outcome);
+  // The newest of its key waits from now on.
+  void wait(PendingRef pending);
+  void schedule() noexcept;
+  // Has the tier make up for clears that failed.
+  void pay_clear() noexcept;
+  [[nodiscard]] std::vector<PendingWrites::End> send(std::span<const PendingRef> batch);
+
+  // Own synchronization.
+  const std::unique_ptr<l2::L2> tier_;
+  PendingWrites pending_;
+  std::atomic<const l2::Keeper*> scheduled_{nullptr};  // the keeper that has the chore
+  std::atomic<bool> owes_clear_{false};
+  std::atomic<bool> closed_{false};
+
+  const base::Millis closing_;
+};
+
+}  // namespace vcache::cache
