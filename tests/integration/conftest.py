@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import least_user
 import pytest
 from redis_server import RedisServer, is_installed
 
@@ -15,11 +16,22 @@ Eventually = Callable[[Callable[[], object]], None]
 
 
 @pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+def redis_user() -> str:
+    """Whom the URLs of the server name: the default user or the least user."""
+    return "default"
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path, redis_user: str) -> Iterator[RedisServer]:
     """A server of this test's own."""
     if not is_installed():
         pytest.skip("redis-server is not installed")
-    server = RedisServer(tmp_path)
+    if redis_user == "least":
+        words = least_user.rules(("vcache", "ns", "elsewhere"))
+        server = RedisServer(tmp_path, "--user", least_user.NAME, *words)
+        server.credentials = f"{least_user.NAME}:{least_user.PASSWORD}@"
+    else:
+        server = RedisServer(tmp_path)
     server.start()
     yield server
     server.stop()

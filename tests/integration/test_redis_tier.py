@@ -21,6 +21,13 @@ MakeCache = Callable[..., Cache]
 DTYPES = ["float32", "float16", "float64", "int8", "uint8", "int32", "int64"]
 
 
+@pytest.fixture(params=["default", "least"])
+def redis_user(request: pytest.FixtureRequest) -> str:
+    """All of it as the user of cpp/l2/README.md too."""
+    user: str = request.param
+    return user
+
+
 @pytest.mark.parametrize("memory", ["10MiB", 0])
 def test_another_cache_finds_everything(make_cache: MakeCache, memory: Any) -> None:
     one, other = make_cache(memory=memory), make_cache(memory=memory)
@@ -142,7 +149,8 @@ def test_password(make_cache: MakeCache, redis_server: RedisServer) -> None:
     cache = make_cache(redis=right, memory=0)
     cache.set("k", 1)
     assert cache.get("k") == 1
-    for wrong in (redis_server.url, RedisOptions(port=redis_server.port, password="guess")):
+    for guess in ("", "guess"):
+        wrong = RedisOptions(port=redis_server.port, password=guess)
         refused = make_cache(redis=wrong, memory=0)
         refused.set("k", 2)
         assert refused.get("k") is None

@@ -47,6 +47,7 @@ class RedisServer:
     ) -> None:
         self.folder = folder
         self.port = free_port() if port is None else port
+        self.credentials = ""  # user:password@ of the URLs
         self.socket = str(folder / "redis.sock")
         self.tls = tls
         self._options = options
@@ -62,11 +63,12 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        return f"{'redis' if self.tls is None else 'rediss'}://127.0.0.1:{self.port}/0"
+        scheme = "redis" if self.tls is None else "rediss"
+        return f"{scheme}://{self.credentials}127.0.0.1:{self.port}/0"
 
     @property
     def unix_url(self) -> str:
-        return f"unix://{self.socket}"
+        return f"unix://{self.credentials}{self.socket}"
 
     @property
     def pid(self) -> int:

@@ -1,0 +1,91 @@
+"""A cache whose Redis user lacks one of the commands that vcache needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import least_user
+import numpy as np
+import pytest
+from redis_server import RedisServer, is_installed
+
+from vcache import MISSING, Cache, RedisOptions
+
+VECTOR = np.arange(4, dtype="f4")
+
+
+def use_everything(cache: Cache, other: Cache) -> None:
+    """Every operation; none may raise, and what is found must be what was written."""
+    for one in (cache, other):
+        one.set("k", VECTOR, ttl=60)
+        one.mset({"a": VECTOR, "b": VECTOR})
+        one.set_vectors(["v", "w"], np.stack([VECTOR, VECTOR]), ttl=None)
+        found = [one.get("k", MISSING), *one.mget(["a", "no", "b"], MISSING)]
+        found += [one.lookup("a").value, one.get_or_set("made", lambda: VECTOR)]
+        assert all(value is MISSING or np.array_equal(value, VECTOR) for value in found)
+        one.get_vectors(["v", "w", "no"], dim=4)
+        one.get_or_set_many(["m", "n"], lambda keys: keys)
+        one.touch("k", 100)
+        one.touch("k", None)
+        one.exists("k")
+        one.delete("k")
+        one.mdelete(["a", "no"])
+        one.clear()
+        one.healthy()
+        stats = one.stats()
+        assert stats.hits + stats.misses == stats.requests
+
+
+def rejected(server: RedisServer) -> dict[str, int]:
+    """Calls that the server refused, by command."""
+    with server.client() as redis:
+        stats: dict[str, Any] = redis.info("commandstats")
+    return {name: row["rejected_calls"] for name, row in stats.items() if row["rejected_calls"]}
+
+
+@pytest.mark.parametrize("command", [*least_user.COMMANDS, "nothing"])
+def test_each_command_may_be_missing(tmp_path: Path, command: str) -> None:
+    if not is_installed():
+        pytest.skip("redis-server is not installed")
+    words = least_user.rules(without=command)
+    server = RedisServer(tmp_path, "--user", least_user.NAME, *words)
+    server.start()
+    login = {"port": server.port, "username": least_user.NAME, "password": least_user.PASSWORD}
+    options = RedisOptions(**login, timeout=2)  # type: ignore[arg-type]
+    try:
+        with Cache(redis=options, jitter=0) as cache, Cache(redis=options, memory=0) as other:
+            use_everything(cache, other)
+            errors = sum(each.stats().redis["errors"].get("noperm", 0) for each in (cache, other))  # type: ignore[index]
+            refused = rejected(server)
+            assert bool(errors) == bool(refused), (refused, cache.stats().redis)
+            assert cache.stats().redis["breaker"] == "closed"  # type: ignore[index]
+        if command == "nothing":
+            assert not refused
+        if command in ("mget", "set", "unlink", "pexpire", "time", "info"):
+            assert list(refused) == [f"cmdstat_{command}"]
+    finally:
+        server.stop()
+
+
+def test_what_the_user_may_not_do(tmp_path: Path) -> None:
+    if not is_installed():
+        pytest.skip("redis-server is not installed")
+    server = RedisServer(tmp_path, "--user", least_user.NAME, *least_user.rules())
+    server.start()
+    try:
+        with server.client() as redis:
+            dry: Callable[..., bytes] = lambda *words: redis.execute_command(  # noqa: E731
+                "ACL", "DRYRUN", least_user.NAME, *words
+            )
+            assert dry("SET", "vcache:k", "1") == b"OK"
+            assert dry("MGET", "vcache!gen") == b"OK"
+            for words in (
+                ("GET", "other:k"), ("KEYS", "*"), ("FLUSHALL",), ("CONFIG", "GET", "*"),
+                ("DEBUG", "SLEEP", "1"), ("EVAL", "return 1", "0"), ("SCRIPT", "FLUSH"),
+                ("MODULE", "LIST"), ("PUBLISH", "c", "m"), ("CLIENT", "KILL", "ID", "1"),
+            ):  # fmt: skip
+                assert b"no permissions" in dry(*words).lower(), words
+    finally:
+        server.stop()
