@@ -25,11 +25,9 @@ Session::Session(const RedisOptions& options, const base::Clock& clock)
       process_(getpid()),
       facts_(clock),
       errors_(news_, clock),
-      nodes_(options, {.clock = clock,
-                       .facts = facts_,
-                       .errors = errors_,
-                       .keeper = keeper_,
-                       .news = news_}) {
+      nodes_(
+          options,
+          {.clock = clock, .facts = facts_, .errors = errors_, .keeper = keeper_, .news = news_}) {
   switch (options.layout) {
     case Layout::kOneServer:
       nodes_.add(options);

@@ -27,6 +27,8 @@ class NodeTable {
   // The same as a replica, which is asked for leave to read there.
   [[nodiscard]] Node* replica_at(const Endpoint& address) noexcept { return find(address, true); }
 
+  // What all of them share.
+  [[nodiscard]] const Node::Shared& shared() const noexcept { return shared_; }
   [[nodiscard]] std::size_t size() const noexcept { return count_.load(std::memory_order_acquire); }
   // Requires: index < size().
   [[nodiscard]] Node& operator[](std::size_t index) const noexcept { return *nodes_[index]; }

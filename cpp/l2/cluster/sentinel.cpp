@@ -37,8 +37,10 @@ RedisOptions sentinel_options(const RedisOptions& all, const Endpoint& where) {
 Sentinel::Sentinel(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes,
                    Keeper& keeper)
     : options_(options), nodes_(nodes), keeper_(keeper), facts_(clock) {
+  const Node::Shared shared{
+      .clock = clock, .facts = facts_, .errors = errors_, .keeper = keeper, .news = untold_};
   for (const Endpoint& seed : options.seeds) {
-    sentinels_.emplace_back(sentinel_options(options, seed), clock, facts_, errors_);
+    sentinels_.emplace_back(sentinel_options(options, seed), shared);
   }
   facts_.keep_time();
 }

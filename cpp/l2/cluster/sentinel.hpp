@@ -47,8 +47,9 @@ class Sentinel final : private Chore {
   // Own synchronization.
   NodeTable& nodes_;
   Keeper& keeper_;
-  ServerFacts facts_;     // of the sentinels, as are the next two
+  ServerFacts facts_;     // of the sentinels, as are the next three
   ErrorCounters errors_;  // nobody is told: a sentinel that is away is no error
+  News untold_;
   std::deque<Node> sentinels_;
   std::atomic<Node*> primary_{nullptr};
   std::atomic<bool> wanted_{false};
