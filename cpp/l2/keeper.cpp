@@ -14,6 +14,7 @@
 
 #include "base/fork.hpp"
 #include "base/mutex.hpp"
+#include "l2/client/wait.hpp"
 
 namespace vcache::l2 {
 
@@ -183,6 +184,7 @@ bool Keeper::State::running() const noexcept {
 
 void Keeper::State::work() noexcept {
   pthread_setname_np(pthread_self(), "vcache-keeper");
+  client::interrupt_when(stopping_);
   while (Chore* const chore = begin_next()) end(*chore, chore->run());
 }
 

@@ -11,9 +11,9 @@ namespace vcache::l2 {
 // Work that the keeper does again and again beside the calls of a session.
 class Chore {
  public:
-  // Does what is due, and returns in how long it is wanted again; a day at most. Short: the
-  // keeper's stop() waits for it, so that a wait of over a second asks Keeper::stopping() between.
-  // No other run of this chore is under way.
+  // Does what is due, and returns in how long it is wanted again; a day at most. The keeper's
+  // stop() waits for it: waits for a server end then, others of over a second ask
+  // Keeper::stopping(). No other run of this chore is under way.
   [[nodiscard]] virtual base::Millis run() noexcept = 0;
 
  protected:

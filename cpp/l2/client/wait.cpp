@@ -16,6 +16,8 @@ using Duration = Deadline::duration;
 
 std::atomic<Interruption> interruption{nullptr};
 
+thread_local const std::atomic<bool>* own_stop = nullptr;
+
 // What this thread has waited since it last asked. Many short waits count as one long one does.
 thread_local Duration waited{0};
 
@@ -37,7 +39,10 @@ void set_interruption(Interruption asked) noexcept {
   interruption.store(asked, std::memory_order_release);
 }
 
+void interrupt_when(const std::atomic<bool>& stop) noexcept { own_stop = &stop; }
+
 bool interrupted() noexcept {
+  if (own_stop != nullptr && own_stop->load(std::memory_order_relaxed)) return true;
   const Interruption asked = interruption.load(std::memory_order_acquire);
   return asked != nullptr && asked();
 }

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <atomic>
 #include <chrono>
 #include <span>
 
@@ -18,6 +19,8 @@ using Interruption = bool (*)() noexcept;
 
 // To be asked by every thread that waits, which then holds no lock of ours. Thread-safe.
 void set_interruption(Interruption interruption) noexcept;
+// Has the calling thread's waits end also once `stop` is true, for as long as the thread lives.
+void interrupt_when(const std::atomic<bool>& stop) noexcept;
 // Asks it, if there is one.
 [[nodiscard]] bool interrupted() noexcept;
 

@@ -141,6 +141,20 @@ TEST_F(RedisFaultsTest, AProbeMayTakeAsLongAsACall) {
   EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kMiss);
 }
 
+TEST_F(RedisFaultsTest, AProbeUnderWayDoesNotHoldUpTheEnd) {
+  RedisOptions patient = options();
+  patient.timeout = patient.connect_timeout = seconds(60);
+  const auto tier = connect(patient);
+  server_.kill();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(fetch(*tier, "k").outcome, Outcome::kSkipped);
+  server_.start();
+  server_.freeze();
+  pass_pause();
+  EXPECT_TRUE(poll_until([&] { return tier->status(false).breaker == "half_open"; }));
+  EXPECT_LE(duration_of([&] { tier->close(); }), seconds(1));
+  server_.thaw();
+}
+
 TEST_F(RedisFaultsTest, ConnectingToAFrozenServerKeepsTheDeadline) {
   RedisOptions with = hasty();
   const auto tier = connect(with);
