@@ -90,6 +90,7 @@ PyObject* get(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObjec
       core.cache.count_miss(key);
       return Py_NewRef(otherwise);
     }
+    if (!core.strict && core.cache.skip_redis(key)) return Py_NewRef(otherwise);
     l1::EntryRef entry = find_redis(core, key);
     return entry ? to_python(std::move(entry)) : Py_NewRef(otherwise);
   });

@@ -72,6 +72,12 @@ PendingRef touched(const Pending& value, base::Millis ttl, base::Nanos now) {
   return out;
 }
 
+bool PendingWrites::waits(std::string_view key) const noexcept {
+  if (empty()) return false;
+  const base::MutexLock lock(mutex_);
+  return places_.contains(key);
+}
+
 PendingRef PendingWrites::find(std::string_view key) {
   const base::MutexLock lock(mutex_);
   const auto found = places_.find(key);

@@ -71,6 +71,7 @@ class PendingWrites final : private base::ForkParticipant {
 
   [[nodiscard]] bool empty() const noexcept { return count_.load() == 0; }
   [[nodiscard]] base::Nanos now() const noexcept { return clock_.steady(); }
+  [[nodiscard]] bool waits(std::string_view key) const noexcept VCACHE_EXCLUDES(mutex_);
   // What waits for the key; null: nothing.
   [[nodiscard]] PendingRef find(std::string_view key) VCACHE_EXCLUDES(mutex_);
   // In the place of what waited for its key. True when nothing waited for any key before.

@@ -245,6 +245,10 @@ l2::Status Recovery::status(bool probe) noexcept {
   return out;
 }
 
+bool Recovery::skips(std::string_view key) noexcept {
+  return !pending_.waits(key) && tier_->skips(key);
+}
+
 void Recovery::close() noexcept {
   if (closed_.exchange(true)) return tier_->close();
   if (l2::Keeper* const keeper = tier_->keeper()) keeper->remove(*this);

@@ -51,6 +51,12 @@ void TieredCache::count_miss(std::string_view key) {
   counters_.add(groups_.id_of(key), {.misses = 1});
 }
 
+bool TieredCache::skip_redis(std::string_view key) {
+  if (!redis_->skips(key)) return false;
+  counters_.add(groups_.id_of(key), {.misses = 1, .skipped = 1});
+  return true;
+}
+
 base::Error TieredCache::find_redis(std::string_view key, Located& out) {
   const std::array<std::uint32_t, 1> places{0};
   base::Error error;

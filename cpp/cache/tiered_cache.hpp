@@ -48,6 +48,9 @@ class TieredCache final : private base::ForkParticipant {
   // Memory only: a hit is counted, a miss is not.
   [[nodiscard]] l1::EntryRef find_memory(std::string_view key) { return memory_.find(key); }
   void count_miss(std::string_view key);
+  // After a miss in memory: counts one of both tiers where Redis is not asked for it, which takes
+  // no longer than a miss in memory. Else false.
+  [[nodiscard]] bool skip_redis(std::string_view key);
 
   // After a miss in memory: Redis, then a counted miss.
   base::Error find_redis(std::string_view key, Located& out);

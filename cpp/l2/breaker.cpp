@@ -58,6 +58,7 @@ std::optional<base::Nanos> Breaker::next_probe() const noexcept {
 void Breaker::leave_probes_to_others() noexcept {
   const base::MutexLock lock(mutex_);
   requests_probe_ = false;
+  note_refusal();
 }
 
 Breaker::State Breaker::state() const noexcept {
@@ -141,6 +142,7 @@ void Breaker::open(base::Nanos pause) {
   state_ = State::kOpen;
   ++epoch_;
   until_ = clock_.steady() + pause;
+  note_refusal();
 }
 
 void Breaker::close() {
@@ -148,6 +150,11 @@ void Breaker::close() {
   ++epoch_;
   bad_in_a_row_ = 0;
   window_.fill({});
+  note_refusal();
+}
+
+void Breaker::note_refusal() {
+  refuses_.store(state_ != State::kClosed && !requests_probe_, std::memory_order_relaxed);
 }
 
 base::Nanos Breaker::next_pause() {

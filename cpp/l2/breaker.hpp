@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -70,6 +71,8 @@ class Breaker {
   [[nodiscard]] Permit allow() noexcept;
   // For the probe that is due; at no other time.
   [[nodiscard]] Permit allow_probe() noexcept;
+  // True while allow() lets nothing through; costs a load.
+  [[nodiscard]] bool refuses() const noexcept { return refuses_.load(std::memory_order_relaxed); }
   // In how long a probe is due; nothing while the breaker is closed.
   [[nodiscard]] std::optional<base::Nanos> next_probe() const noexcept;
   // From now on requests are no probes.
@@ -98,12 +101,16 @@ class Breaker {
   [[nodiscard]] bool share_is_bad() const VCACHE_REQUIRES(mutex_);
   void open(base::Nanos pause) VCACHE_REQUIRES(mutex_);
   void close() VCACHE_REQUIRES(mutex_);
+  void note_refusal() VCACHE_REQUIRES(mutex_);
   [[nodiscard]] base::Nanos next_pause() VCACHE_REQUIRES(mutex_);
 
   // Constant after construction.
   const base::Clock& clock_;
   const Options options_;
   const Watcher watcher_;
+
+  // Own synchronization.
+  std::atomic<bool> refuses_{false};  // set under mutex_
 
   mutable base::Mutex mutex_;
   State state_ VCACHE_GUARDED_BY(mutex_) = State::kClosed;

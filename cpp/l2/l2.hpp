@@ -124,6 +124,8 @@ class L2 {
   // Closes all connections; every later call is kSkipped. Idempotent.
   virtual void close() noexcept = 0;
 
+  // True where a fetch of the key would be skipped without a wait; counts it then.
+  [[nodiscard]] virtual bool skips(std::string_view /*key*/) noexcept { return false; }
   // Runs chores of this process beside the calls; null where nobody does. Lives as long as this.
   [[nodiscard]] virtual Keeper* keeper() noexcept { return nullptr; }
   // What a log should say, the oldest first; each event is told once.

@@ -36,6 +36,7 @@ class RedisL2 final : public L2 {
   base::Error clear() noexcept override;
   [[nodiscard]] Status status(bool probe) noexcept override;
   void close() noexcept override;
+  [[nodiscard]] bool skips(std::string_view key) noexcept override;
   [[nodiscard]] Keeper* keeper() noexcept override;
   [[nodiscard]] bool has_news() const noexcept override {
     return session_.load(std::memory_order_acquire)->news().any();
@@ -282,6 +283,14 @@ Status RedisL2::status(bool probe) noexcept {
     out.error.code = base::ErrorCode::kServer;
   }
   return out;
+}
+
+bool RedisL2::skips(std::string_view /*key*/) noexcept {
+  base::Error ignored;
+  Session* const mine = session(ignored);
+  if (mine == nullptr || !mine->node().breaker().refuses()) return false;
+  mine->errors().add(ErrorKind::kBreakerOpen);
+  return true;
 }
 
 Keeper* RedisL2::keeper() noexcept {

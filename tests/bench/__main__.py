@@ -32,6 +32,8 @@ ROWS = {
     "Redis bytes": "redis.stored_size",
     "float16 at rest": "precision.float16",
     "int8 at rest": "precision.int8",
+    "Redis frozen": "outage.frozen",
+    "Redis back": "outage.back",
     "profile realistic": "profiles.realistic",
     "profile zipf": "profiles.zipf",
     "import vcache": "footprint.import_time",

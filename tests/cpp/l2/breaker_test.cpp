@@ -178,6 +178,7 @@ TEST_F(BreakerTest, RequestsAreNoProbesWhereSomebodySendsThose) {
   clock_.advance(seconds(60));
   EXPECT_EQ(breaker_.next_probe(), base::Nanos(0));
   EXPECT_TRUE(denied());
+  EXPECT_TRUE(breaker_.refuses());
   Breaker::Permit probe = breaker_.allow_probe();
   ASSERT_TRUE(probe);
   EXPECT_FALSE(breaker_.allow_probe());
@@ -186,6 +187,7 @@ TEST_F(BreakerTest, RequestsAreNoProbesWhereSomebodySendsThose) {
   EXPECT_TRUE(denied());
   clock_.advance(milliseconds(751));
   breaker_.allow_probe().report(Verdict::kGood);
+  EXPECT_FALSE(breaker_.refuses());
   call(Verdict::kGood);
 }
 
