@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cache/recovery.hpp"
 #include "l2/null_l2.hpp"
 #include "l2/redis_l2.hpp"
 #include "support/fake_clock.hpp"
@@ -44,6 +45,18 @@ class RedisProvider {
   testing::RedisServer server_;
 };
 
+class RecoveryProvider {
+ public:
+  std::unique_ptr<L2> make() {
+    return std::make_unique<cache::Recovery>(make_redis_l2(options_for(server_.socket()), clock_),
+                                             clock_, cache::PendingWrites::Limits{}, Millis(2000));
+  }
+
+ private:
+  testing::FakeClock clock_;
+  testing::RedisServer server_;
+};
+
 class NobodyProvider {
  public:
   std::unique_ptr<L2> make() { return make_redis_l2(options_for("/nonexistent/socket"), clock_); }
@@ -59,7 +72,7 @@ class L2Contract : public ::testing::Test {
   std::unique_ptr<L2> tier_ = provider_.make();
 };
 
-using Providers = ::testing::Types<NullProvider, RedisProvider, NobodyProvider>;
+using Providers = ::testing::Types<NullProvider, RedisProvider, RecoveryProvider, NobodyProvider>;
 TYPED_TEST_SUITE(L2Contract, Providers);
 
 TYPED_TEST(L2Contract, AFetchAnswersEachIndexOnce) {
