@@ -264,10 +264,16 @@ base::Error RedisL2::step_generation(Session& session, client::Deadline deadline
   return error;
 }
 
+// Clears are made up for by one thread at a time: the step of a second one would end what the first
+// one stores behind its own.
 base::Error RedisL2::prepare(Session& session, client::Deadline deadline) noexcept {
   if (base::Error error = session.ready(deadline); !error.ok()) return error;
-  if (clears_paid_.load() >= clears_failed_.load()) return {};
-  return step_generation(session, deadline);
+  const auto paid = [this] { return clears_paid_.load() >= clears_failed_.load(); };
+  if (paid()) return {};
+  if (session.clearing().exchange(true)) return {base::ErrorCode::kBusy};
+  base::Error error = paid() ? base::Error{} : step_generation(session, deadline);
+  session.clearing().store(false);
+  return error;
 }
 
 Status RedisL2::status(bool probe) noexcept {

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <memory>
 #include <string_view>
 
@@ -62,6 +63,8 @@ class Session {
   [[nodiscard]] ErrorCounters& errors() noexcept { return errors_; }
   [[nodiscard]] Keeper& keeper() noexcept { return keeper_; }
   [[nodiscard]] News& news() noexcept { return news_; }
+  // True while one of its threads makes up for clears; whoever sets it does so.
+  [[nodiscard]] std::atomic<bool>& clearing() noexcept { return clearing_; }
   [[nodiscard]] pid_t process() const noexcept { return process_; }
 
   // Fills in what is known here, without asking a server.
@@ -85,6 +88,7 @@ class Session {
   // Own synchronization.
   ServerFacts facts_;
   News news_;
+  std::atomic<bool> clearing_{false};
   ErrorCounters errors_;
   Keeper keeper_;
   cluster::NodeTable nodes_;

@@ -39,7 +39,7 @@ def test_no_older_value_comes_back(
     make_cache: MakeCache, redis_server: RedisServer, eventually: Eventually, kill: bool
 ) -> None:
     """10,000 keys, most of them evicted from memory before Redis is back, with old values there."""
-    cache = make_cache(memory="1MiB", timeout=0.2)
+    cache = make_cache(max_entries=500, timeout=0.2)
     keys = [f"k{i}" for i in range(KEYS)]
     cache.mset(dict.fromkeys(keys, "old"))
     redis_server.stop() if kill else redis_server.pause()
@@ -57,7 +57,7 @@ def test_no_older_value_comes_back(
         assert set(cache.mget(keys[::97], MISSING)) == {"new"}
         time.sleep(0.01)
     assert set(cache.mget(keys, MISSING)) == {"new"}
-    assert figure(cache, "recovered") == KEYS
+    assert figure(cache, "recovered") >= KEYS, "and what a busy machine did not take at first"
     assert figure(cache, "dropped") == 0
     assert run_alone(NEW_PROCESS, redis_server.url, str(KEYS)) == "new"
 
