@@ -42,6 +42,7 @@ def reset_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
+@pytest.mark.filterwarnings("ignore:Redis refuses")
 def test_r35_hostile_replies(redis_server: RedisServer) -> None:
     """Malformed and huge replies to every command: each a failure, none a value, none large."""
     source = random.Random(35)
@@ -263,6 +264,7 @@ def test_r45_keys_made_to_collide_cost_no_more() -> None:
     assert min(taken["crafted"]) < 2 * statistics.median(taken["plain"])
 
 
+@pytest.mark.filterwarnings("ignore:Redis refuses")
 def test_r35_pushes_between_replies_are_nobodys_answer(redis_server: RedisServer) -> None:
     """A push in front of an answer is told apart from it."""
 
