@@ -27,8 +27,8 @@ from vcache import MISSING, Cache, Stats
 
 MakeCache = Callable[..., Cache]
 VECTOR = np.arange(64, dtype="f4")
-# Of a machine that others use too; what is waited for beyond the deadline of a call.
-SLACK = 0.02 if NIGHTLY else 0.25
+# Seconds that a call may take beyond its deadline; more where others use the machine too.
+SLACK = 0.02 if NIGHTLY else 1.0
 
 
 def kinds(cache: Cache) -> Counter[str]:
