@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -40,7 +41,7 @@ class Sealer {
   [[nodiscard]] bool open(base::ByteView whole, std::span<std::byte> body) noexcept;
 
  private:
-  enum class Direction : int { kOpen = 0, kSeal = 1 };
+  enum class Direction : std::uint8_t { kOpen = 0, kSeal = 1 };
 
   [[nodiscard]] bool fill_nonce(std::span<std::byte> nonce) noexcept;
   [[nodiscard]] bool use(const Key& key) noexcept;
