@@ -13,6 +13,7 @@ Tally& Tally::operator+=(const Tally& other) noexcept {
   skipped += other.skipped;
   errors += other.errors;
   coalesced += other.coalesced;
+  stale_served += other.stale_served;
   source_calls += other.source_calls;
   source_seconds += other.source_seconds;
   cost_saved += other.cost_saved;

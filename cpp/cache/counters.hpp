@@ -31,6 +31,7 @@ struct Tally {
   std::int64_t skipped = 0;
   std::int64_t errors = 0;
   std::int64_t coalesced = 0;
+  std::int64_t stale_served = 0;
   std::int64_t source_calls = 0;
   double source_seconds = 0;
   double cost_saved = 0;

@@ -31,6 +31,10 @@ base::Millis to_redis(const Ttl& ttl) noexcept {
   return std::max(std::chrono::ceil<base::Millis>(*ttl), base::Millis{1});
 }
 
+base::Millis grace_of(const CacheOptions& options) noexcept {
+  return std::chrono::ceil<base::Millis>(options.grace);
+}
+
 Lifetimes Jitter::operator()(const Lifetimes& lifetimes) noexcept {
   if (share_ == 0) return lifetimes;
   const std::uint64_t bits = mix(state_.fetch_add(kStep, std::memory_order_relaxed));

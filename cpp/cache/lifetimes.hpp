@@ -12,6 +12,8 @@ namespace vcache::cache {
 [[nodiscard]] base::Nanos in_memory(const Lifetimes& lifetimes) noexcept;
 // As Redis takes it; 0: no expiry.
 [[nodiscard]] base::Millis to_redis(const Ttl& ttl) noexcept;
+// As Redis takes it.
+[[nodiscard]] base::Millis grace_of(const CacheOptions& options) noexcept;
 
 // Spreads the ends of entries that are written together. Thread-safe.
 class Jitter {

@@ -26,6 +26,7 @@ base::Error CacheOptions::validate() const {
   if (!(jitter >= 0 && jitter < 1)) {
     return invalid("jitter=" + std::to_string(jitter) + ": allowed is 0 <= jitter < 1");
   }
+  if (grace < base::Nanos{0}) return invalid("grace: allowed are 0 seconds or more");
   if (max_value == 0) return invalid("max_value=0: allowed is at least 1 byte");
   return memory.validate();
 }

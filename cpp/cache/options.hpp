@@ -18,7 +18,8 @@ struct CacheOptions {
   std::string name = "vcache";  // the namespace
   Ttl ttl = std::chrono::hours(1);
   Ttl memory_ttl = std::chrono::minutes(5);
-  double jitter = 0.1;  // TTLs are shortened by up to this share
+  base::Nanos grace{0};  // how long expired entries are kept for fail-safe
+  double jitter = 0.1;   // TTLs are shortened by up to this share
   std::size_t max_value = std::size_t{16} << 20;
   bool metrics = true;  // latency histograms
   l1::L1Options memory = {};

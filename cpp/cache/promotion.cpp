@@ -25,7 +25,7 @@ class Unwritten final : public l1::Gate {
 
 void Promotion::on_value(std::size_t index, const l2::StoredValue& stored) noexcept {
   try {
-    promote(index, stored);
+    stored.stale ? hand_stale(index, stored) : promote(index, stored);
   } catch (const std::bad_alloc&) {
     out_[places_[index]] = {};  // a miss
   }
@@ -35,6 +35,23 @@ void Promotion::on_absent(std::size_t index, l2::Outcome outcome) noexcept {
   take_back(index);
   tally_.expired += outcome == l2::Outcome::kExpired ? 1 : 0;
   tally_ += failure_of(outcome);
+  const bool answered = outcome != l2::Outcome::kSkipped && outcome != l2::Outcome::kFailed;
+  if (answered || target_.stale == Stale::kNever) return;
+  Located& located = out_[places_[index]];
+  located.entry = target_.memory.peek_stale(keys_[index]);
+  located.stale = static_cast<bool>(located.entry);
+  if (located.stale) located.tier = Tier::kMemory;
+}
+
+void Promotion::hand_stale(std::size_t index, const l2::StoredValue& stored) {
+  ++tally_.expired;
+  if (target_.stale != Stale::kAny) return;
+  const std::string_view key = keys_[index];
+  Located& located = out_[places_[index]];
+  located.entry = l1::make_detached(key, stored.value,
+                                    target_.memory.identity_of(key, base::Nanos{0}, stored.age));
+  located.stale = static_cast<bool>(located.entry);
+  if (located.stale) located.tier = Tier::kRedis;
 }
 
 // What was promoted for the key, if anything, is void.

@@ -24,6 +24,7 @@ class Promotion final : public l2::FetchSink {
     const FillGuard& fills;
     Jitter& jitter;
     const Ttl& memory_ttl;
+    Stale stale = Stale::kUnanswered;
   };
 
   // The answer to keys[i] goes to out[places[i]].
@@ -44,6 +45,8 @@ class Promotion final : public l2::FetchSink {
  private:
   void take_back(std::size_t index) noexcept;
   void promote(std::size_t index, const l2::StoredValue& stored);
+  // Hands over an expired value if the caller takes one. Memory keeps its own.
+  void hand_stale(std::size_t index, const l2::StoredValue& stored);
   [[nodiscard]] base::Nanos lifetime_of(const l2::StoredValue& stored) const noexcept;
 
   const Target target_;

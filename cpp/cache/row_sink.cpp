@@ -7,6 +7,7 @@ RowSink::RowSink(const VectorRows& rows, std::size_t count) : rows_(rows), saved
 }
 
 void RowSink::on_value(std::size_t index, const l2::StoredValue& stored) noexcept {
+  if (stored.stale) return on_absent(index, l2::Outcome::kExpired);
   const base::ValueView& value = stored.value;
   if (!fits(value, rows_)) {
     tally_.mismatch += 1;

@@ -29,11 +29,20 @@ void prefetch_payload(const l1::Entry& entry) noexcept {
   for (std::size_t at = 0; at < size; at += kLine) __builtin_prefetch(payload.data() + at);
 }
 
-Tally hit_in_redis(const l1::Entry& entry) noexcept {
-  const l1::Costs costs = entry.costs();
-  return {.redis_hits = 1,
+// A hit in Redis, or of what memory has kept for its grace.
+Tally hit_beyond(const Located& located) noexcept {
+  const l1::Costs costs = located.entry->costs();
+  return {.memory_hits = located.tier == Tier::kMemory ? 1 : 0,
+          .redis_hits = located.tier == Tier::kRedis ? 1 : 0,
+          .stale_served = located.stale ? 1 : 0,
           .cost_saved = static_cast<double>(costs.cost),
           .seconds_saved = static_cast<double>(costs.seconds)};
+}
+
+l1::L1Options memory_options(const CacheOptions& options) {
+  l1::L1Options memory = options.memory;
+  memory.grace = options.grace;
+  return memory;
 }
 
 }  // namespace
@@ -42,7 +51,7 @@ TieredCache::TieredCache(CacheOptions options, std::unique_ptr<l2::L2> redis, bo
                          const base::Clock& clock)
     : options_(std::move(options)),
       has_redis_(has_redis),
-      memory_(options_.memory, clock, groups_),
+      memory_(memory_options(options_), clock, groups_),
       redis_(std::move(redis)),
       jitter_(options_.jitter,
               options_.memory.seed != 0 ? options_.memory.seed : std::random_device{}()) {}
@@ -57,19 +66,27 @@ bool TieredCache::skip_redis(std::string_view key) {
   return true;
 }
 
-base::Error TieredCache::find_redis(std::string_view key, Located& out) {
+void TieredCache::count_stale(std::string_view key, Tier tier) {
+  counters_.add(groups_.id_of(key), {.memory_hits = tier == Tier::kMemory ? 1 : 0,
+                                     .redis_hits = tier == Tier::kRedis ? 1 : 0,
+                                     .misses = -1,
+                                     .stale_served = 1});
+}
+
+base::Error TieredCache::find_redis(std::string_view key, Located& out, Stale stale) {
   const std::array<std::uint32_t, 1> places{0};
   base::Error error;
-  if (has_redis_) error = fetch({&key, 1}, places, {&out, 1});
+  if (has_redis_) error = fetch({&key, 1}, places, {&out, 1}, stale);
   if (out.entry) {
-    counters_.add(groups_.id_of(key), hit_in_redis(*out.entry));
+    counters_.add(groups_.id_of(key), hit_beyond(out));
   } else {
     count_miss(key);
   }
   return error;
 }
 
-base::Error TieredCache::find_many(std::span<const std::string_view> keys, std::span<Located> out) {
+base::Error TieredCache::find_many(std::span<const std::string_view> keys, std::span<Located> out,
+                                   Stale stale) {
   std::vector<l1::EntryRef> found(keys.size());
   memory_.find_many(keys, found);
   std::vector<std::uint32_t> missing;
@@ -80,18 +97,36 @@ base::Error TieredCache::find_many(std::span<const std::string_view> keys, std::
       missing.push_back(static_cast<std::uint32_t>(i));
     }
   }
-  return missing.empty() ? base::Error{} : find_missing(keys, missing, out);
+  return missing.empty() ? base::Error{} : find_missing(keys, missing, out, stale);
+}
+
+base::Error TieredCache::find_again(std::span<const std::string_view> keys, std::span<Located> out,
+                                    Stale stale) {
+  std::vector<std::uint32_t> missing;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    out[i].entry = memory_.peek(keys[i]);
+    if (!out[i].entry) missing.push_back(static_cast<std::uint32_t>(i));
+    if (out[i].entry) out[i].tier = Tier::kMemory;
+  }
+  if (missing.empty()) return {};
+  if (has_redis_) return fetch(keys, missing, out, stale);
+  if (stale != Stale::kAny) return {};
+  for (const std::uint32_t i : missing) {
+    l1::EntryRef entry = memory_.peek_stale(keys[i]);
+    if (entry) out[i] = {.entry = std::move(entry), .tier = Tier::kMemory, .stale = true};
+  }
+  return {};
 }
 
 base::Error TieredCache::find_missing(std::span<const std::string_view> keys,
-                                      std::span<const std::uint32_t> places,
-                                      std::span<Located> out) {
+                                      std::span<const std::uint32_t> places, std::span<Located> out,
+                                      Stale stale) {
   base::Error error;
-  if (has_redis_) error = fetch(keys, places, out);
+  if (has_redis_) error = fetch(keys, places, out, stale);
   GroupRuns runs(counters_);
   for (const std::uint32_t i : places) {
     if (out[i].entry) {
-      runs.add(out[i].entry->group, hit_in_redis(*out[i].entry));
+      runs.add(out[i].entry->group, hit_beyond(out[i]));
     } else {
       runs.add(groups_.id_of(keys[i]), {.misses = 1});
     }
@@ -127,7 +162,7 @@ base::Error TieredCache::get_vectors(std::span<const std::string_view> keys, con
   slowest = missing.empty() || !has_redis_ ? Tier::kMemory : Tier::kRedis;
   if (missing.empty()) return {};
   std::vector<Located> located(keys.size());
-  base::Error error = find_missing(keys, missing, located);
+  base::Error error = find_missing(keys, missing, located, Stale::kUnanswered);
   for (const std::uint32_t i : missing) gather_row(located[i], rows, i);
   return error;
 }
@@ -265,13 +300,17 @@ void TieredCache::close() noexcept {
 }
 
 base::Error TieredCache::fetch(std::span<const std::string_view> keys,
-                               std::span<const std::uint32_t> places, std::span<Located> out) {
+                               std::span<const std::uint32_t> places, std::span<Located> out,
+                               Stale stale) {
   std::vector<std::string_view> wanted;
   wanted.reserve(places.size());
   for (const std::uint32_t place : places) wanted.push_back(keys[place]);
-  Promotion promotion(
-      {.memory = memory_, .fills = fills_, .jitter = jitter_, .memory_ttl = options_.memory_ttl},
-      wanted, places, out);
+  Promotion promotion({.memory = memory_,
+                       .fills = fills_,
+                       .jitter = jitter_,
+                       .memory_ttl = options_.memory_ttl,
+                       .stale = stale},
+                      wanted, places, out);
   base::Error error = redis_->fetch(wanted, promotion);
   counters_.add(promotion.tally());
   return error;

@@ -51,11 +51,17 @@ class TieredCache final : private base::ForkParticipant {
   // After a miss in memory: counts one of both tiers where Redis is not asked for it, which takes
   // no longer than a miss in memory. Else false.
   [[nodiscard]] bool skip_redis(std::string_view key);
+  // What was counted as a miss got a stale value of that tier after all.
+  void count_stale(std::string_view key, Tier tier);
 
   // After a miss in memory: Redis, then a counted miss.
-  base::Error find_redis(std::string_view key, Located& out);
+  base::Error find_redis(std::string_view key, Located& out, Stale stale = Stale::kUnanswered);
   // Both tiers; out[i] for keys[i]. Requires: out.size() == keys.size(), out all empty.
-  base::Error find_many(std::span<const std::string_view> keys, std::span<Located> out);
+  base::Error find_many(std::span<const std::string_view> keys, std::span<Located> out,
+                        Stale stale = Stale::kUnanswered);
+  // As find_many(), for keys whose look-up was counted already.
+  base::Error find_again(std::span<const std::string_view> keys, std::span<Located> out,
+                         Stale stale);
   // Both tiers, rows copied out; a value of another type or width counts as a mismatch and a miss.
   // `slowest` becomes the slowest tier that was asked.
   base::Error get_vectors(std::span<const std::string_view> keys, const VectorRows& rows,
@@ -96,9 +102,10 @@ class TieredCache final : private base::ForkParticipant {
 
  private:
   base::Error fetch(std::span<const std::string_view> keys, std::span<const std::uint32_t> places,
-                    std::span<Located> out);
+                    std::span<Located> out, Stale stale);
   base::Error find_missing(std::span<const std::string_view> keys,
-                           std::span<const std::uint32_t> places, std::span<Located> out);
+                           std::span<const std::uint32_t> places, std::span<Located> out,
+                           Stale stale);
   bool fetch_rows(std::span<const std::string_view> keys, const VectorRows& rows,
                   base::Error& error, bool even_if_uneven);
   void gather_row(const Located& from, const VectorRows& rows, std::size_t place);

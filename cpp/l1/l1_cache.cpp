@@ -59,7 +59,7 @@ L1Cache::L1Cache(const L1Options& options, const base::Clock& clock, metrics::Gr
     : options_(options), clock_(clock), groups_(groups), seed_(seed_for(options)) {
   const std::size_t count = shard_count_for(options);
   for (std::size_t i = 0; i < count; ++i) {
-    ShardLimits limits{.bytes = part(options.bytes, i, count)};
+    ShardLimits limits{.bytes = part(options.bytes, i, count), .grace = options.grace.count()};
     if (options.entries != 0) limits.entries = part(options.entries, i, count);
     shards_.push_back(std::make_unique<Shard>(limits, policy_of(options, seed_ + i), seed_));
   }

@@ -21,6 +21,7 @@ struct L1Options {
   std::size_t entries = 0;  // 0: bounded by bytes only
   std::string policy = "s3fifo";
   std::uint64_t seed = 0;  // 0: random
+  base::Nanos grace{0};    // how long an expired entry is kept for peek_stale()
 
   [[nodiscard]] base::Error validate() const;
 };
@@ -43,7 +44,7 @@ class L1Cache {
   void find_many(std::span<const std::string_view> keys, std::span<EntryRef> out);
   // As find(), but neither counted nor noted as an access.
   [[nodiscard]] EntryRef peek(std::string_view key);
-  // As peek(), also an entry that is unverified.
+  // As peek(), also an entry that is unverified or expired less than the grace ago.
   [[nodiscard]] EntryRef peek_stale(std::string_view key);
 
   // Copies the value in, in place of an older one. False when the shard declines it, for its size

@@ -326,7 +326,7 @@ Shard::EntryId Shard::lookup_live(const Probe& probe, std::int64_t now) {
 }
 
 bool Shard::is_over(const Entry& entry, std::int64_t now) const noexcept {
-  return now != kTrustNothing && entry.ends() <= now;
+  return now != kTrustNothing && entry.ends() <= now - limits_.grace;
 }
 
 void Shard::expire(EntryId id) {

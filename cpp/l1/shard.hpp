@@ -27,6 +27,7 @@ struct Probe {
 struct ShardLimits {
   std::size_t bytes = 0;
   std::size_t entries = std::numeric_limits<std::size_t>::max();
+  std::int64_t grace = 0;  // nanoseconds for which an expired entry is kept
 };
 
 // Asked under the shard's lock right before an entry becomes findable: whether it still may.
@@ -81,8 +82,7 @@ class Shard {
       VCACHE_EXCLUDES(mutex_);
   // The entry under the key, pinned, without counting or noting.
   [[nodiscard]] EntryRef peek(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
-
-  // As peek(), also an entry that is unverified.
+  // As peek(), also an entry that is unverified or expired less than the grace ago.
   [[nodiscard]] EntryRef peek_stale(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
 
   // Makes room by evicting others, then copies the value in, in place of an older one under the
@@ -130,7 +130,7 @@ class Shard {
   void drop(const Probe& probe) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] EntryId lookup(const Probe& probe) const VCACHE_REQUIRES(mutex_);
   [[nodiscard]] EntryId lookup_live(const Probe& probe, std::int64_t now) VCACHE_REQUIRES(mutex_);
-  // Whether its time is over, verified or not.
+  // Whether its time and its grace are over, verified or not.
   [[nodiscard]] bool is_over(const Entry& entry, std::int64_t now) const noexcept;
   void expire(EntryId id) VCACHE_REQUIRES(mutex_);
   template <class Change>

@@ -16,6 +16,7 @@
 namespace vcache::l2 {
 
 class Keeper;
+class Leases;
 
 // How a request to L2 ended. A miss is not an error, and "not asked" is not a miss.
 enum class Outcome : std::uint8_t {
@@ -46,6 +47,7 @@ struct StoredValue {
   base::ValueView value;
   base::Millis age{0};         // this and the next are ten years at most
   base::Millis remaining{-1};  // until the expiry in its header; negative: none
+  bool stale = false;          // that expiry is over, its grace is not: for fail-safe only
 };
 
 // Receives the answers of a fetch, each index once, in any order. Where keys lie on several
@@ -121,6 +123,8 @@ class L2 {
   virtual base::Error clear() noexcept = 0;
   // probe: also asks the server (round trip and figures); else only what is known here.
   [[nodiscard]] virtual Status status(bool probe) noexcept = 0;
+  // Who computes missing values, over all processes. Lives as long as this.
+  [[nodiscard]] virtual Leases& leases() noexcept;
   // Closes all connections; every later call is kSkipped. Idempotent.
   virtual void close() noexcept = 0;
 

@@ -50,7 +50,7 @@ Node::Node(RedisOptions options, const Shared& shared)
       keeper_(shared.keeper),
       news_(shared.news),
       context_(options_.namespace_name, options_.max_value, shared.facts, errors_, options_.layout,
-               options_.packing),
+               options_.packing, options_.grace),
       dialer_(options_, context_),
       pool_(dialer_, options_.pool_size),
       breaker_(clock_, breaker_options(options_), std::random_device{}(),

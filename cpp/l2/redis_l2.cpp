@@ -11,10 +11,12 @@
 #include "l2/command/erase.hpp"
 #include "l2/command/fetch.hpp"
 #include "l2/command/generation.hpp"
+#include "l2/command/lease.hpp"
 #include "l2/command/probe.hpp"
 #include "l2/command/restamp.hpp"
 #include "l2/command/store.hpp"
 #include "l2/command/touch.hpp"
+#include "l2/lease_watch.hpp"
 #include "l2/session.hpp"
 #include "l2/spread.hpp"
 
@@ -22,7 +24,7 @@ namespace vcache::l2 {
 
 namespace {
 
-class RedisL2 final : public L2 {
+class RedisL2 final : public L2, private Leases {
  public:
   RedisL2(RedisOptions options, const base::Clock& clock)
       : options_(std::move(options)), clock_(clock), session_(new Session(options_, clock_)) {}
@@ -35,6 +37,7 @@ class RedisL2 final : public L2 {
   base::Error touch(std::string_view key, base::Millis ttl, Outcome& outcome) noexcept override;
   base::Error clear() noexcept override;
   [[nodiscard]] Status status(bool probe) noexcept override;
+  [[nodiscard]] Leases& leases() noexcept override { return *this; }
   void close() noexcept override;
   [[nodiscard]] bool skips(std::string_view key) noexcept override;
   [[nodiscard]] Keeper* keeper() noexcept override;
@@ -44,6 +47,11 @@ class RedisL2 final : public L2 {
   [[nodiscard]] std::vector<Event> take_news() override;
 
  private:
+  void take(std::span<const std::string_view> keys, const LeaseTerms& terms,
+            std::span<Grant> grants) noexcept override;
+  void give_up(std::span<const std::string_view> keys, std::string_view token) noexcept override;
+  [[nodiscard]] std::unique_ptr<LeaseWait> watch(std::span<const std::string_view> keys) override;
+
   // The session of this process, or why there is none.
   [[nodiscard]] Session* session(base::Error& error) noexcept;
   [[nodiscard]] Session* replace(Session* parents);
@@ -274,6 +282,31 @@ base::Error RedisL2::prepare(Session& session, client::Deadline deadline) noexce
   base::Error error = paid() ? base::Error{} : step_generation(session, deadline);
   session.clearing().store(false);
   return error;
+}
+
+void RedisL2::take(std::span<const std::string_view> keys, const LeaseTerms& terms,
+                   std::span<Grant> grants) noexcept {
+  std::ranges::fill(grants, Grant::kUnknown);
+  base::Error error;
+  Session* const mine = session(error);
+  if (mine == nullptr || keys.empty() || mine->node().writes_paused()) return;
+  command::TakeLeases batch(mine->node().context(), keys, terms, grants);
+  (void)mine->node().run(batch, mine->deadline());
+}
+
+void RedisL2::give_up(std::span<const std::string_view> keys, std::string_view token) noexcept {
+  base::Error error;
+  Session* const mine = session(error);
+  if (mine == nullptr || keys.empty()) return;
+  command::GiveUpLeases batch(mine->node().context(), keys, token);
+  (void)mine->node().run(batch, mine->deadline());  // what stays runs out
+}
+
+std::unique_ptr<LeaseWait> RedisL2::watch(std::span<const std::string_view> keys) {
+  base::Error error;
+  Session* const mine = session(error);
+  if (mine == nullptr) return no_leases().watch(keys);
+  return std::make_unique<LeaseWatch>(*mine, keys);
 }
 
 Status RedisL2::status(bool probe) noexcept {

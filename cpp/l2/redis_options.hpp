@@ -44,6 +44,7 @@ struct RedisOptions {
   base::Millis connect_timeout{500};           // of connecting and logging in, within `timeout`
   std::string namespace_name = "vcache";
   std::size_t max_value = std::size_t{16} << 20;  // most bytes of one payload
+  base::Millis grace{0};                          // how long Redis keeps what has expired
   codec::Packing packing = {};
 
   Layout layout = Layout::kOneServer;

@@ -14,6 +14,7 @@
 #include "l2/cluster/topology.hpp"
 #include "l2/command/batch.hpp"
 #include "l2/error_kind.hpp"
+#include "l2/key_waiters.hpp"
 #include "l2/keeper.hpp"
 #include "l2/l2.hpp"
 #include "l2/news.hpp"
@@ -65,6 +66,7 @@ class Session {
   [[nodiscard]] News& news() noexcept { return news_; }
   // True while one of its threads makes up for clears; whoever sets it does so.
   [[nodiscard]] std::atomic<bool>& clearing() noexcept { return clearing_; }
+  [[nodiscard]] KeyWaiters& waiters() noexcept { return waiters_; }
   [[nodiscard]] pid_t process() const noexcept { return process_; }
 
   // Fills in what is known here, without asking a server.
@@ -91,6 +93,7 @@ class Session {
   std::atomic<bool> clearing_{false};
   ErrorCounters errors_;
   Keeper keeper_;
+  KeyWaiters waiters_;
   cluster::NodeTable nodes_;
   std::unique_ptr<cluster::Sentinel> sentinel_;  // where sentinels name the server
   std::unique_ptr<cluster::Topology> topology_;  // where there are several servers

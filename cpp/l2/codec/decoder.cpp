@@ -106,7 +106,8 @@ DecodeResult read_stamps(base::ByteView bytes) noexcept {
   return {.form = header.form(),
           .created = base::Millis(header.get<std::int64_t>(offset::kCreated)),
           .expires = base::Millis(header.get<std::int64_t>(offset::kExpires)),
-          .generation = header.get<std::uint64_t>(offset::kStamp)};
+          .generation = header.get<std::uint64_t>(offset::kStamp),
+          .grace = (header.form().flags & flag::kGrace) != 0};
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ struct DecodeResult {
   base::Millis created{0};
   base::Millis expires{0};  // 0: none. Redis' own TTL may have been changed since
   std::uint64_t generation = 0;
+  bool grace = false;  // Redis keeps the value past `expires`
 
   [[nodiscard]] bool ok() const noexcept { return refusal == Refusal::kNone; }
 };

@@ -21,6 +21,10 @@ void copy(std::span<std::byte> out, std::size_t at, const void* data, std::size_
   if (size != 0) std::memcpy(out.data() + at, data, size);
 }
 
+std::uint8_t with_grace(std::uint8_t flags, bool grace) noexcept {
+  return static_cast<std::uint8_t>(grace ? flags | flag::kGrace : flags & ~flag::kGrace);
+}
+
 std::uint64_t unsigned_millis(base::Millis time) noexcept {
   return static_cast<std::uint64_t>(std::max(time.count(), base::Millis::rep{0}));
 }
@@ -49,7 +53,7 @@ void fill_head(const base::ValueView& value, const Form& form, const Stamps& sta
   put(out, offset::kVersion, kFormatVersion);
   put(out, offset::kKind, value.kind);
   put(out, offset::kDType, value.dtype);
-  put(out, offset::kFlags, form.flags);
+  put(out, offset::kFlags, with_grace(form.flags, stamps.grace));
   copy(out, offset::kFingerprint, stamps.fingerprint.data(), stamps.fingerprint.size());
   copy(out, offset::kShape, value.shape.dims.data(), sizeof value.shape.dims);
   put(out, offset::kNdim, value.shape.ndim);
@@ -68,7 +72,9 @@ void put_checksum(std::span<std::byte> head, base::ByteView rest) noexcept {
   put(head, offset::kChecksum, checksum(head, rest));
 }
 
-void put_expiry(std::span<std::byte> header, base::Millis expires) noexcept {
+void put_expiry(std::span<std::byte> header, base::Millis expires, bool grace) noexcept {
+  const auto flags = std::to_integer<std::uint8_t>(header[offset::kFlags]);
+  put(header, offset::kFlags, with_grace(flags, grace));
   put(header, offset::kExpires, unsigned_millis(expires));
 }
 

@@ -17,6 +17,7 @@ struct Stamps {
   base::Millis created{0};  // Redis' time
   base::Millis expires{0};  // Redis' time; 0: none
   std::uint64_t generation = 0;
+  bool grace = false;  // Redis keeps the value past `expires`
 };
 
 // True when a decoder with the same limit would take the value.
@@ -38,7 +39,8 @@ void fill_head(const base::ValueView& value, const Form& form, const Stamps& sta
 // Puts the checksum of the head and what follows it into the head.
 void put_checksum(std::span<std::byte> head, base::ByteView rest) noexcept;
 
-// Gives a header another expiry; 0: none. The checksum is then to be put in anew.
-void put_expiry(std::span<std::byte> header, base::Millis expires) noexcept;
+// Gives a header another expiry; 0: none. `grace` as in Stamps. The checksum is then to be put in
+// anew.
+void put_expiry(std::span<std::byte> header, base::Millis expires, bool grace) noexcept;
 
 }  // namespace vcache::l2::codec

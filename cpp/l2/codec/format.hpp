@@ -43,7 +43,9 @@ inline constexpr std::uint8_t kZstd = 0x02;
 inline constexpr std::uint8_t kEncrypted = 0x04;
 inline constexpr std::uint8_t kPrecision = 0x18;  // two bits: a Precision
 inline constexpr unsigned kPrecisionShift = 3;
-inline constexpr std::uint8_t kKnown = kZstd | kEncrypted | kPrecision;
+// Redis keeps the value past `expires`, for fail-safe: readers go by that field.
+inline constexpr std::uint8_t kGrace = 0x20;
+inline constexpr std::uint8_t kKnown = kZstd | kEncrypted | kPrecision | kGrace;
 }  // namespace flag
 
 // What encryption puts between the header and the rest, and behind it.

@@ -91,14 +91,14 @@ void Packer::finish(const Packed& packed, const base::ValueView& value, const St
   put_checksum(head, packed.rest);
 }
 
-bool Packer::restamp(std::span<std::byte> whole, base::Millis expires) {
+bool Packer::restamp(std::span<std::byte> whole, base::Millis expires, bool grace) {
   const std::span<std::byte> header = whole.first(kHeaderSize);
   if ((header[offset::kFlags] & std::byte{flag::kEncrypted}) == std::byte{0}) {
-    put_expiry(header, expires);
+    put_expiry(header, expires, grace);
   } else {
     const std::span<std::byte> body = pieces_.take(whole.size() - kHeaderSize - kSealSize);
     if (!sealer().open(whole, body)) return false;
-    put_expiry(header, expires);
+    put_expiry(header, expires, grace);
     const std::span<std::byte> sealed = whole.subspan(kHeaderSize + kPreambleSize, body.size());
     std::ranges::copy(body, sealed.begin());
     if (!sealer().seal(header, whole.subspan(kHeaderSize, kPreambleSize), sealed,

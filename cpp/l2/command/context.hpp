@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "l2/codec/packing.hpp"
 #include "l2/error_kind.hpp"
 #include "l2/redis_options.hpp"
@@ -22,26 +23,37 @@ namespace vcache::l2::command {
   return name + (layout == Layout::kCluster ? "!{" + name + "}" : "!");
 }
 
+// What comes before a key of the user's to name its lease. In a cluster leases lie on all nodes, so
+// that one that is away holds up its own keys only.
+[[nodiscard]] inline std::string lease_prefix(const std::string& name, Layout layout) {
+  return name + (layout == Layout::kCluster ? "!{}lease:" : "!lease:");
+}
+
 // What every command needs to know. The references outlive the commands.
 struct Context {
   Context(std::string name, std::size_t largest, ServerFacts& server, ErrorCounters& counters,
-          Layout layout = Layout::kOneServer, codec::Packing form = {})
+          Layout layout = Layout::kOneServer, codec::Packing form = {},
+          base::Millis kept = base::Millis{0})
       : namespace_name(std::move(name)),
         key_prefix(command::key_prefix(namespace_name, layout)),
         generation_key(own_prefix(namespace_name, layout) + "gen"),
+        lease_prefix(command::lease_prefix(namespace_name, layout)),
         generation_apart(layout == Layout::kShards || layout == Layout::kCluster),
         max_value(largest),
         packing(std::move(form)),
+        grace(kept),
         facts(server),
         errors(counters) {}
 
   const std::string namespace_name;
   const std::string key_prefix;
   const std::string generation_key;
+  const std::string lease_prefix;
   // Commands about a key read no generation: it lies elsewhere, and is read by LearnGeneration.
   const bool generation_apart;
   const std::size_t max_value;
   const codec::Packing packing;
+  const base::Millis grace;  // how long Redis keeps what has expired
   ServerFacts& facts;
   ErrorCounters& errors;
 };

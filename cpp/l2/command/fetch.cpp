@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "l2/codec/fingerprint.hpp"
+#include "l2/command/header_check.hpp"
 
 namespace vcache::l2::command {
 
@@ -114,6 +115,10 @@ void Fetch::on_decoded(const codec::DecodeResult& result) noexcept {
   if (generation_ == 0 || result.generation != generation_) return absent(Outcome::kExpired);
   StoredValue stored{.value = result.value, .age = span_between(result.created, now_)};
   if (result.expires != base::Millis{0}) stored.remaining = span_between(now_, result.expires);
+  if (has_expired(result, now_)) {
+    if (span_between(result.expires, now_) >= context_.grace) return absent(Outcome::kExpired);
+    stored.stale = true;
+  }
   sink_.on_value(next_++, stored);
 }
 

@@ -2,7 +2,6 @@
 
 #include <span>
 
-#include "l2/codec/decoder.hpp"
 #include "l2/codec/format.hpp"
 
 namespace vcache::l2::command {
@@ -15,6 +14,10 @@ void append_header(client::Request& request, const Context& context, std::string
   request.number(static_cast<long long>(codec::kHeaderSize) - 1);
 }
 
+bool has_expired(const codec::DecodeResult& result, base::Millis now) noexcept {
+  return result.grace && result.expires != base::Millis::zero() && result.expires <= now;
+}
+
 Outcome judge_header(const client::ReplyPart& part, const Context& context, std::string_view key,
                      std::uint64_t generation) noexcept {
   if (part.type != client::ReplyType::kString || part.text.empty()) return Outcome::kMiss;
@@ -23,7 +26,9 @@ Outcome judge_header(const client::ReplyPart& part, const Context& context, std:
   if (!result.ok() || result.form.encrypted() != static_cast<bool>(context.packing.keys)) {
     return Outcome::kMiss;
   }
-  return generation != 0 && result.generation == generation ? Outcome::kHit : Outcome::kExpired;
+  const bool is_current = generation != 0 && result.generation == generation;
+  return is_current && !has_expired(result, context.facts.now()) ? Outcome::kHit
+                                                                 : Outcome::kExpired;
 }
 
 }  // namespace vcache::l2::command

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "l2/codec/format.hpp"
+#include "l2/command/header_check.hpp"
 #include "l2/codec/packer.hpp"
 #include "l2/codec/unpacker.hpp"
 
@@ -54,7 +55,7 @@ void Restamp::append_value(client::Request& request) const {
   std::memcpy(head.data(), bytes.data(), head.size());
   if (expires) {
     request.argument("PX");
-    request.number(ttl_.count());
+    request.number((ttl_ + context_.grace).count());
   }
 }
 
@@ -92,12 +93,15 @@ void Restamp::take_value(const client::ReplyPart& part) noexcept {
   const auto result = unpacker.decode(std::as_bytes(std::span(part.text)),
                                       codec::fingerprint(context_.namespace_name, key_));
   if (!result.ok() || generation_ == 0 || result.generation != generation_) return;
+  const base::Millis now = context_.facts.now();
+  if (has_expired(result, now)) return;
   const bool expires = ttl_ > base::Millis::zero();
   try {
     value_ = part.text;
     codec::Packer packer(context_.packing);
     const bool done = packer.restamp(std::as_writable_bytes(std::span(value_)),
-                                     expires ? context_.facts.now() + ttl_ : base::Millis::zero());
+                                     expires ? now + ttl_ : base::Millis::zero(),
+                                     expires && context_.grace > base::Millis::zero());
     if (!done) value_.clear();
   } catch (const std::exception&) {
     count(ErrorKind::kMemory);

@@ -50,6 +50,7 @@ bool Store::append_more(client::Request& request) {
 
 void Store::append_write(client::Request& request, const Write& write, base::Millis now) {
   const bool expires = write.ttl > base::Millis::zero();
+  const base::Millis grace = expires ? context_.grace : base::Millis::zero();
   request.command(expires ? 5 : 3);
   request.argument("SET");
   request.argument(context_.key_prefix, write.key);
@@ -59,11 +60,12 @@ void Store::append_write(client::Request& request, const Write& write, base::Mil
                  {.fingerprint = codec::fingerprint(context_.namespace_name, write.key),
                   .created = now,
                   .expires = expires ? now + write.ttl : base::Millis::zero(),
-                  .generation = stamp_},
+                  .generation = stamp_,
+                  .grace = grace > base::Millis::zero()},
                  head);
   if (expires) {
     request.argument("PX");
-    request.number(write.ttl.count());
+    request.number((write.ttl + grace).count());
   }
 }
 

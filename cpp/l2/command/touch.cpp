@@ -12,7 +12,7 @@ void Touch::append(client::Request& request) {
     request.command(3);
     request.argument("PEXPIRE");
     request.argument(context_.key_prefix, key_);
-    request.number(ttl_.count());
+    request.number((ttl_ + context_.grace).count());
   } else if (ttl_ == base::Millis::zero()) {
     request.command(2);
     request.argument("PERSIST");

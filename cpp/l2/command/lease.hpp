@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "l2/command/batch.hpp"
+#include "l2/leases.hpp"
+
+namespace vcache::l2::command {
+
+// Takes the leases of keys, and looks behind each whether a value was stored meanwhile. Not sent
+// twice: what the first sending took would seem to be another's.
+class TakeLeases final : public Batch {
+ public:
+  // All grants are kUnknown until answered. Requires: grants.size() == keys.size().
+  TakeLeases(const Context& context, std::span<const std::string_view> keys,
+             const LeaseTerms& terms, std::span<Grant> grants) noexcept;
+
+  void append(client::Request& request) override;
+  void on_part(const client::ReplyPart& part) noexcept override;
+
+ private:
+  void on_taken(const client::ReplyPart& part, Grant& grant) noexcept;
+  void on_header(const client::ReplyPart& part, std::size_t index) noexcept;
+
+  const std::span<const std::string_view> keys_;
+  const LeaseTerms terms_;
+  const std::span<Grant> grants_;
+  std::uint64_t generation_ = 0;
+};
+
+// Whether each of several leases is held.
+class AskLeases final : public Batch {
+ public:
+  AskLeases(const Context& context, std::span<const std::string_view> keys) noexcept
+      : Batch(context), keys_(keys) {}
+
+  void append(client::Request& request) override;
+  [[nodiscard]] bool repeatable() const noexcept override { return true; }
+  void on_part(const client::ReplyPart& part) noexcept override;
+
+  [[nodiscard]] bool all_held() const noexcept { return held_ == keys_.size(); }
+
+ private:
+  const std::span<const std::string_view> keys_;
+  std::size_t held_ = 0;
+};
+
+// Gives up the leases that bear our token: WATCH guards from the reading to the removal, in two
+// exchanges on one connection.
+class GiveUpLeases final : public Batch {
+ public:
+  // Requires: one server slot holds all of them; keys is not empty.
+  GiveUpLeases(const Context& context, std::span<const std::string_view> keys,
+               std::string_view token) noexcept
+      : Batch(context), keys_(keys), token_(token) {}
+
+  void append(client::Request& request) override;
+  [[nodiscard]] bool append_next(client::Request& request) override;
+  void on_part(const client::ReplyPart& part) noexcept override;
+
+ private:
+  void on_read(const client::ReplyPart& part) noexcept;
+  void append_all(client::Request& request, std::string_view command) const;
+
+  const std::span<const std::string_view> keys_;
+  const std::string_view token_;
+  std::vector<std::string_view> ours_;
+  bool reading_ = true;
+  bool watched_ = false;
+  bool in_transaction_ = false;
+};
+
+}  // namespace vcache::l2::command
