@@ -2,6 +2,7 @@
 
 #include "bindings/arguments.hpp"
 #include "bindings/cache_calls.hpp"
+#include "bindings/loading_calls.hpp"
 #include "cache/recovery.hpp"
 #include "l2/null_l2.hpp"
 #include "l2/redis_l2.hpp"
@@ -32,7 +33,7 @@ std::unique_ptr<l2::L2> make_tier(l2::RedisOptions node, const base::Clock& time
 std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entries,
                                 const std::string& policy, const std::string& name,
                                 const py::object& ttl, const py::object& memory_ttl, double jitter,
-                                std::size_t max_value, bool strict, bool metrics,
+                                double grace, std::size_t max_value, bool strict, bool metrics,
                                 const std::optional<l2::RedisOptions>& redis,
                                 const l2::codec::Packing& packing,
                                 std::shared_ptr<base::ManualClock> clock, std::uint64_t seed) {
@@ -40,6 +41,7 @@ std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entrie
       .name = name,
       .ttl = ttl_argument(ttl.ptr(), "ttl", {}),
       .memory_ttl = ttl_argument(memory_ttl.ptr(), "memory_ttl", {}),
+      .grace = lifetime_of(grace).value_or(base::Nanos{0}),
       .jitter = jitter,
       .max_value = max_value,
       .metrics = metrics,
@@ -52,6 +54,7 @@ std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entrie
     node.namespace_name = name;
     node.max_value = max_value;
     node.packing = packing;
+    node.grace = cache::grace_of(options);
     require(node.validate());
     tier = make_tier(std::move(node), time, memory_bytes, strict);
   }
@@ -151,16 +154,21 @@ void bind_options(py::module_& module) {
 
 void bind_cache(py::module_& module) {
   bind_options(module);
-  py::class_<Core, std::shared_ptr<Core>>(module, "TieredCache", "Both tiers of one namespace.")
+  py::class_<Core, std::shared_ptr<Core>> cache(module, "TieredCache",
+                                                "Both tiers of one namespace.");
+  bind_leases(cache);
+  bind_loading(cache);
+  cache
       .def(py::init(&make_core), py::kw_only(), py::arg("memory_bytes"), py::arg("max_entries"),
            py::arg("policy"), py::arg("namespace"), py::arg("ttl").none(true),
-           py::arg("memory_ttl").none(true), py::arg("jitter"), py::arg("max_value"),
-           py::arg("strict"), py::arg("metrics"), py::arg("redis").none(true), py::arg("packing"),
+           py::arg("memory_ttl").none(true), py::arg("jitter"), py::arg("grace"),
+           py::arg("max_value"), py::arg("strict"), py::arg("metrics"), py::arg("redis").none(true),
+           py::arg("packing"),
            py::arg("clock") = nullptr, py::arg("seed") = 0)
       .def("lookup", &lookup, py::arg("key"))
       .def("put", &put, py::arg("key"), py::arg("value"), py::arg("ttl"), py::arg("memory_ttl"),
            py::arg("metadata"), py::arg("cost"), py::arg("seconds"))
-      .def("mget", &mget, py::arg("keys"), py::arg("default"))
+      .def("mget", &mget, py::arg("keys"), py::arg("default"), py::arg("fresh") = false)
       .def("mput", &mput, py::arg("keys"), py::arg("values"), py::arg("ttl"), py::arg("memory_ttl"),
            py::arg("cost"), py::arg("seconds"))
       .def("get_vectors", &get_vectors, py::arg("keys"), py::arg("dim").none(true),

@@ -67,22 +67,29 @@ GetArguments get_arguments(const char* function, PyObject* const* args, Py_ssize
   return named_get_arguments(function, args, count, names);
 }
 
-l1::EntryRef find_redis(Core& core, std::string_view key) {
+l1::EntryRef find_redis(Core& core, std::string_view key, cache::Stale stale) {
   cache::Located located;
   base::Error error;
   Timer timer(core, Operation::kGet);
   {
     const GilRelease released;
-    error = core.cache.find_redis(key, located);
+    error = core.cache.find_redis(key, located, stale);
   }
   timer.stop(Tier::kRedis);
   raise_if_strict(core, error);
   return std::move(located.entry);
 }
 
-PyObject* get(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+// Whether a value that has expired may serve where Redis does not answer.
+bool may_get_stale(const Core& core, cache::Stale stale) noexcept {
+  return stale != cache::Stale::kNever &&
+         cache::grace_of(core.cache.options()) > base::Millis::zero();
+}
+
+PyObject* get_as(const char* name, cache::Stale stale, PyObject* object, PyObject* const* args,
+                 Py_ssize_t count, PyObject* names) {
   return guarded(as_base(object), [&](Core& core) -> PyObject* {
-    const auto [key_object, otherwise] = get_arguments("get", args, count, names);
+    const auto [key_object, otherwise] = get_arguments(name, args, count, names);
     const std::string_view key = key_view(key_object);
     PyObject* value = hit_in_memory(core, key, as_base(object)->count);
     if (value != nullptr || PyErr_Occurred() != nullptr) return value;
@@ -90,10 +97,20 @@ PyObject* get(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObjec
       core.cache.count_miss(key);
       return Py_NewRef(otherwise);
     }
-    if (!core.strict && core.cache.skip_redis(key)) return Py_NewRef(otherwise);
-    l1::EntryRef entry = find_redis(core, key);
+    if (!core.strict && !may_get_stale(core, stale) && core.cache.skip_redis(key)) {
+      return Py_NewRef(otherwise);
+    }
+    l1::EntryRef entry = find_redis(core, key, stale);
     return entry ? to_python(std::move(entry)) : Py_NewRef(otherwise);
   });
+}
+
+PyObject* get(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  return get_as("get", cache::Stale::kUnanswered, object, args, count, names);
+}
+
+PyObject* fresh_get(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  return get_as("_fresh_get", cache::Stale::kNever, object, args, count, names);
 }
 
 PyObject* memory_get(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObject* names) {
@@ -195,6 +212,7 @@ PyObject* set(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObjec
     SetOptions options;
     if (!read_plain(core, given, options)) return set_generally(object, given);
     const std::string_view key = key_view(given[kKey]);
+    core.fills.note(key);
     ValueArgument value = value_argument(given[kValue], core.cache.options().max_value);
     value.view.cost = options.cost;
     if (as_base(object)->count.is_timed(core)) {
@@ -246,6 +264,9 @@ PyMethodDef methods[] = {
      "The value under `key`, from memory or Redis, or `default`.\n\n"
      "A vector is a read-only array that stays valid after eviction; an object is decoded anew.\n"
      "Raises TypeError or ValueError for a key that is not 1 to 1024 bytes of str or bytes."},
+    {"_fresh_get", as_method(fresh_get), METH_FASTCALL | METH_KEYWORDS,
+     "_fresh_get($self, key, default=None)\n--\n\n"
+     "get() that returns no expired value, whatever Redis answers."},
     {"_memory_get", as_method(memory_get), METH_FASTCALL | METH_KEYWORDS,
      "_memory_get($self, key, default=None)\n--\n\n"
      "get() that asks memory only and counts no miss."},

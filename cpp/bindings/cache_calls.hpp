@@ -7,7 +7,8 @@ namespace vcache::bindings {
 // The methods of TieredCache: convert, release the GIL, call, convert. All may throw PythonError.
 
 py::tuple lookup(Core& core, const py::object& key);
-py::list mget(Core& core, const py::object& keys, const py::object& otherwise);
+// fresh: no expired values, whatever Redis answers.
+py::list mget(Core& core, const py::object& keys, const py::object& otherwise, bool fresh);
 py::list memory_get_many(Core& core, const py::object& keys, const py::object& otherwise);
 bool memory_has(Core& core, const py::object& keys);
 py::tuple get_vectors(Core& core, const py::object& keys, std::optional<std::uint32_t> dim,

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "bindings/cache_calls.hpp"
+#include "bindings/entry_facts.hpp"
 #include "bindings/gil.hpp"
 #include "bindings/keys.hpp"
 #include "bindings/values.hpp"
@@ -20,18 +21,6 @@ Tier slowest_of(std::span<const Located> located, bool has_redis) noexcept {
   return Tier::kMemory;
 }
 
-py::object seconds_left(Core& core, const l1::Entry& entry) {
-  const std::int64_t expires = entry.expires.load(std::memory_order_relaxed);
-  if (expires == l1::kNever) return py::none();
-  const std::int64_t now = core.cache.memory().now();
-  return py::float_(static_cast<double>(expires - now) * 1e-9);
-}
-
-double age_of(Core& core, const l1::Entry& entry) {
-  const std::int64_t now = core.cache.memory().now();
-  return static_cast<double>(now - entry.created) * 1e-9;
-}
-
 py::bytes metadata_of(const l1::Entry& entry) {
   const base::ByteView bytes = entry.metadata();
   return py::bytes(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -48,12 +37,13 @@ class LongBatch {
   std::optional<GilRelease> released_;
 };
 
-std::vector<Located> find_many(Core& core, const KeyBatch& keys) {
+std::vector<Located> find_many(Core& core, const KeyBatch& keys,
+                               cache::Stale stale = cache::Stale::kUnanswered) {
   std::vector<Located> located(keys.size());
   base::Error error;
   {
     const GilRelease released;
-    error = core.cache.find_many(keys.views(), located);
+    error = core.cache.find_many(keys.views(), located, stale);
   }
   raise_if_strict(core, error);
   return located;
@@ -195,19 +185,22 @@ py::tuple lookup(Core& core, const py::object& key) {
     raise_if_strict(core, error);
   }
   if (!located.entry) {
-    return py::make_tuple(py::handle(missing()), py::none(), py::none(), py::none(), py::none());
+    return py::make_tuple(py::handle(missing()), py::none(), py::none(), py::none(), py::none(),
+                          false);
   }
-  const char* tier = located.tier == Tier::kMemory ? "memory" : "redis";
+  const char* tier = name_of(located.tier);
   py::object left = seconds_left(core, *located.entry);
   const double age = age_of(core, *located.entry);
   py::bytes metadata = metadata_of(*located.entry);
-  return py::make_tuple(taken(to_python(std::move(located.entry))), tier, age, left, metadata);
+  return py::make_tuple(taken(to_python(std::move(located.entry))), tier, age, left, metadata,
+                        located.stale);
 }
 
-py::list mget(Core& core, const py::object& keys, const py::object& otherwise) {
+py::list mget(Core& core, const py::object& keys, const py::object& otherwise, bool fresh) {
   const KeyBatch batch(keys.ptr());
   Timer timer(core, Operation::kMget);
-  std::vector<Located> located = find_many(core, batch);
+  const auto stale = fresh ? cache::Stale::kNever : cache::Stale::kUnanswered;
+  std::vector<Located> located = find_many(core, batch, stale);
   const Tier slowest = slowest_of(located, core.cache.has_redis());
   py::list values = to_list(located, otherwise);
   timer.stop(slowest);

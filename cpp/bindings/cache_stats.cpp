@@ -123,9 +123,10 @@ py::dict stats(Core& core) {
   const std::int64_t memory_hits = static_cast<std::int64_t>(memory.hits) + total.memory_hits;
   return py::dict(
       "memory_hits"_a = memory_hits, "redis_hits"_a = total.redis_hits, "misses"_a = total.misses,
-      "coalesced"_a = total.coalesced, "mismatch"_a = total.mismatch,
-      "pinned_bytes"_a = memory.pinned_bytes, "source_calls"_a = total.source_calls,
-      "source_seconds"_a = total.source_seconds, "evictions"_a = memory.evictions,
+      "coalesced"_a = total.coalesced, "stale_served"_a = total.stale_served,
+      "mismatch"_a = total.mismatch, "pinned_bytes"_a = memory.pinned_bytes,
+      "source_calls"_a = total.source_calls, "source_seconds"_a = total.source_seconds,
+      "evictions"_a = memory.evictions,
       "expired"_a = static_cast<std::int64_t>(memory.expired) + total.expired,
       "declined"_a = memory.declined, "errors"_a = total.errors, "skipped"_a = total.skipped,
       "entries"_a = memory.entries, "memory_bytes"_a = memory.memory_bytes,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "bindings/fill_watch.hpp"
 #include "bindings/log.hpp"
 #include "bindings/python.hpp"
 #include "cache/tiered_cache.hpp"
@@ -22,6 +23,7 @@ struct Core {
 
   const std::shared_ptr<base::Clock> clock;  // null: the system's
   cache::TieredCache cache;
+  FillWatch fills;
   const bool strict;
   // Width of the vectors that were read last from Redis into rows; 0: none yet.
   std::atomic<std::uint32_t> last_width{0};

@@ -43,7 +43,7 @@ bool LeaseWatch::changed(base::Millis most) noexcept {
 
 bool LeaseWatch::all_held() noexcept {
   command::AskLeases batch(session_.node().context(), keys_);
-  return session_.node().run(batch, session_.deadline()).ok() && batch.all_held();
+  return session_.run_own(batch, session_.deadline()).ok() && batch.all_held();
 }
 
 }  // namespace vcache::l2

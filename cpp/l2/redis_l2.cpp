@@ -284,14 +284,20 @@ base::Error RedisL2::prepare(Session& session, client::Deadline deadline) noexce
   return error;
 }
 
+// Leases lie with the namespace's own keys: of several servers the one that holds these knows
+// nothing of values elsewhere.
 void RedisL2::take(std::span<const std::string_view> keys, const LeaseTerms& terms,
                    std::span<Grant> grants) noexcept {
   std::ranges::fill(grants, Grant::kUnknown);
   base::Error error;
   Session* const mine = session(error);
-  if (mine == nullptr || keys.empty() || mine->node().writes_paused()) return;
-  command::TakeLeases batch(mine->node().context(), keys, terms, grants);
-  (void)mine->node().run(batch, mine->deadline());
+  if (mine == nullptr || keys.empty()) return;
+  const client::Deadline deadline = mine->deadline();
+  if (!mine->ready(deadline).ok() || mine->node().writes_paused()) return;
+  LeaseTerms asked = terms;
+  asked.unless_stored = asked.unless_stored && !mine->several();
+  command::TakeLeases batch(mine->node().context(), keys, asked, grants);
+  (void)mine->run_own(batch, deadline);
 }
 
 void RedisL2::give_up(std::span<const std::string_view> keys, std::string_view token) noexcept {
@@ -299,7 +305,7 @@ void RedisL2::give_up(std::span<const std::string_view> keys, std::string_view t
   Session* const mine = session(error);
   if (mine == nullptr || keys.empty()) return;
   command::GiveUpLeases batch(mine->node().context(), keys, token);
-  (void)mine->node().run(batch, mine->deadline());  // what stays runs out
+  (void)mine->run_own(batch, mine->deadline());  // what stays runs out
 }
 
 std::unique_ptr<LeaseWait> RedisL2::watch(std::span<const std::string_view> keys) {

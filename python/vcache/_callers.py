@@ -12,9 +12,12 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from inspect import isawaitable, iscoroutinefunction
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ._flight import Abandoned, Flight, Outcome, Work
+from . import _core
+from ._background import workers
+from ._flight import Abandoned, Flight, Outcome, TimeUp, Work
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -26,6 +29,11 @@ T = TypeVar("T")
 
 _MAX_THREADS = 16
 _ALIVE_CHECK = 0.5  # seconds between looks at whether what is waited for can still end
+_LEASE_CHECK = 0.01  # seconds between looks, which ask nobody, at whether a lease was given up
+_LEASE_WAIT = 1.0
+
+# A computation, to be run to its end.
+Computation = Coroutine[Any, Any, None]
 
 
 class Caller(Protocol):
@@ -34,16 +42,26 @@ class Caller(Protocol):
     async def core(self, function: Callable[..., T], /, *args: Any) -> T:
         """Result of a call that may wait for Redis."""
 
-    async def factory(self, function: Callable[..., Any], /, *args: Any) -> Any:
+    async def factory(self, work: Work, function: Callable[..., Any], /, *args: Any) -> Any:
         """Result of a user's function."""
 
-    async def lead(
-        self, work: Work, computation: Coroutine[Any, Any, None], abandon: Callable[[], None]
-    ) -> None:
-        """Runs the computation, here or in the background; `abandon` if it cannot end."""
+    async def lead(self, work: Work, computation: Computation, end: Callable[[], None]) -> None:
+        """Runs the computation, here or, if it goes on, in the background.
 
-    async def wait(self, flight: Flight) -> Outcome:
-        """Outcome of a computation that anyone leads. Raises Abandoned if it has none."""
+        Calls `end` when it is over, however that came.
+        """
+
+    def spawn(self, work: Work, computation: Computation, end: Callable[[], None]) -> None:
+        """The same in the background, unless too much waits there already."""
+
+    async def wait(self, flight: Flight, until: float | None = None) -> Outcome:
+        """Outcome of a computation that anyone leads. Raises Abandoned if it has none.
+
+        Raises TimeUp if it has none by `until`, a time of monotonic().
+        """
+
+    async def lease(self, watch: _core.TieredCache.LeaseWait) -> None:
+        """Waits until a lease may be free."""
 
 
 class Blocking:
@@ -52,7 +70,7 @@ class Blocking:
     async def core(self, function: Callable[..., T], /, *args: Any) -> T:
         return function(*args)
 
-    async def factory(self, function: Callable[..., Any], /, *args: Any) -> Any:
+    async def factory(self, work: Work, function: Callable[..., Any], /, *args: Any) -> Any:
         refuse_async(function)
         result = _call(function, *args)
         if isawaitable(result):
@@ -60,21 +78,34 @@ class Blocking:
             raise _async_factory(function)
         return result
 
-    async def lead(
-        self, work: Work, computation: Coroutine[Any, Any, None], abandon: Callable[[], None]
-    ) -> None:
-        await computation
+    async def lead(self, work: Work, computation: Computation, end: Callable[[], None]) -> None:
+        if work.goes_on and workers.submit(partial(_run_to_end, computation, end)):
+            return
+        try:
+            await computation
+        finally:
+            end()
 
-    async def wait(self, flight: Flight) -> Outcome:
+    def spawn(self, work: Work, computation: Computation, end: Callable[[], None]) -> None:
+        if not workers.submit(partial(_run_to_end, computation, end)):
+            computation.close()
+            end()
+
+    async def wait(self, flight: Flight, until: float | None = None) -> Outcome:
         if flight.future.done():
             return flight.future.result()
         from concurrent.futures import wait
 
         if flight.work.loop is not None:
             _refuse_own_loop(flight)
-        while not wait([flight.future], _ALIVE_CHECK).done:
+        while not wait([flight.future], _pause(until)).done:
             _check_alive(flight)
+            _check_time(until)
         return flight.future.result()
+
+    async def lease(self, watch: _core.TieredCache.LeaseWait) -> None:
+        while not watch.changed(_LEASE_WAIT):
+            pass
 
 
 class OnLoop:
@@ -91,40 +122,50 @@ class OnLoop:
         call = partial(_call, function, *args)
         return await asyncio.get_running_loop().run_in_executor(waiting_threads(), call)
 
-    async def factory(self, function: Callable[..., Any], /, *args: Any) -> Any:
+    async def factory(self, work: Work, function: Callable[..., Any], /, *args: Any) -> Any:
         """A plain function runs in a worker thread, so that it does not hold up the loop."""
         import asyncio
 
         if is_async(function):
             result = _call(function, *args)
+        elif work.goes_on:
+            result = await _in_worker(partial(_call, function, *args))
         else:
             result = await asyncio.to_thread(_call, function, *args)
         return await result if isawaitable(result) else result
 
-    async def lead(
-        self, work: Work, computation: Coroutine[Any, Any, None], abandon: Callable[[], None]
-    ) -> None:
+    async def lead(self, work: Work, computation: Computation, end: Callable[[], None]) -> None:
+        self.spawn(work, computation, end)
+
+    def spawn(self, work: Work, computation: Computation, end: Callable[[], None]) -> None:
         import asyncio
 
         work.loop = asyncio.get_running_loop()
         task = work.loop.create_task(computation)
-        task.add_done_callback(partial(_end, abandon))
+        task.add_done_callback(partial(_end, end))
         work.cancel = partial(_cancel, work.loop, task)
 
-    async def wait(self, flight: Flight) -> Outcome:
+    async def wait(self, flight: Flight, until: float | None = None) -> Outcome:
         import asyncio
 
         if flight.future.done():
             return flight.future.result()
         future = asyncio.wrap_future(flight.future)
-        if flight.work.loop is asyncio.get_running_loop():
+        if until is None and flight.work.loop is asyncio.get_running_loop():
             return await future
         try:
-            while not (await asyncio.wait([future], timeout=_ALIVE_CHECK))[0]:
+            while not (await asyncio.wait([future], timeout=_pause(until)))[0]:
                 _check_alive(flight)
+                _check_time(until)
             return future.result()
         finally:
             future.cancel()  # who left asks for no result
+
+    async def lease(self, watch: _core.TieredCache.LeaseWait) -> None:
+        import asyncio
+
+        while not (watch.due() and await self.core(watch.changed, 0.0)):
+            await asyncio.sleep(_LEASE_CHECK)
 
 
 def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -177,6 +218,43 @@ def _inner(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def _run_to_end(computation: Computation, end: Callable[[], None]) -> None:
+    try:
+        run_blocking(computation)
+    finally:
+        end()
+
+
+async def _in_worker(call: Callable[[], T]) -> T:
+    """Result of a call in a thread that keeps no interpreter alive."""
+    import asyncio
+    from concurrent.futures import Future
+
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            result = call()
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    future.set_running_or_notify_cancel()
+    if not workers.submit(run):
+        return await asyncio.to_thread(call)
+    return await asyncio.wrap_future(future)
+
+
+def _pause(until: float | None) -> float:
+    return _ALIVE_CHECK if until is None else min(_ALIVE_CHECK, max(0.0, until - monotonic()))
+
+
+def _check_time(until: float | None) -> None:
+    if until is not None and monotonic() >= until:
+        raise TimeUp
+
+
 def _check_alive(flight: Flight) -> None:
     """Raises Abandoned for a computation that nobody will end."""
     if flight.work.is_dead:
@@ -193,9 +271,9 @@ def _refuse_own_loop(flight: Flight) -> None:
         )
 
 
-def _end(abandon: Callable[[], None], task: Task[None]) -> None:
+def _end(end: Callable[[], None], task: Task[None]) -> None:
     """Sees to a computation that was cancelled before its first step, and to its exception."""
-    abandon()
+    end()
     if not task.cancelled():
         task.exception()  # counts as retrieved: who waits has been told
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -24,6 +24,7 @@ from ._arguments import (
 from ._callers import Blocking, Caller, refuse_async, run_blocking
 from ._core import DEFAULT, MISSING
 from ._flight import Outcome, normal_key
+from ._freshness import PLAIN, Freshness, FreshnessOptions, Terms
 from ._loading import Loader, Source, Storing, aligned
 from .objects import decode, stored_form
 from .stats import Health, Lookup, Stats, TierHealth
@@ -36,14 +37,16 @@ BLOCKING = Blocking()
 class Calls(_core.CacheBase):
     """Reads, writes and what a cache says of itself, over one core."""
 
-    def __init__(self, core: _core.TieredCache) -> None:
+    def __init__(self, core: _core.TieredCache, terms: Terms) -> None:
         super().__init__(core)  # type: ignore[call-arg]
         self._tiers = core
-        self._loader = Loader(core)
+        self._loader = Loader(core, terms)
 
     if TYPE_CHECKING:
 
         def get(self, key: Key, default: Any = None) -> Any: ...
+
+        def _fresh_get(self, key: Key, default: Any = None) -> Any: ...
 
         def _memory_get(self, key: Key, default: Any = None) -> Any: ...
 
@@ -82,14 +85,14 @@ class Calls(_core.CacheBase):
 
     def lookup(self, key: Key) -> Lookup:
         """The value under `key` with where it came from, its age, time left and metadata."""
-        value, tier, age, ttl, metadata = self._tiers.lookup(key)
+        value, tier, age, ttl, metadata, stale = self._tiers.lookup(key)
         return Lookup(
             value=value,
             hit=tier is not None,
             tier=cast(Any, tier),
             age=age,
             ttl=ttl,
-            stale=False,
+            stale=stale,
             metadata=decode(metadata) if metadata else {},
         )
 
@@ -148,18 +151,28 @@ class Calls(_core.CacheBase):
         *,
         ttl: Ttl = DEFAULT,
         cost: float | None = None,
+        **options: Unpack[FreshnessOptions],
     ) -> Any:
         """The value under `key`, or what `factory()` returns, which is then stored.
 
-        One call of a factory at a time for each key in this process; who asks meanwhile waits for
-        its result. If it raises, nothing is stored and all of them get the exception. The result
-        is in the stored form on a miss too: arrays read-only, tuples as lists. If the key is
-        deleted or written meanwhile, the result is returned and not stored.
+        One call of a factory at a time for each key in this process, and in all processes as long
+        as the `lease` of the cache lasts; who asks meanwhile waits for its result. If it raises,
+        nothing is stored, and all of them get a value that has expired within the `grace` of the
+        cache, or else the exception. The result is in the stored form on a miss too: arrays
+        read-only, tuples as lists. If the key is deleted or written meanwhile, the result is
+        returned and not stored.
+
+        soft_timeout, hard_timeout, refresh_ahead, beta, negative_ttl, retry_after: how long to wait
+        for `factory`, when to call it before the value expires, and when again after it failed, as
+        FreshnessOptions has them.
         """
-        source, storing = single_source(factory), _storing(ttl, cost)
+        source, storing = single_source(factory), storing_of(ttl, cost, options)
         refuse_async(factory)
         seen = self._loader.flights.step
-        value = self.get(key, MISSING)
+        if storing.freshness.is_early:
+            value = run_blocking(self._find_one(BLOCKING, key, source, storing))
+        else:
+            value = self._fresh_get(key, MISSING)
         if value is not MISSING:
             return value
         return run_blocking(self._load_one(BLOCKING, key, source, storing, seen)).value
@@ -170,18 +183,23 @@ class Calls(_core.CacheBase):
         factory: Callable[[list[Key]], Any],
         *,
         ttl: Ttl = DEFAULT,
+        **options: Unpack[FreshnessOptions],
     ) -> list[Any]:
         """Values of `keys` in their order; missing ones from one call of `factory`.
 
         `factory(missing)` gets the distinct missing keys in first-seen order and returns a mapping
         of them, or a sequence or matrix aligned to them. Another length is a ValueError, and
-        nothing is stored. Keys that another caller is computing are waited for.
+        nothing is stored. Keys that another caller or process is computing are waited for, and
+        asked of `factory` in another call if that comes to nothing. Options as for get_or_set().
         """
-        source, storing = batch_source(factory), _storing(ttl, None)
+        source, storing = batch_source(factory), storing_of(ttl, None, options)
         refuse_async(factory)
         keys = tuple(key_list(keys))  # one that `factory` cannot change
         seen = self._loader.flights.step
-        values = self._tiers.mget(keys, MISSING)
+        if storing.freshness.is_early:
+            values = run_blocking(self._find_many(BLOCKING, keys, source, storing))
+        else:
+            values = self._tiers.mget(keys, MISSING, True)
         return run_blocking(self._fill(BLOCKING, keys, values, source, storing, seen))
 
     def delete(self, key: Key) -> bool:
@@ -224,6 +242,26 @@ class Calls(_core.CacheBase):
     def close(self) -> None:
         """Closes the connections and frees the memory tier. Values handed out stay valid."""
         self._tiers.close()
+
+    async def _find_one(self, caller: Caller, key: Key, source: Source, storing: Storing) -> Any:
+        """The value of a key that may be refreshed early, or MISSING."""
+        normal = normal_key(key)
+        found = await self._loader.find(caller, {normal: key}, source, storing)
+        return found.get(normal, MISSING)
+
+    async def _find_many(
+        self, caller: Caller, keys: Sequence[Key], source: Source, storing: Storing
+    ) -> list[Any]:
+        """The same of many keys, in their order."""
+        distinct = {normal_key(key): key for key in keys}
+        found = await self._loader.find(caller, distinct, source, storing)
+        given: set[bytes] = set()
+        values = []
+        for normal in map(normal_key, keys):
+            value = found.get(normal, MISSING)
+            values.append(stored_form(value) if normal in given and value is not MISSING else value)
+            given.add(normal)
+        return values
 
     async def _load_one(
         self, caller: Caller, key: Key, source: Source, storing: Storing, seen: int
@@ -276,8 +314,9 @@ def batch_source(factory: Callable[[list[Key]], Any]) -> Source:
     )
 
 
-def _storing(ttl: Ttl, cost: float | None) -> Storing:
-    return Storing(ttl=ttl_argument(ttl), cost=cost_argument(cost))
+def storing_of(ttl: Ttl, cost: float | None, options: FreshnessOptions) -> Storing:
+    freshness = Freshness.of(options) if options else PLAIN
+    return Storing(ttl=ttl_argument(ttl), cost=cost_argument(cost), freshness=freshness)
 
 
 def _tier_health(answer: tuple[bool, float, str | None] | None) -> TierHealth | None:

@@ -6,12 +6,14 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal, get_args
 
 from . import _core
+from ._freshness import Terms
 from ._messages import caller_level, shown
 from ._storing import parse_compression, parse_keys, parse_storage_dtype
-from .durations import parse_ttl
+from .durations import MAX_SECONDS, parse_duration, parse_ttl
 from .errors import ConfigError
 from .options import RedisOptions, parse_redis, parse_timeout, with_timeouts
 from .sizes import parse_size
@@ -39,7 +41,9 @@ class Config:
     namespace: str
     ttl: float | None
     memory_ttl: float | None
+    grace: float
     jitter: float
+    lease: float
     strict: bool
     max_value: int
     metrics: bool
@@ -61,6 +65,11 @@ class Config:
             values["redis"] = with_timeouts(values["redis"], *waits)
         return cls(**values)
 
+    @property
+    def terms(self) -> Terms:
+        lease = 0.0 if self.redis is None else self.lease
+        return Terms(grace=self.grace, lease=lease, ttl=self.ttl, jitter=self.jitter)
+
     def open(self, clock: Any = None, seed: int = 0) -> _core.TieredCache:
         """A core made of it. `clock` and `seed` (0: random) are for tests."""
         if self.redis is not None:
@@ -72,6 +81,7 @@ class Config:
             namespace=self.namespace,
             ttl=self.ttl,
             memory_ttl=self.memory_ttl,
+            grace=self.grace,
             jitter=self.jitter,
             max_value=self.max_value,
             strict=self.strict,
@@ -170,6 +180,32 @@ def _jitter(value: object, name: str) -> float:
     return float(value)  # type: ignore[arg-type]
 
 
+def _grace(value: object, name: str) -> float:
+    return _duration_or_none(value, name, MAX_SECONDS, "10 years")
+
+
+def _lease(value: object, name: str) -> float:
+    return 0.0 if value is None else _duration_or_none(value, name, 3600.0, "1 hour")
+
+
+def _duration_or_none(value: object, name: str, most: float, most_text: str) -> float:
+    """Seconds, also 0."""
+    if type(value) in (int, float) and value == 0:
+        return 0.0
+    if isinstance(value, timedelta) and not value:
+        return 0.0
+    if isinstance(value, str) and re.fullmatch(r"\s*0+(\.0+)?\s*(ms|[smhdw])?\s*", value.lower()):
+        return 0.0
+    allowed = (
+        f"allowed is 0, for none, or at most {most_text}, as seconds, a timedelta or text such as"
+        ' "300", "5m", "1h30m"'
+    )
+    seconds = parse_duration(value, name, allowed=allowed)
+    if seconds > most:
+        raise ConfigError(f"{name}={shown(value)}: {allowed}")
+    return seconds
+
+
 def _flag(value: object, name: str) -> bool:
     if not isinstance(value, bool):
         raise ConfigError(f"{name}={shown(value)}: allowed are True and False")
@@ -184,7 +220,9 @@ CHECKS: dict[str, Callable[[object, str], Any]] = {
     "namespace": _namespace,
     "ttl": parse_ttl,
     "memory_ttl": parse_ttl,
+    "grace": _grace,
     "jitter": _jitter,
+    "lease": _lease,
     "strict": _flag,
     "max_value": _max_value,
     "metrics": _flag,

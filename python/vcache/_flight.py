@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from concurrent.futures import Future
 
-__all__ = ["Abandoned", "Claim", "Flight", "Flights", "Outcome", "Work"]
+__all__ = ["Abandoned", "Claim", "Flight", "Flights", "Outcome", "TimeUp", "Work"]
 
 _REMEMBERED = 4096
 
@@ -31,21 +31,33 @@ class Abandoned(Exception):
         self.error = error
 
 
+class TimeUp(Exception):
+    """Whoever waits is to wait no longer."""
+
+
 class Outcome(NamedTuple):
-    """A value, in the form in which get() returns it if it could be stored; else why it was not."""
+    """A value, in the form in which get() returns it if it could be stored; else why it was not.
+
+    stale: the tier of a value that is past its expiry.
+    """
 
     value: Any
     stored: bool = True
     refused: Exception | None = None
+    stale: str | None = None
 
 
 class Work:
-    """One call of a factory, and how many callers still want what it computes."""
+    """One call of a factory, and how many callers still want what it computes.
 
-    __slots__ = ("awaits", "cancel", "loop", "wanted")
+    One that `goes_on` is done to its end whether they do or not.
+    """
+
+    __slots__ = ("awaits", "cancel", "goes_on", "loop", "wanted")
 
     def __init__(self) -> None:
         self.wanted = 1
+        self.goes_on = False
         self.awaits: list[Work] = []  # what its factory has joined and not left
         self.cancel: Callable[[], object] | None = None
         self.loop: AbstractEventLoop | None = None  # it runs there, unless None
@@ -59,13 +71,13 @@ class Work:
 class Flight:
     """The value of one key under way. Callers wait on `future`."""
 
-    __slots__ = ("forgotten", "future", "key", "replaces", "work")
+    __slots__ = ("forgotten", "future", "key", "work", "writes")
 
     def __init__(self, key: bytes, work: Work) -> None:
         self.key = key
         self.work = work
         self.forgotten = False  # the key was deleted or written since: do not store
-        self.replaces = False  # memory held a value that its leader cannot use
+        self.writes = 0  # of set() to the key before, as the core counts them
         from concurrent.futures import Future
 
         self.future: Future[Outcome] = Future()
@@ -95,7 +107,8 @@ class Flights:
     claimed, it leaves when it has its values or gives up.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_fork: Callable[[], object] = lambda: None) -> None:
+        self._on_fork = on_fork  # called in a child, where none of them goes on
         self._reset()
         _all_flights.add(self)
 
@@ -123,19 +136,33 @@ class Flights:
                 self._take(claim, key, seen)
         return claim
 
+    def claim_vacant(self, keys: Iterable[bytes]) -> Claim:
+        """Those of distinct `keys` that nobody computes, for work that goes on by itself."""
+        claim = Claim(Work())
+        claim.work.goes_on, claim.work.wanted = True, 0
+        with self._lock:
+            for key in keys:
+                flight = self._open.get(key)
+                if flight is None or flight.work.is_dead:
+                    self._lead(claim, key)
+        return claim
+
     def _take(self, claim: Claim, key: bytes, seen: int) -> None:
         """Requires: nobody computes `key`."""
         if self._finished.get(key, -1) > seen:
             claim.again.append(key)
         else:
-            flight = self._open[key] = Flight(key, claim.work)
-            claim.led.append(flight)
+            self._lead(claim, key)
+
+    def _lead(self, claim: Claim, key: bytes) -> None:
+        flight = self._open[key] = Flight(key, claim.work)
+        claim.led.append(flight)
 
     def settle(self, flight: Flight, outcome: Outcome) -> None:
         """Hands the outcome to all waiters. After it is stored, if it is."""
         with self._lock:
             self._close(flight)
-            if not flight.forgotten:
+            if not flight.forgotten and outcome.stale is None:
                 self._remember(flight.key)
         flight.future.set_result(outcome)
 
@@ -158,7 +185,8 @@ class Flights:
         with self._lock:
             for flight in (*claim.led[:1], *claim.joined):
                 flight.work.wanted -= 1
-                if flight.work.wanted == 0 and not flight.future.done():
+                is_over = flight.work.goes_on or flight.future.done()
+                if flight.work.wanted == 0 and not is_over:
                     unwanted.append(flight.work)
         for work in unwanted:
             if work.cancel is not None:
@@ -190,6 +218,11 @@ class Flights:
         self._finished[key] = self.step
         if len(self._finished) > _REMEMBERED:
             del self._finished[next(iter(self._finished))]
+
+
+def leave_all() -> None:
+    """Marks the running code, up to the end of its context, as part of no computation."""
+    _inside.set(())
 
 
 @contextmanager
@@ -268,6 +301,7 @@ def _reset_after_fork() -> None:
     _waits.__init__()  # type: ignore[misc]
     for flights in list(_all_flights):
         flights._reset()
+        flights._on_fork()
 
 
 os.register_at_fork(after_in_child=_reset_after_fork)

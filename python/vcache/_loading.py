@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _core
 from ._arguments import Key
+from ._background import FailureLog
 from ._callers import Caller
-from ._core import DEFAULT, MISSING
-from ._flight import Abandoned, Claim, Flight, Flights, Outcome, inside
-from .errors import RedisError
+from ._core import MISSING
+from ._filling import Filler, Rows, Storing
+from ._flight import Abandoned, Claim, Flight, Flights, Outcome, TimeUp, inside, leave_all
+from ._freshness import Backoff, Freshness, Terms
+from ._leases import Leases, Share, Wanted
+from .errors import FactoryTimeout
 from .objects import stored_form
 
 __all__ = ["Loader", "Source", "Storing", "aligned"]
-
-
-# One value for each key: a list, or an array of as many rows.
-Rows = Sequence[Any] | NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,54 +40,68 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Storing:
-    """How computed values are stored.
+class _Order:
+    """What a computation needs to know: what is wanted, from where, and how to store it."""
 
-    `encode` makes something that can be stored of one, `wanted` says whether to store it at all.
-    `decode` reads it back: what it fails for is not stored, and is missing if it was. A `lenient`
-    one hands out what cannot be stored as it is; else that raises.
-    """
+    keys: Mapping[bytes, Key]
+    source: Source
+    storing: Storing
 
-    ttl: Any = DEFAULT
-    cost: float = 0.0
-    encode: Callable[[Any], Any] | None = None
-    decode: Callable[[Any], Any] | None = None
-    wanted: Callable[[Any], bool] | None = None
-    lenient: bool = False
-
-    def can_read(self, stored: Any) -> bool:
-        """Whether a stored value is one that callers can be given."""
-        if self.decode is None:
-            return True
-        try:
-            self.decode(stored_form(stored))
-        except Exception:  # of a user's function, whatever it raises
-            return False
-        return True
+    @property
+    def freshness(self) -> Freshness:
+        return self.storing.freshness
 
 
 class Loader:
-    """Computes the missing values of one cache, each once. Thread-safe."""
+    """Computes the missing values of one cache, each once. Thread-safe.
 
-    def __init__(self, core: _core.TieredCache) -> None:
+    In a process the flights see to that, over processes the leases. Where a computation fails or
+    takes too long, a value in its grace is served in its place.
+    """
+
+    def __init__(self, core: _core.TieredCache, terms: Terms) -> None:
         self._core = core
-        self.flights = Flights()
+        self._terms = terms
+        self._filler = Filler(core)
+        self._leases = Leases(core, terms.lease)
+        self.flights = Flights(on_fork=core.unwatch_all)
+        self.clock: Callable[[], float] = monotonic
+        self.draw: Callable[[], float] = random.random
+        self.backoff = Backoff(lambda: self.clock())
+        self.failures = FailureLog(lambda: self.clock())
+
+    async def find(
+        self, caller: Caller, keys: Mapping[bytes, Key], source: Source, storing: Storing
+    ) -> dict[bytes, Any]:
+        """What is stored under `keys`; begins to refresh those that are due."""
+        order = _Order(keys, source, storing)
+        found = await self._find_timed(caller, keys)
+        due = [key for key, (_, *times) in found.items() if self._is_due(storing, *times)]
+        if due:
+            self._refresh(caller, due, order)
+        return {key: value for key, (value, *_) in found.items()}
 
     async def load(
         self, caller: Caller, keys: Mapping[bytes, Key], source: Source, storing: Storing, seen: int
     ) -> dict[bytes, Outcome]:
         """Outcomes of keys that were missed after `seen` was read from `flights.step`."""
-        outcomes: dict[bytes, Outcome] = {}
-        pending = list(keys)
+        order = _Order(keys, source, storing)
+        outcomes = await self._left_alone(caller, order)
+        started = monotonic()
+        pending = [key for key in keys if key not in outcomes]
         while pending:
             claim = self.flights.claim(pending, seen)
             try:
-                await self._start(caller, claim, keys, source, storing)
-                abandoned = await _collect(caller, claim, outcomes)
+                await self._start(caller, claim, order)
+                abandoned = await self._collect(caller, claim, order, outcomes, started)
             finally:
                 self.flights.leave(claim)
             seen, again = self.flights.step, [*claim.again, *abandoned]
-            pending = await self._look_up(caller, again, keys, storing, outcomes)
+            outcomes |= await self._look_up(caller, again, order, stale=False)
+            pending = [key for key in again if key not in outcomes]
+        for key, outcome in outcomes.items():
+            if outcome.stale is not None:
+                self._core.count_stale(keys[key], outcome.stale)
         return outcomes
 
     async def store(
@@ -98,32 +112,75 @@ class Loader:
         If it is not one to store, nothing is left under the key.
         """
         self.flights.forget([key])
-        return await caller.core(self._replace, key, value, storing, seconds)
+        return await caller.core(self._filler.replace, key, value, storing, seconds)
 
-    async def _start(
-        self,
-        caller: Caller,
-        claim: Claim,
-        keys: Mapping[bytes, Key],
-        source: Source,
-        storing: Storing,
-    ) -> None:
+    async def _find_timed(self, caller: Caller, keys: Mapping[bytes, Key]) -> dict[bytes, Any]:
+        """Values of keys, each with its age, seconds left and seconds that it took."""
+        near = self._core.find_timed(list(keys.values()), True)
+        found = {key: each for key, each in zip(keys, near, strict=True) if each is not MISSING}
+        far = [key for key in keys if key not in found]
+        if far:
+            rest = await caller.core(self._core.find_timed, [keys[key] for key in far], False)
+            pairs = zip(far, rest, strict=True)
+            found |= {key: each for key, each in pairs if each is not MISSING}
+        return found
+
+    def _is_due(self, storing: Storing, age: float, left: float | None, took: float) -> bool:
+        if left is not None:
+            left = self._terms.left(storing.ttl, age, left)
+        return left is not None and storing.freshness.is_due(age, left, took, self.draw)
+
+    def _refresh(self, caller: Caller, due: Iterable[bytes], order: _Order) -> None:
+        """Computes values anew in the background, but those that are being computed."""
+        claim = self.flights.claim_vacant(key for key in due if not self.backoff.holds(key))
+        if not claim.led:
+            return
+        named = self._open(claim, order)
+        caller.spawn(
+            claim.work,
+            self._renew(caller, claim, named, order),
+            lambda: self._end(claim, named),
+        )
+
+    async def _renew(self, caller: Caller, claim: Claim, named: list[Key], order: _Order) -> None:
+        leave_all()  # whoever had the hit does not wait for this
+        wanted = list(zip(claim.led, named, strict=True))
+        try:
+            share = await self._leases.divide(caller, wanted, unless_stored=False)
+            try:
+                if share.mine:  # others refresh the rest
+                    await self._fill(caller, claim, share.mine, order)
+            finally:
+                await self._leases.give_up(caller, share)
+        except Exception as error:
+            await self._fail(caller, claim, order, error)
+
+    async def _start(self, caller: Caller, claim: Claim, order: _Order) -> None:
         if claim.joined:
             self._core.count_coalesced(len(claim.joined))
         if claim.led:
-            named = [keys[flight.key] for flight in claim.led]
-            for flight, key in zip(claim.led, named, strict=True):
-                flight.replaces = self._core.memory_has([key])
-            computation = self._compute(caller, claim, named, source, storing)
-            await caller.lead(claim.work, computation, lambda: self.flights.abandon(claim.led))
+            claim.work.goes_on = order.freshness.has_limits
+            named = self._open(claim, order)
+            await caller.lead(
+                claim.work,
+                self._compute(caller, claim, named, order),
+                lambda: self._end(claim, named),
+            )
 
-    async def _compute(
-        self, caller: Caller, claim: Claim, keys: list[Key], source: Source, storing: Storing
-    ) -> None:
+    def _open(self, claim: Claim, order: _Order) -> list[Key]:
+        named = [order.keys[flight.key] for flight in claim.led]
+        self._filler.open(claim.led, named)
+        return named
+
+    def _end(self, claim: Claim, named: list[Key]) -> None:
+        self._filler.close(named)
+        self.flights.abandon(claim.led)
+
+    async def _compute(self, caller: Caller, claim: Claim, named: list[Key], order: _Order) -> None:
         try:
-            await self._produce(caller, claim, keys, source, storing)
+            await self._produce(caller, claim, named, order)
         except Exception as error:
-            self.flights.fail(claim.led, error)
+            await self._fail(caller, claim, order, error)
         except (KeyboardInterrupt, SystemExit):  # ends more than this computation
             self.flights.abandon(claim.led)
             raise
@@ -131,14 +188,53 @@ class Loader:
             self.flights.abandon(claim.led, error)
             raise
 
-    async def _produce(
-        self, caller: Caller, claim: Claim, keys: list[Key], source: Source, storing: Storing
+    async def _produce(self, caller: Caller, claim: Claim, named: list[Key], order: _Order) -> None:
+        """Computes what no other process computes, then sees what became of the rest."""
+        wanted = list(zip(claim.led, named, strict=True))
+        while wanted:
+            share = await self._leases.divide(caller, wanted, unless_stored=True)
+            try:
+                unread = await self._settle_stored(caller, share.stored, order)
+                if share.mine or unread:
+                    await self._fill(caller, claim, [*share.mine, *unread], order)
+            finally:
+                await self._leases.give_up(caller, share)
+            wanted = await self._await_others(caller, share, order)
+
+    async def _await_others(self, caller: Caller, share: Share, order: _Order) -> list[Wanted]:
+        """What is still to be computed of that which other processes were computing."""
+        if not share.others:
+            return []
+        await self._leases.wait(caller, share.others)
+        left = await self._settle_stored(caller, share.others, order)
+        if len(left) < len(share.others):
+            self._core.count_coalesced(len(share.others) - len(left))
+        return left
+
+    async def _settle_stored(
+        self, caller: Caller, wanted: Sequence[Wanted], order: _Order
+    ) -> list[Wanted]:
+        """Hands out what is stored by now; returns the rest."""
+        found = await self._look_up(
+            caller, [flight.key for flight, _ in wanted], order, stale=False
+        )
+        for flight, _ in wanted:
+            if flight.key in found:
+                self.flights.settle(flight, found[flight.key])
+        return [each for each in wanted if each[0].key not in found]
+
+    async def _fill(
+        self, caller: Caller, claim: Claim, wanted: Sequence[Wanted], order: _Order
     ) -> None:
+        """Computes, stores and hands out values."""
+        flights, keys = [flight for flight, _ in wanted], [key for _, key in wanted]
+        source = order.source
         result, seconds = await self._call(caller, claim, keys, source)
         values, share = source.unpack(result, keys), seconds / len(keys)
         source.on_computed(len(keys), seconds)
-        outcomes = await caller.core(self._put, keys, values, storing, share, claim.led)
-        for flight, outcome in zip(claim.led, outcomes, strict=True):
+        outcomes = await caller.core(self._filler.put, keys, values, order.storing, share, flights)
+        self.backoff.forget(flight.key for flight in flights)
+        for flight, outcome in zip(flights, outcomes, strict=True):
             self.flights.settle(flight, outcome)
 
     async def _call(
@@ -147,102 +243,113 @@ class Loader:
         started = perf_counter()
         try:
             with inside(claim.work):
-                result = await caller.factory(source.function, *source.arguments(keys))
+                result = await caller.factory(claim.work, source.function, *source.arguments(keys))
         finally:
             seconds = perf_counter() - started
             self._core.count_source(1, seconds)
         return result, seconds
 
+    async def _fail(self, caller: Caller, claim: Claim, order: _Order, error: Exception) -> None:
+        """Ends what is left of a claim: with values in their grace, else with the error."""
+        failed = [flight for flight in claim.led if not flight.future.done()]
+        self.backoff.note((flight.key for flight in failed), order.freshness.retry_after)
+        try:
+            keys = [flight.key for flight in failed]
+            stale = await self._stale(caller, keys, order)
+            if stale or claim.work.wanted == 0:
+                self.failures.note(error)
+            for flight in failed:
+                if flight.key in stale:
+                    self.flights.settle(flight, stale[flight.key])
+        finally:
+            self.flights.fail(claim.led, error)
+
+    async def _left_alone(self, caller: Caller, order: _Order) -> dict[bytes, Outcome]:
+        """Values in their grace of the keys whose computation failed a short time ago."""
+        if not self.backoff:
+            return {}
+        held = [key for key in order.keys if self.backoff.holds(key)]
+        return await self._stale(caller, held, order)
+
+    async def _stale(
+        self, caller: Caller, keys: list[bytes], order: _Order
+    ) -> dict[bytes, Outcome]:
+        """What there is of those keys, be it past its expiry."""
+        if self._terms.grace == 0:
+            return {}
+        return await self._look_up(caller, keys, order, stale=True)
+
     async def _look_up(
+        self, caller: Caller, keys: list[bytes], order: _Order, *, stale: bool
+    ) -> dict[bytes, Outcome]:
+        """What is stored by now, of keys whose miss was counted."""
+        if not keys:
+            return {}
+        found = await caller.core(self._core.find_again, [order.keys[key] for key in keys], stale)
+        return {
+            key: Outcome(each[0], stale=each[1])
+            for key, each in zip(keys, found, strict=True)
+            if each is not MISSING and order.storing.can_read(each[0])
+        }
+
+    async def _collect(
         self,
         caller: Caller,
-        wanted: list[bytes],
-        keys: Mapping[bytes, Key],
-        storing: Storing,
+        claim: Claim,
+        order: _Order,
         outcomes: dict[bytes, Outcome],
+        started: float,
     ) -> list[bytes]:
-        """Adds what is stored by now to `outcomes` and returns what is not."""
-        if not wanted:
-            return []
-        values = await caller.core(self._core.mget, [keys[key] for key in wanted], MISSING)
-        found = {
-            key: Outcome(value)
-            for key, value in zip(wanted, values, strict=True)
-            if value is not MISSING and storing.can_read(value)
-        }
-        outcomes |= found
-        return [key for key in wanted if key not in found]
+        """Waits for all that was claimed; returns the keys that were abandoned."""
+        limits = order.freshness
+        hard = None if limits.hard_timeout is None else started + limits.hard_timeout
+        soft = hard if limits.soft_timeout is None else started + limits.soft_timeout
+        abandoned: list[bytes] = []
+        flights = [*claim.led, *claim.joined]
+        late = await _gather(caller, claim, flights, soft, outcomes, abandoned)
+        if late:
+            outcomes |= await self._stale(caller, [flight.key for flight in late], order)
+            late = [flight for flight in late if flight.key not in outcomes]
+        if late:
+            late = await _gather(caller, claim, late, hard, outcomes, abandoned)
+        if late:
+            raise FactoryTimeout(
+                f"a factory took longer than hard_timeout={limits.hard_timeout} seconds and goes on"
+                " in the background"
+            )
+        return abandoned
 
-    def _put(
-        self,
-        keys: list[Key],
-        values: Rows,
-        storing: Storing,
-        seconds: float,
-        flights: list[Flight],
-    ) -> list[Outcome]:
-        """Stores values but those under whose key there is something newer."""
-        if len(keys) == 1:
-            return [self._put_one(keys[0], values[0], storing, seconds, flights[0])]
-        kept = [i for i, flight in enumerate(flights) if self._is_newest(keys[i], flight)]
-        if len(kept) == len(keys):
-            self._write(keys, values, storing, seconds)
-        elif kept:
-            rows = values[kept] if isinstance(values, np.ndarray) else [values[i] for i in kept]
-            self._write([keys[index] for index in kept], rows, storing, seconds)
-        for index in kept:
-            self._withdraw_forgotten(keys[index], flights[index])
-        return [Outcome(form) for form in _stored_forms(values)]
 
-    def _put_one(
-        self, key: Key, value: Any, storing: Storing, seconds: float, flight: Flight | None
-    ) -> Outcome:
-        if storing.wanted is not None and not storing.wanted(value):
-            return Outcome(value, stored=False)
+async def _gather(
+    caller: Caller,
+    claim: Claim,
+    flights: Sequence[Flight],
+    until: float | None,
+    outcomes: dict[bytes, Outcome],
+    abandoned: list[bytes],
+) -> list[Flight]:
+    """Adds what flights end in, and returns those that do not in time."""
+    late = []
+    for flight in flights:
         try:
-            plain = value if storing.encode is None else storing.encode(value)
-            if storing.decode is not None:
-                storing.decode(stored_form(plain))
-            keep = flight is None or self._is_newest(key, flight)
-            if keep:
-                self._core.put(key, plain, storing.ttl, DEFAULT, b"", storing.cost, seconds)
-            outcome = Outcome(stored_form(plain))
-        except RedisError:
-            raise
-        except Exception as error:
-            if not storing.lenient:
-                raise
-            return Outcome(value, stored=False, refused=error)
-        if keep and flight is not None:
-            self._withdraw_forgotten(key, flight)
-        return outcome
-
-    def _replace(self, key: Key, value: Any, storing: Storing, seconds: float) -> Outcome:
-        outcome = self._put_one(key, value, storing, seconds, None)
-        if not outcome.stored:
-            self._core.delete(key)
-        return outcome
-
-    def _is_newest(self, key: Key, flight: Flight) -> bool:
-        """Whether nothing was written or deleted under the key since it was claimed.
-
-        All calls but one have the flight forgotten before they write. set() does not, being too
-        short to look; what tells of it is a value in memory where there was none. So it goes
-        unnoticed where its value does not stay in memory or replaces one that the leader could not
-        use, and between this look and the write that follows.
-        """
-        return not flight.forgotten and (flight.replaces or not self._core.memory_has([key]))
-
-    def _write(self, keys: list[Key], values: Rows, storing: Storing, seconds: float) -> None:
-        if isinstance(values, np.ndarray) and values.ndim == 2:
-            self._core.set_vectors(keys, values, storing.ttl, DEFAULT, storing.cost, seconds)
+            outcome = await caller.wait(flight, until)
+        except TimeUp:
+            late.append(flight)
+        except Abandoned as end:
+            if flight.work is claim.work and end.error is not None:
+                raise end.error from None
+            abandoned.append(flight.key)
         else:
-            self._core.mput(keys, list(values), storing.ttl, DEFAULT, storing.cost, seconds)
+            is_shared = flight.work is not claim.work or flight.work.wanted > 1
+            outcomes[flight.key] = _unshared(outcome) if is_shared else outcome
+    return late
 
-    def _withdraw_forgotten(self, key: Key, flight: Flight) -> None:
-        """What was stored while its key was deleted or written is not to outlast that."""
-        if flight.forgotten:
-            self._core.delete(key)
+
+def _unshared(outcome: Outcome) -> Outcome:
+    """The same with an object value of its own, so that no waiter can change another's."""
+    if not outcome.stored or isinstance(outcome.value, np.ndarray):
+        return outcome
+    return outcome._replace(value=stored_form(outcome.value))
 
 
 def aligned(result: Any, keys: list[Key]) -> Rows:
@@ -268,38 +375,3 @@ def aligned(result: Any, keys: list[Key]) -> Rows:
         )
     rows: Rows = result.tolist() if is_array and result.ndim == 1 else result
     return rows
-
-
-def _stored_forms(values: Rows) -> list[Any]:
-    if isinstance(values, np.ndarray):
-        return list(stored_form(values))
-    return [stored_form(value) for value in values]
-
-
-async def _collect(caller: Caller, claim: Claim, outcomes: dict[bytes, Outcome]) -> list[bytes]:
-    """Waits for all that was claimed; returns the keys that were abandoned."""
-    abandoned = []
-    for flight in (*claim.led, *claim.joined):
-        outcome, is_ours = await _ended(caller, flight), flight.work is claim.work
-        if isinstance(outcome, Outcome):
-            is_shared = not is_ours or flight.work.wanted > 1
-            outcomes[flight.key] = _unshared(outcome) if is_shared else outcome
-        elif is_ours and outcome.error is not None:
-            raise outcome.error
-        else:
-            abandoned.append(flight.key)
-    return abandoned
-
-
-async def _ended(caller: Caller, flight: Flight) -> Outcome | Abandoned:
-    try:
-        return await caller.wait(flight)
-    except Abandoned as abandoned:
-        return abandoned
-
-
-def _unshared(outcome: Outcome) -> Outcome:
-    """The same with an object value of its own, so that no waiter can change another's."""
-    if not outcome.stored or isinstance(outcome.value, np.ndarray):
-        return outcome
-    return outcome._replace(value=stored_form(outcome.value))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -15,8 +15,9 @@ from numpy.typing import DTypeLike, NDArray
 from . import _core
 from ._arguments import Key, Ttl, key_list
 from ._callers import OnLoop, waiting_threads
-from ._calls import Calls, _storing, batch_source, single_source
+from ._calls import Calls, batch_source, single_source, storing_of
 from ._core import DEFAULT, MISSING
+from ._freshness import FreshnessOptions, Terms
 from ._turns import Turns
 from .stats import Health, Lookup
 
@@ -28,11 +29,12 @@ T = TypeVar("T")
 class Twins(Calls):
     """The same calls to be awaited."""
 
-    def __init__(self, core: _core.TieredCache, *, has_redis: bool) -> None:
-        super().__init__(core)
+    def __init__(self, core: _core.TieredCache, terms: Terms, *, has_redis: bool) -> None:
+        super().__init__(core, terms)
         self._has_redis = has_redis
         self._on_loop = OnLoop(offload=has_redis)
         self._turns = Turns(self._get_each, waiting_threads)
+        self._fresh_turns = Turns(self._fresh_get_each, waiting_threads)
 
     async def aget(self, key: Key, default: Any = None) -> Any:
         """Twin of get(). What coroutines ask for in one turn of the loop shares a round trip."""
@@ -47,6 +49,20 @@ class Twins(Calls):
         if len(keys) == 1:
             return [self.get(keys[0], MISSING)]
         return self._tiers.mget(keys, MISSING)
+
+    async def _afresh_get(self, key: Key, default: Any = None) -> Any:
+        """Twin of _fresh_get()."""
+        if not self._has_redis:
+            return self.get(key, default)
+        value = self._memory_get(key, MISSING)
+        if value is MISSING:
+            value = await self._fresh_turns.get(key)
+        return default if value is MISSING else value
+
+    def _fresh_get_each(self, keys: list[Key]) -> list[Any]:
+        if len(keys) == 1:
+            return [self._fresh_get(keys[0], MISSING)]
+        return self._tiers.mget(keys, MISSING, True)
 
     async def alookup(self, key: Key) -> Lookup:
         """Twin of lookup()."""
@@ -75,13 +91,17 @@ class Twins(Calls):
 
     async def amget(self, keys: Iterable[Key], default: Any = None) -> list[Any]:
         """Twin of mget()."""
-        keys = key_list(keys)
+        return await self._amget(key_list(keys), default, fresh=False)
+
+    async def _amget(self, keys: Sequence[Key], default: Any, *, fresh: bool) -> list[Any]:
         if not self._has_redis:
             return self.mget(keys, default)
         values = self._tiers.memory_get_many(keys, MISSING)
         missed = [index for index, value in enumerate(values) if value is MISSING]
         if missed:
-            found = await self._on_loop.core(self.mget, [keys[index] for index in missed], default)
+            found = await self._on_loop.core(
+                self._tiers.mget, [keys[index] for index in missed], default, fresh
+            )
             for index, value in zip(missed, found, strict=True):
                 values[index] = value
         return values
@@ -125,6 +145,7 @@ class Twins(Calls):
         *,
         ttl: Ttl = DEFAULT,
         cost: float | None = None,
+        **options: Unpack[FreshnessOptions],
     ) -> Any:
         """Twin of get_or_set(). `factory` may be async; a plain one runs in a worker thread.
 
@@ -132,9 +153,12 @@ class Twins(Calls):
         If `factory` ends in a CancelledError of its own or another BaseException, the caller whose
         factory it was raises that; who else waits starts anew.
         """
-        source, storing = single_source(factory), _storing(ttl, cost)
+        source, storing = single_source(factory), storing_of(ttl, cost, options)
         seen = self._loader.flights.step
-        value = await self.aget(key, MISSING)
+        if storing.freshness.is_early:
+            value = await self._find_one(self._on_loop, key, source, storing)
+        else:
+            value = await self._afresh_get(key, MISSING)
         if value is not MISSING:
             return value
         return (await self._load_one(self._on_loop, key, source, storing, seen)).value
@@ -145,12 +169,16 @@ class Twins(Calls):
         factory: Callable[[list[Key]], Any],
         *,
         ttl: Ttl = DEFAULT,
+        **options: Unpack[FreshnessOptions],
     ) -> list[Any]:
         """Twin of get_or_set_many(); of `factory` and cancellation as for aget_or_set()."""
-        source, storing = batch_source(factory), _storing(ttl, None)
+        source, storing = batch_source(factory), storing_of(ttl, None, options)
         keys = tuple(key_list(keys))  # one that nobody can change meanwhile
         seen = self._loader.flights.step
-        values = await self.amget(keys, MISSING)
+        if storing.freshness.is_early:
+            values = await self._find_many(self._on_loop, keys, source, storing)
+        else:
+            values = await self._amget(keys, MISSING, fresh=True)
         return await self._fill(self._on_loop, keys, values, source, storing, seen)
 
     async def adelete(self, key: Key) -> bool:

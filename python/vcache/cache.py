@@ -6,12 +6,13 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, overload
+from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 
 from . import _core
 from ._arguments import Ttl
 from ._config import Config, Policy
 from ._core import DEFAULT
+from ._freshness import Freshness, FreshnessOptions
 from ._naming import Names
 from ._storing import Compression, EncryptionKey, StorageDtype, parse_keys
 from ._twins import Twins
@@ -41,8 +42,12 @@ class Cache(Twins):
     namespace: 1 to 64 of A-Z a-z 0-9 _ . -; a Redis key is NAMESPACE:KEY.
     ttl, memory_ttl: time to live in both tiers and in memory: seconds, timedelta, "1h30m" or None
         for no expiry. An entry never outlives `ttl` in memory.
+    grace: how long entries are kept past their time to live, to be served where a factory fails or
+        takes too long, or Redis gives no answer for what memory has; 0 for none.
     jitter: times to live are shortened by up to this share, so that entries do not expire at once.
     timeout, connect_timeout: most time one call spends on Redis, and on connecting to it.
+    lease: while one process computes a missing value, the others wait for it, but no longer than
+        this if it does not end; 0 or None: each computes its own.
     strict: raise RedisError where Redis fails; else that is a miss, and counted.
     max_value: most bytes of one value.
     metrics: keep latency percentiles.
@@ -72,9 +77,11 @@ class Cache(Twins):
         namespace: str = "vcache",
         ttl: Duration | None = 3600.0,
         memory_ttl: Duration | None = 300.0,
+        grace: Duration = 0.0,
         jitter: float = 0.1,
         timeout: float | str | timedelta = 0.25,
         connect_timeout: float | str | timedelta = 0.5,
+        lease: Duration | None = 5.0,
         strict: bool = False,
         max_value: Size = "16MiB",
         metrics: bool = True,
@@ -90,7 +97,9 @@ class Cache(Twins):
             "namespace": namespace,
             "ttl": ttl,
             "memory_ttl": memory_ttl,
+            "grace": grace,
             "jitter": jitter,
+            "lease": lease,
             "timeout": timeout,
             "connect_timeout": connect_timeout,
             "strict": strict,
@@ -103,7 +112,11 @@ class Cache(Twins):
         self._arguments = arguments
         self._config = Config.check(**arguments)
         self._names = Names()  # of its cached functions
-        super().__init__(self._open(self._config), has_redis=self._config.redis is not None)
+        super().__init__(
+            self._open(self._config),
+            self._config.terms,
+            has_redis=self._config.redis is not None,
+        )
 
     @classmethod
     def from_env(cls) -> Cache:
@@ -135,6 +148,7 @@ class Cache(Twins):
         decode: Callable[[Any], Any] | None = ...,
         type: Any = ...,
         cache_if: Callable[[Any], bool] | None = ...,
+        **options: Unpack[FreshnessOptions],
     ) -> Decorator: ...
 
     def cached(
@@ -149,6 +163,7 @@ class Cache(Twins):
         decode: Callable[[Any], Any] | None = None,
         type: Any = None,
         cache_if: Callable[[Any], bool] | None = None,
+        **options: Unpack[FreshnessOptions],
     ) -> Any:
         """Decorator of a function, coroutine function or method: its results are cached.
 
@@ -168,11 +183,15 @@ class Cache(Twins):
         Results that are records are stored with `type=` (a dataclass, a pydantic model, a list of
         them) or `encode=` and `decode=`; `cache_if(result)` says which to store. A result that
         cannot be stored is returned uncached, counted, and warned of once.
+
+        soft_timeout, hard_timeout, refresh_ahead, beta, negative_ttl, retry_after: as for
+        get_or_set(). A refresh in the background calls the function with the arguments of the hit.
         """
-        options = Options(ttl, key_prefix, key, encode, decode, type, cache_if, None)
+        fresh = Freshness.of(options)
+        given = Options(ttl, key_prefix, key, encode, decode, type, cache_if, None, fresh)
         if function is None:
-            return partial(decorate, self, options=options)
-        return decorate(self, function, options)
+            return partial(decorate, self, options=given)
+        return decorate(self, function, given)
 
     def cache_vector_search(
         self,
@@ -180,6 +199,7 @@ class Cache(Twins):
         ttl: Ttl = DEFAULT,
         precision: int | None = 6,
         key_prefix: str | None = None,
+        **options: Unpack[FreshnessOptions],
     ) -> Decorator:
         """Decorator of a vector search: as cached(), with vectors rounded to `precision` decimals.
 
@@ -188,8 +208,9 @@ class Cache(Twins):
         """
         if precision is not None and (type(precision) is not int or not 0 <= precision <= 15):
             raise ValueError(f"precision={precision!r}: allowed is None or an int from 0 to 15")
-        options = Options(ttl, key_prefix, None, None, None, None, None, precision)
-        return partial(decorate, self, options=options)
+        fresh = Freshness.of(options)
+        given = Options(ttl, key_prefix, None, None, None, None, None, precision, fresh)
+        return partial(decorate, self, options=given)
 
     def _open(self, config: Config) -> _core.TieredCache:
         return config.open()

@@ -13,7 +13,8 @@ from ._arguments import callable_argument, ttl_argument
 from ._callers import Caller, is_async, run_blocking
 from ._calls import BLOCKING
 from ._core import MISSING, TextCall
-from ._flight import Outcome
+from ._flight import Outcome, Work
+from ._freshness import Freshness
 from ._keying import LAST_TAGS, MAX_KEY, Encoder, Signature, bounded
 from ._loading import Source, Storing
 from ._messages import caller_level, shown
@@ -120,6 +121,7 @@ class Options(NamedTuple):
     type: Any
     cache_if: Callable[[Any], bool] | None
     precision: int | None
+    freshness: Freshness
 
 
 def decorate(cache: Cache, function: Any, options: Options) -> Any:
@@ -179,6 +181,7 @@ class Site:
             decode=self.decode,
             wanted=options.cache_if and callable_argument(options.cache_if, "cache_if"),
             lenient=True,
+            freshness=options.freshness,
         )
         self.quick_hits: Callable[[], int] = int  # hits that the wrapper itself counts
         self.restart: Callable[[str], object] = str  # tells the wrapper of another head
@@ -193,10 +196,15 @@ class Site:
         self.begin(known or 0)
 
     @property
+    def is_early(self) -> bool:
+        """Whether a hit may start a refresh."""
+        return self.storing.freshness.is_early
+
+    @property
     def takes_one_text(self) -> bool:
         """Whether the key of a str is `text_head` and that, and a result is as it is stored."""
         is_single = self.signature.is_plain and len(self.signature.names) == 1
-        is_usual = self.key_function is None and self.decode is None
+        is_usual = self.key_function is None and self.decode is None and not self.is_early
         return is_single and is_usual and not self.signature.is_method
 
     def key(self, args: tuple[Any, ...], named: dict[str, Any]) -> str:
@@ -253,6 +261,13 @@ class Site:
             unpack=lambda result, _: [result],
         )
 
+    async def find(
+        self, caller: Caller, key: str, args: tuple[Any, ...], named: dict[str, Any]
+    ) -> Any:
+        """What is stored of a call that may be refreshed early, or MISSING."""
+        source = self.source(args, named)
+        return await self.cache._find_one(caller, key, source, self.storing)
+
     async def load(
         self, caller: Caller, key: str, seen: int, args: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
@@ -264,7 +279,7 @@ class Site:
 
     async def refresh(self, caller: Caller, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         key, started = self.key(args, named), perf_counter()
-        value = await caller.factory(self.source(args, named).function)
+        value = await caller.factory(Work(), self.source(args, named).function)
         seconds = perf_counter() - started
         self.cache._tiers.count_source(1, seconds)
         outcome = await self.cache._loader.store(caller, key, value, self.storing, seconds)
@@ -384,11 +399,15 @@ def _text_wrapper(site: Site) -> Any:
 
 
 def _any_wrapper(site: Site) -> Callable[..., Any]:
-    get, flights, missing = site.cache.get, site.cache._loader.flights, MISSING
+    get, flights, missing = site.cache._fresh_get, site.cache._loader.flights, MISSING
+    is_early = site.is_early
 
     def wrapper(*args: Any, **named: Any) -> Any:
         seen, key = flights.step, site.key(args, named)
-        found = get(key, missing)
+        if is_early:
+            found = run_blocking(site.find(BLOCKING, key, args, named))
+        else:
+            found = get(key, missing)
         if found is not missing and site.decode is not None:
             found = site.decoded(found)
         if found is missing:
@@ -406,7 +425,10 @@ def _async_wrapper(site: Site) -> Callable[..., Any]:
         if not site.is_ready:
             await site.aprepare()
         seen, key = flights.step, site.key(args, named)
-        found = await cache.aget(key, MISSING)
+        if site.is_early:
+            found = await site.find(cache._on_loop, key, args, named)
+        else:
+            found = await cache._afresh_get(key, MISSING)
         if found is not MISSING and decode is not None:
             found = site.decoded(found)
         if found is MISSING:

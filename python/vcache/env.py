@@ -76,6 +76,7 @@ class _Variables(BaseSettings):
     VCACHE_MAX_VALUE: str | None = None
     VCACHE_METRICS: str | None = None
     VCACHE_GRACE: str | None = None
+    VCACHE_LEASE: str | None = None
     VCACHE_COMPRESSION: str | None = None
     VCACHE_STORAGE_DTYPE: str | None = None
     VCACHE_ENCRYPTION_KEY: str | None = None
@@ -283,11 +284,6 @@ def _storage_dtype(text: str, name: str) -> str | None:
     return None if text.strip().lower() == "none" else parse_storage_dtype(text, name)
 
 
-def _no_grace(text: str, name: str) -> None:
-    if _number(text.strip().lower().removesuffix("s")) != 0:
-        raise ConfigError(f"{name}={shown(text)} is not supported yet: allowed is 0")
-
-
 def _verify(text: str, name: str) -> str:
     word = text.strip().lower()
     if word not in ("full", "none"):
@@ -303,7 +299,9 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], Callable[[str, str], Any]]] = {
     "memory_ttl": (("CACHE_LOCAL_TTL",), _ttl),
     "namespace": (("CACHE_KEY_PREFIX",), CHECKS["namespace"]),
     "policy": (("VCACHE_POLICY",), CHECKS["policy"]),
+    "grace": (("VCACHE_GRACE",), CHECKS["grace"]),
     "jitter": (("VCACHE_JITTER",), _jitter),
+    "lease": (("VCACHE_LEASE",), CHECKS["lease"]),
     "timeout": (("VCACHE_TIMEOUT",), parse_timeout),
     "connect_timeout": (("VCACHE_CONNECT_TIMEOUT",), parse_timeout),
     "strict": (("VCACHE_STRICT",), _flag),
@@ -331,7 +329,6 @@ _TLS_PARTS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
 
 # Without these a cache would behave otherwise than its operator believes.
 _REFUSED: dict[str, Callable[[str, str], None]] = {
-    "VCACHE_GRACE": _no_grace,
     "VCACHE_KEY_SECRET": _no_secret,
     "VCACHE_API_TOKEN": _no_secret,
 }

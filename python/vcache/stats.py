@@ -16,7 +16,8 @@ class Lookup:
     """Answer of `Cache.lookup`: the value and where it came from.
 
     `value` is `vcache.MISSING` on a miss; `tier` is None then. `age` and `ttl` are seconds, `ttl`
-    None for an entry without expiry.
+    None for an entry without expiry. `stale` is a value past its expiry, served from memory within
+    the grace of the cache since Redis gave no answer.
     """
 
     value: Any
@@ -118,8 +119,8 @@ class Stats:
         return numbers
 
 
-# What the core does not count yet: nothing is served stale, and there is no model.
-_ABSENT: dict[str, Any] = {"stale_served": 0, "model": None, "redis": None}
+# What the core does not count yet: there is no model.
+_ABSENT: dict[str, Any] = {"model": None, "redis": None}
 
 
 def _share(part: int, whole: int) -> float:

@@ -165,7 +165,9 @@ def test_redis_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
         ("PREDICTION_BATCH_SIZE", "0"),
         ("PROMETHEUS_PORT", "http"),
         ("METRICS_INTERVAL", "-1"),
-        ("VCACHE_GRACE", "5m"),
+        ("VCACHE_GRACE", "-5m"),
+        ("VCACHE_GRACE", "11y"),
+        ("VCACHE_LEASE", "2h"),
         ("VCACHE_COMPRESSION", "gzip"),
         ("VCACHE_STORAGE_DTYPE", "float64"),
     ],
@@ -249,7 +251,7 @@ def test_one_warning_for_all_that_has_no_effect_yet(monkeypatch: pytest.MonkeyPa
 
 
 def test_what_asks_for_nothing_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    setenv(monkeypatch, VCACHE_GRACE="0s", VCACHE_KEY_SECRET="")
+    setenv(monkeypatch, VCACHE_KEY_SECRET="")
     setenv(monkeypatch, PROMETHEUS_PORT="tcp://10.0.0.2:9090")
     assert arguments_from_env() == {}
 
@@ -330,9 +332,9 @@ def test_the_example_shows_every_variable_once_and_parses(tmp_path: Path) -> Non
     (tmp_path / ".env").write_bytes((ROOT / ".env.example").read_bytes())
     arguments = arguments_from_env()
     assert set(arguments) == {
-        "memory", "max_entries", "ttl", "memory_ttl", "namespace", "policy", "jitter", "timeout",
-        "connect_timeout", "strict", "max_value", "metrics", "redis", "compression",
-        "storage_dtype",
+        "memory", "max_entries", "ttl", "memory_ttl", "namespace", "policy", "grace", "jitter",
+        "timeout", "connect_timeout", "lease", "strict", "max_value", "metrics", "redis",
+        "compression", "storage_dtype",
     }  # fmt: skip
     redis = arguments["redis"]
     assert (redis.username, redis.password, redis.pool_size) == ("vcache", "change-me", 16)

@@ -150,15 +150,15 @@ def test_a_key_deleted_meanwhile_is_not_stored(cache: ClockedCache, forget: str)
 def test_a_key_deleted_while_it_is_stored_is_withdrawn(
     cache: ClockedCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loader = cache._loader
-    withdraw = loader._withdraw_forgotten
+    filler = cache._loader._filler
+    withdraw = filler._withdraw_older
 
     def deleted_first(key: Any, flight: Any) -> None:
         cache.delete(key)
         cache._tiers.put(key, "late", None, None, b"", 0.0, 0.0)
         withdraw(key, flight)
 
-    monkeypatch.setattr(loader, "_withdraw_forgotten", deleted_first)
+    monkeypatch.setattr(filler, "_withdraw_older", deleted_first)
     assert cache.get_or_set("k", lambda: 1) == 1
     assert not cache.exists("k")
 

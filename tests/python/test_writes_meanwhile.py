@@ -70,15 +70,15 @@ def test_on_a_loop(cache: ClockedCache, write: str) -> None:
 def test_a_write_while_the_value_is_being_stored_is_not_left_behind(
     cache: ClockedCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loader = cache._loader
-    withdraw = loader._withdraw_forgotten
+    filler = cache._loader._filler
+    withdraw = filler._withdraw_older
 
     def written_first(key: Any, flight: Any) -> None:
         cache.mset({key: "new"})
         cache._tiers.put(key, "old", None, None, b"", 0.0, 0.0)
         withdraw(key, flight)
 
-    monkeypatch.setattr(loader, "_withdraw_forgotten", written_first)
+    monkeypatch.setattr(filler, "_withdraw_older", written_first)
     assert cache.get_or_set("k", lambda: "old") == "old"
     assert cache.get("k") is None
 

@@ -28,10 +28,10 @@ class Waiters:
             assert self._arrived.acquire(timeout=DEADLINE)
 
     def _noting(self, wait: Callable[..., Any]) -> Callable[..., Any]:
-        async def noted(caller: Any, flight: Flight) -> Outcome:
+        async def noted(caller: Any, flight: Flight, until: float | None = None) -> Outcome:
             if not flight.future.done():
                 self._arrived.release()
-            return await wait(caller, flight)
+            return await wait(caller, flight, until)
 
         return noted
 

@@ -23,12 +23,6 @@ namespace vcache::l2::command {
   return name + (layout == Layout::kCluster ? "!{" + name + "}" : "!");
 }
 
-// What comes before a key of the user's to name its lease. In a cluster leases lie on all nodes, so
-// that one that is away holds up its own keys only.
-[[nodiscard]] inline std::string lease_prefix(const std::string& name, Layout layout) {
-  return name + (layout == Layout::kCluster ? "!{}lease:" : "!lease:");
-}
-
 // What every command needs to know. The references outlive the commands.
 struct Context {
   Context(std::string name, std::size_t largest, ServerFacts& server, ErrorCounters& counters,
@@ -37,7 +31,7 @@ struct Context {
       : namespace_name(std::move(name)),
         key_prefix(command::key_prefix(namespace_name, layout)),
         generation_key(own_prefix(namespace_name, layout) + "gen"),
-        lease_prefix(command::lease_prefix(namespace_name, layout)),
+        lease_prefix(own_prefix(namespace_name, layout) + "lease:"),
         generation_apart(layout == Layout::kShards || layout == Layout::kCluster),
         max_value(largest),
         packing(std::move(form)),

@@ -1,0 +1,166 @@
+"""Storing what was computed, unless there is something newer under its key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from ._arguments import Key
+from ._core import DEFAULT
+from ._flight import Flight, Outcome
+from ._freshness import PLAIN, Freshness
+from .errors import RedisError
+from .objects import stored_form
+
+__all__ = ["Filler", "Rows", "Storing"]
+
+# One value for each key: a list, or an array of as many rows.
+Rows = Sequence[Any] | NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """How computed values are stored, and how fresh they have to be.
+
+    `encode` makes something that can be stored of one, `wanted` says whether to store it at all.
+    `decode` reads it back: what it fails for is not stored, and is missing if it was. A `lenient`
+    one hands out what cannot be stored as it is; else that raises.
+    """
+
+    ttl: Any = DEFAULT
+    cost: float = 0.0
+    encode: Callable[[Any], Any] | None = None
+    decode: Callable[[Any], Any] | None = None
+    wanted: Callable[[Any], bool] | None = None
+    lenient: bool = False
+    freshness: Freshness = PLAIN
+
+    def ttl_of(self, value: Any) -> Any:
+        negative = self.freshness.negative_ttl
+        return negative if value is None and negative is not None else self.ttl
+
+    def can_read(self, stored: Any) -> bool:
+        """Whether a stored value is one that callers can be given."""
+        if self.decode is None:
+            return True
+        try:
+            self.decode(stored_form(stored))
+        except Exception:  # of a user's function, whatever it raises
+            return False
+        return True
+
+
+class Filler:
+    """Stores the results of flights, which open() prepares for that. Thread-safe."""
+
+    def __init__(self, core: _core.TieredCache) -> None:
+        self._core = core
+
+    def open(self, flights: Sequence[Flight], keys: Sequence[Key]) -> None:
+        """Has the core tell of each set() of the keys until close()."""
+        for flight, writes in zip(flights, self._core.watch_fills(keys), strict=True):
+            flight.writes = writes
+
+    def close(self, keys: Sequence[Key]) -> None:
+        self._core.unwatch_fills(keys)
+
+    def put(
+        self,
+        keys: list[Key],
+        values: Rows,
+        storing: Storing,
+        seconds: float,
+        flights: list[Flight],
+    ) -> list[Outcome]:
+        """Stores values but those under whose key there is something newer."""
+        if len(keys) == 1:
+            return [self.put_one(keys[0], values[0], storing, seconds, flights[0])]
+        kept = [i for i, flight in enumerate(flights) if self._is_newest(keys[i], flight)]
+        self._write_some(kept, keys, values, storing, seconds)
+        for index in kept:
+            self._withdraw_older(keys[index], flights[index])
+        return [Outcome(form) for form in _stored_forms(values)]
+
+    def put_one(
+        self, key: Key, value: Any, storing: Storing, seconds: float, flight: Flight | None
+    ) -> Outcome:
+        if storing.wanted is not None and not storing.wanted(value):
+            return Outcome(value, stored=False)
+        try:
+            plain = value if storing.encode is None else storing.encode(value)
+            if storing.decode is not None:
+                storing.decode(stored_form(plain))
+            keep = flight is None or self._is_newest(key, flight)
+            if keep:
+                ttl = storing.ttl_of(value)
+                self._core.put(key, plain, ttl, DEFAULT, b"", storing.cost, seconds)
+            outcome = Outcome(stored_form(plain))
+        except RedisError:
+            raise
+        except Exception as error:
+            if not storing.lenient:
+                raise
+            return Outcome(value, stored=False, refused=error)
+        if keep and flight is not None:
+            self._withdraw_older(key, flight)
+        return outcome
+
+    def replace(self, key: Key, value: Any, storing: Storing, seconds: float) -> Outcome:
+        """Stores over whatever is there; leaves nothing where the value is not to be stored."""
+        outcome = self.put_one(key, value, storing, seconds, None)
+        if not outcome.stored:
+            self._core.delete(key)
+        return outcome
+
+    def _is_newest(self, key: Key, flight: Flight) -> bool:
+        """Whether nothing was written or deleted under the key since it was claimed.
+
+        All calls but set() have the flight forgotten before they write; of set() the core tells.
+        """
+        return not flight.forgotten and self._core.is_unwritten(key, flight.writes)
+
+    def _withdraw_older(self, key: Key, flight: Flight) -> None:
+        """What was stored while its key was deleted or written is not to outlast that."""
+        if not self._is_newest(key, flight):
+            self._core.delete(key)
+
+    def _write_some(
+        self, kept: list[int], keys: list[Key], values: Rows, storing: Storing, seconds: float
+    ) -> None:
+        """Writes values of those indexes, each with its time to live."""
+        negative: list[int] = []
+        if storing.freshness.negative_ttl is not None and not isinstance(values, np.ndarray):
+            negative = [index for index in kept if values[index] is None]
+            kept = [index for index in kept if values[index] is not None]
+        self._write(kept, keys, values, storing.ttl, storing.cost, seconds)
+        self._write(negative, keys, values, storing.ttl_of(None), storing.cost, seconds)
+
+    def _write(
+        self,
+        kept: list[int],
+        keys: list[Key],
+        values: Rows,
+        ttl: Any,
+        cost: float,
+        seconds: float,
+    ) -> None:
+        if not kept:
+            return
+        if len(kept) < len(keys):
+            values = values[kept] if isinstance(values, np.ndarray) else [values[i] for i in kept]
+            keys = [keys[index] for index in kept]
+        if isinstance(values, np.ndarray) and values.ndim == 2:
+            self._core.set_vectors(keys, values, ttl, DEFAULT, cost, seconds)
+        else:
+            self._core.mput(keys, list(values), ttl, DEFAULT, cost, seconds)
+
+
+def _stored_forms(values: Rows) -> list[Any]:
+    if isinstance(values, np.ndarray):
+        return list(stored_form(values))
+    return [stored_form(value) for value in values]

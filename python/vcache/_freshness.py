@@ -1,0 +1,185 @@
+"""How fresh a value has to be: limits of its computation, early refreshes, and back-off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, TypedDict
+
+from ._core import DEFAULT
+from ._messages import shown
+from .durations import Duration, parse_duration
+
+__all__ = ["PLAIN", "Backoff", "Freshness", "FreshnessOptions", "Terms"]
+
+_REMEMBERED = 4096
+
+
+class FreshnessOptions(TypedDict, total=False):
+    """Options of one call that computes what is missing.
+
+    soft_timeout: a factory that takes longer goes on in the background, and the caller gets a value
+        that has expired within the grace of the cache, if there is one.
+    hard_timeout: the same, but without such a value the caller gets a FactoryTimeout.
+    refresh_ahead: a hit older than this share of its time to live starts one refresh in the
+        background.
+    beta: the same at random (XFetch), the likelier the nearer the expiry and the longer the factory
+        took last time; 1.0 is usual.
+    negative_ttl: time to live of results that are None.
+    retry_after: for so long after a factory failed it is not called again for a key of which there
+        is an expired value to serve.
+    """
+
+    soft_timeout: Duration | None
+    hard_timeout: Duration | None
+    refresh_ahead: float | None
+    beta: float
+    negative_ttl: Duration | None
+    retry_after: Duration
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """FreshnessOptions, checked, in seconds."""
+
+    soft_timeout: float | None = None
+    hard_timeout: float | None = None
+    refresh_ahead: float | None = None
+    beta: float = 0.0
+    negative_ttl: float | None = None
+    retry_after: float = 1.0
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Freshness:
+        """Raises TypeError or ValueError for an option that is unknown or not allowed."""
+        for name in options:
+            if name not in _CHECKS:
+                raise TypeError(f"{name}: allowed are {', '.join(_CHECKS)}")
+        checked = cls(**{name: _CHECKS[name](value, name) for name, value in options.items()})
+        soft, hard = checked.soft_timeout, checked.hard_timeout
+        if soft is not None and hard is not None and soft > hard:
+            raise ValueError(
+                f"soft_timeout={soft}: allowed is at most the hard_timeout, which is {hard}"
+            )
+        return checked
+
+    @property
+    def is_early(self) -> bool:
+        """Whether a hit may start a refresh."""
+        return self.refresh_ahead is not None or self.beta > 0
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether a caller may leave before the factory is done."""
+        return self.soft_timeout is not None or self.hard_timeout is not None
+
+    def is_due(self, age: float, left: float, took: float, draw: Callable[[], float]) -> bool:
+        """Whether a hit with `left` seconds to live, whose value `took` some, is to be refreshed.
+
+        `draw` gives a random number from 0 to below 1.
+        """
+        if self.refresh_ahead is not None and age >= self.refresh_ahead * (age + left):
+            return True
+        # XFetch: Vattani, Chierichetti, Lowenstein, VLDB 2015.
+        return self.beta > 0 and -self.beta * took * math.log(1.0 - draw()) >= left
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a loader is to know of its cache."""
+
+    grace: float = 0.0  # seconds for which expired values are kept
+    lease: float = 0.0  # seconds of a lease; 0: none are taken
+    ttl: float | None = None
+    jitter: float = 0.0
+
+    def left(self, ttl: Any, age: float, left: float) -> float | None:
+        """Seconds until a value written with `ttl` expires in both tiers; None: never.
+
+        `left` is what the tier says that had it: memory may keep it for a shorter time.
+        """
+        whole: float | None = self.ttl if ttl is DEFAULT else ttl
+        return None if whole is None else max(left, whole * (1.0 - self.jitter) - age)
+
+
+class Backoff:
+    """Keys whose factory failed lately, and until when each is left alone.
+
+    Used under the GIL: each step is one operation of a dict.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until: dict[bytes, float] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._until)
+
+    def note(self, keys: Iterable[bytes], seconds: float) -> None:
+        if seconds <= 0:
+            return
+        until = self._clock() + seconds
+        for key in keys:
+            self._until[key] = until
+        while len(self._until) > _REMEMBERED:
+            self._until.pop(next(iter(self._until), b""), None)
+
+    def holds(self, key: bytes) -> bool:
+        until = self._until.get(key)
+        if until is None:
+            return False
+        if self._clock() < until:
+            return True
+        self._until.pop(key, None)
+        return False
+
+    def forget(self, keys: Iterable[bytes]) -> None:
+        if self._until:
+            for key in keys:
+                self._until.pop(key, None)
+
+
+def _optional_duration(value: object, name: str) -> float | None:
+    return None if value is None else parse_duration(value, name)
+
+
+def _number(value: object, name: str, allowed: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name}={shown(value)} of type {type(value).__name__}: {allowed}")
+    return float(value)
+
+
+def _share(value: object, name: str) -> float | None:
+    if value is None:
+        return None
+    allowed = "allowed is None or a number above 0 and below 1"
+    share = _number(value, name, allowed)
+    if not 0 < share < 1:
+        raise ValueError(f"{name}={shown(value)}: {allowed}")
+    return share
+
+
+def _beta(value: object, name: str) -> float:
+    allowed = "allowed is a finite number of 0 or more"
+    beta = _number(value, name, allowed)
+    if not 0 <= beta < math.inf:
+        raise ValueError(f"{name}={shown(value)}: {allowed}")
+    return beta
+
+
+def _pause(value: object, name: str) -> float:
+    return 0.0 if type(value) in (int, float) and value == 0 else parse_duration(value, name)
+
+
+_CHECKS: dict[str, Callable[[object, str], Any]] = {
+    "soft_timeout": _optional_duration,
+    "hard_timeout": _optional_duration,
+    "refresh_ahead": _share,
+    "beta": _beta,
+    "negative_ttl": _optional_duration,
+    "retry_after": _pause,
+}
+
+PLAIN = Freshness()
