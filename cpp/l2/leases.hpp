@@ -19,7 +19,7 @@ enum class Grant : std::uint8_t {
 
 // A lease to be taken: whose it is and how long it lasts unless given up.
 struct LeaseTerms {
-  std::string_view token;  // random, the owner's own
+  std::string_view token = {};  // random, the owner's own
   base::Millis length{5'000};
   bool unless_stored = true;  // look whether there is a value by now
 };

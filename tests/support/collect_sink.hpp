@@ -20,6 +20,7 @@ class CollectSink final : public l2::FetchSink {
     base::ValueView value{};  // its views are not valid any more
     base::Millis age{0};
     base::Millis remaining{0};
+    bool stale = false;
   };
 
   explicit CollectSink(std::size_t keys) : answers(keys) {}
@@ -33,6 +34,7 @@ class CollectSink final : public l2::FetchSink {
     answer.value = stored.value;
     answer.age = stored.age;
     answer.remaining = stored.remaining;
+    answer.stale = stored.stale;
   }
   void on_absent(std::size_t index, l2::Outcome outcome) noexcept override {
     Answer& answer = answers.at(index);
