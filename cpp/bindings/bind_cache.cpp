@@ -21,9 +21,9 @@ void require(const base::Error& error) {
 
 // A strict cache raises for what Redis did not take, and leaves it at that.
 std::unique_ptr<l2::L2> make_tier(l2::RedisOptions node, const base::Clock& time,
-                                  std::size_t memory_bytes, bool strict) {
+                                  l2::Listener& listener, std::size_t memory_bytes, bool strict) {
   const base::Millis timeout = node.timeout;
-  std::unique_ptr<l2::L2> tier = l2::make_redis_l2(std::move(node), time);
+  std::unique_ptr<l2::L2> tier = l2::make_redis_l2(std::move(node), time, listener);
   if (strict) return tier;
   cache::PendingWrites::Limits limits;
   if (memory_bytes > 0) limits.bytes = std::min(limits.bytes, memory_bytes / 4);
@@ -48,7 +48,7 @@ std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entrie
       .memory = {.bytes = memory_bytes, .entries = max_entries, .policy = policy, .seed = seed}};
   require(options.validate());
   const base::Clock& time = clock ? static_cast<const base::Clock&>(*clock) : base::system_clock();
-  std::unique_ptr<l2::L2> tier = std::make_unique<l2::NullL2>();
+  cache::TieredCache::MakeL2 make = [](l2::Listener&) { return std::make_unique<l2::NullL2>(); };
   if (redis) {
     l2::RedisOptions node = *redis;
     node.namespace_name = name;
@@ -56,16 +56,18 @@ std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entrie
     node.packing = packing;
     node.grace = cache::grace_of(options);
     require(node.validate());
-    tier = make_tier(std::move(node), time, memory_bytes, strict);
+    make = [node, &time, memory_bytes, strict](l2::Listener& listener) {
+      return make_tier(node, time, listener, memory_bytes, strict);
+    };
   }
-  return std::make_shared<Core>(std::move(options), std::move(tier), redis.has_value(),
-                                std::move(clock), strict);
+  return std::make_shared<Core>(std::move(options), make, redis.has_value(), std::move(clock),
+                                strict);
 }
 
 l2::RedisOptions make_redis_options(std::string host, int port, std::string unix_socket, int db,
                                     std::string username, std::string password,
                                     std::size_t pool_size, double timeout, double connect_timeout,
-                                    std::optional<l2::client::TlsOptions> tls) {
+                                    std::optional<l2::client::TlsOptions> tls, bool tracking) {
   return {.host = std::move(host),
           .port = port,
           .unix_socket = std::move(unix_socket),
@@ -75,7 +77,8 @@ l2::RedisOptions make_redis_options(std::string host, int port, std::string unix
           .tls = std::move(tls),
           .pool_size = pool_size,
           .timeout = millis(timeout),
-          .connect_timeout = millis(connect_timeout)};
+          .connect_timeout = millis(connect_timeout),
+          .tracking = tracking};
 }
 
 l2::client::TlsOptions make_tls_options(std::string ca_file, std::string cert_file,
@@ -133,8 +136,8 @@ void bind_options(py::module_& module) {
       .def(py::init(&make_redis_options), py::kw_only(), py::arg("host") = "127.0.0.1",
            py::arg("port") = 6379, py::arg("unix_socket") = "", py::arg("db") = 0,
            py::arg("username") = "", py::arg("password") = "", py::arg("pool_size") = 16,
-           py::arg("timeout") = 0.25, py::arg("connect_timeout") = 0.5,
-           py::arg("tls") = py::none());
+           py::arg("timeout") = 0.25, py::arg("connect_timeout") = 0.5, py::arg("tls") = py::none(),
+           py::arg("tracking") = true);
   py::class_<base::ManualClock, std::shared_ptr<base::ManualClock>>(
       module, "ManualClock", "A clock that stands still until advanced.")
       .def(py::init([](double now) {

@@ -36,6 +36,15 @@ void raise(const base::Error& error) {
         std::string(base::to_string(error.code)) + ": " + error.detail);
 }
 
+void warn_of_no_tracking() {
+  const int failed = PyErr_WarnEx(
+      PyExc_RuntimeWarning,
+      "Redis refuses CLIENT TRACKING: what other processes change may be served from memory for up "
+      "to 5 seconds. Allow the commands hello and client|tracking, or set tracking=False",
+      1);
+  if (failed != 0) throw PythonError();
+}
+
 std::string shown(PyObject* object) {
   const PyOwned text(PyObject_Repr(object));
   if (!text) {

@@ -104,8 +104,9 @@ py::object redis_of(Core& core) {
   using py::literals::operator""_a;
   return py::dict("breaker"_a = status.breaker, "openings"_a = status.openings,
                   "errors"_a = status.errors, "server"_a = status.server,
-                  "connections"_a = status.connections, "waiting"_a = status.waiting,
-                  "recovered"_a = status.recovered, "dropped"_a = status.dropped);
+                  "connections"_a = status.connections, "coherence"_a = status.coherence,
+                  "waiting"_a = status.waiting, "recovered"_a = status.recovered,
+                  "dropped"_a = status.dropped);
 }
 
 py::object tier_health(bool ok, double seconds, const std::string& error) {

@@ -14,11 +14,10 @@ namespace vcache::bindings {
 
 // What a Python TieredCache owns.
 struct Core {
-  Core(cache::CacheOptions options, std::unique_ptr<l2::L2> redis, bool has_redis,
+  Core(cache::CacheOptions options, const cache::TieredCache::MakeL2& make_redis, bool has_redis,
        std::shared_ptr<base::Clock> own_clock, bool strict_mode)
       : clock(std::move(own_clock)),
-        cache(std::move(options), std::move(redis), has_redis,
-              clock ? *clock : base::system_clock()),
+        cache(std::move(options), make_redis, has_redis, clock ? *clock : base::system_clock()),
         strict(strict_mode) {}
 
   const std::shared_ptr<base::Clock> clock;  // null: the system's
@@ -29,10 +28,12 @@ struct Core {
   std::atomic<std::uint32_t> last_width{0};
 };
 
-// The end of a call that may have asked Redis: logs what there is to tell of it, raises what the
-// handler of a signal raised and, in strict mode, what Redis answered.
-inline void raise_if_strict(const Core& core, const base::Error& error) {
+// The end of a call that may have asked Redis: logs what there is to tell of it, warns once where
+// it tells of no changes, raises what the handler of a signal raised and, in strict mode, what
+// Redis answered.
+inline void raise_if_strict(Core& core, const base::Error& error) {
   if (core.cache.redis().has_news()) log_news(core.cache.redis());
+  if (core.cache.coherence().take_notice()) warn_of_no_tracking();
   raise_pending();
   if (core.strict && !error.ok()) raise(error);
 }

@@ -40,6 +40,9 @@ inline void raise_pending() {
 }
 // Raises RedisTimeout or RedisError.
 [[noreturn]] void raise(const base::Error& error);
+// Warns that changes by other processes are not told of. Throws PythonError where warnings are
+// errors.
+void warn_of_no_tracking();
 // Short text of an object for messages: its repr, at most 80 characters.
 [[nodiscard]] std::string shown(PyObject* object);
 

@@ -4,6 +4,18 @@
 
 namespace vcache::cache {
 
+template <class Change>
+std::uint64_t FillGuard::mark(std::uint32_t stripe, std::uint64_t sequence,
+                              Change change) noexcept {
+  std::uint64_t before = stripes_[stripe].load();
+  std::uint64_t after = 0;
+  do {
+    const std::uint64_t last = std::max(last_of(before), sequence);
+    after = (last << kSequenceShift) | change(writers(before));
+  } while (!stripes_[stripe].compare_exchange_weak(before, after));
+  return writers(before);
+}
+
 // Stripes without writers are only read, so that the child goes on sharing their pages.
 void FillGuard::forget_all() noexcept {
   for (auto& stripe : stripes_) {
@@ -15,6 +27,13 @@ void FillGuard::forget_all() noexcept {
   void_all();
 }
 
+void FillGuard::void_keys(std::span<const std::string_view> keys) noexcept {
+  const std::uint64_t sequence = sequence_.fetch_add(1) + 1;
+  for (const std::string_view key : keys) {
+    (void)mark(stripe_of(key), sequence, [](std::uint64_t count) { return count; });
+  }
+}
+
 std::uint64_t FillGuard::mark_begin(std::uint32_t stripe, std::uint64_t sequence) noexcept {
   return mark(stripe, sequence, [](std::uint64_t count) { return count + 1; });
 }
@@ -22,18 +41,6 @@ std::uint64_t FillGuard::mark_begin(std::uint32_t stripe, std::uint64_t sequence
 // Forgotten writes end as well.
 std::uint64_t FillGuard::mark_end(std::uint32_t stripe, std::uint64_t sequence) noexcept {
   return mark(stripe, sequence, [](std::uint64_t count) { return count == 0 ? 0 : count - 1; });
-}
-
-template <class Change>
-std::uint64_t FillGuard::mark(std::uint32_t stripe, std::uint64_t sequence,
-                              Change change) noexcept {
-  std::uint64_t before = stripes_[stripe].load();
-  std::uint64_t after = 0;
-  do {
-    const std::uint64_t last = std::max(last_of(before), sequence);
-    after = (last << kSequenceShift) | change(writers(before));
-  } while (!stripes_[stripe].compare_exchange_weak(before, after));
-  return writers(before);
 }
 
 WriteMark::WriteMark(FillGuard& guard, std::span<const std::string_view> keys)

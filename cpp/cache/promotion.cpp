@@ -35,12 +35,16 @@ void Promotion::on_absent(std::size_t index, l2::Outcome outcome) noexcept {
   take_back(index);
   tally_.expired += outcome == l2::Outcome::kExpired ? 1 : 0;
   tally_ += failure_of(outcome);
-  const bool answered = outcome != l2::Outcome::kSkipped && outcome != l2::Outcome::kFailed;
-  if (answered || target_.stale == Stale::kNever) return;
+  const std::string_view key = keys_[index];
+  if (outcome != l2::Outcome::kSkipped && outcome != l2::Outcome::kFailed) {
+    target_.memory.drop_unverified(key, Unwritten(target_.fills, key, token_));
+    return;
+  }
   Located& located = out_[places_[index]];
-  located.entry = target_.memory.peek_stale(keys_[index]);
+  if (target_.stale != Stale::kNever) located.entry = target_.memory.peek_stale(key);
   located.stale = static_cast<bool>(located.entry);
   if (located.stale) located.tier = Tier::kMemory;
+  unanswered_ |= !located.stale;
 }
 
 void Promotion::hand_stale(std::size_t index, const l2::StoredValue& stored) {

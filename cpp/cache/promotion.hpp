@@ -15,7 +15,8 @@
 namespace vcache::cache {
 
 // Puts what L2 answers to one fetch into memory and into the caller's places. A key that somebody
-// wrote to since the fetch began keeps what memory has; the reader gets what Redis had.
+// wrote to since the fetch began keeps what memory has; the reader gets what Redis had. Where Redis
+// gives no answer, the reader gets what memory has unverified.
 class Promotion final : public l2::FetchSink {
  public:
   // Where values are promoted to.
@@ -39,6 +40,8 @@ class Promotion final : public l2::FetchSink {
   void on_value(std::size_t index, const l2::StoredValue& stored) noexcept override;
   void on_absent(std::size_t index, l2::Outcome outcome) noexcept override;
 
+  // True when a key that Redis gave no answer for was not in memory either.
+  [[nodiscard]] bool unanswered() const noexcept { return unanswered_; }
   // Of the keys that got no value.
   [[nodiscard]] const Tally& tally() const noexcept { return tally_; }
 
@@ -55,6 +58,7 @@ class Promotion final : public l2::FetchSink {
   const std::span<Located> out_;
   const FillGuard::Token token_;
   Tally tally_;
+  bool unanswered_ = false;
 };
 
 }  // namespace vcache::cache

@@ -29,7 +29,7 @@ void prefetch_payload(const l1::Entry& entry) noexcept {
   for (std::size_t at = 0; at < size; at += kLine) __builtin_prefetch(payload.data() + at);
 }
 
-// A hit in Redis, or of what memory has kept for its grace.
+// A hit in Redis, or of what memory has unverified or kept for its grace.
 Tally hit_beyond(const Located& located) noexcept {
   const l1::Costs costs = located.entry->costs();
   return {.memory_hits = located.tier == Tier::kMemory ? 1 : 0,
@@ -49,10 +49,16 @@ l1::L1Options memory_options(const CacheOptions& options) {
 
 TieredCache::TieredCache(CacheOptions options, std::unique_ptr<l2::L2> redis, bool has_redis,
                          const base::Clock& clock)
+    : TieredCache(
+          std::move(options), [&redis](l2::Listener&) { return std::move(redis); }, has_redis,
+          clock) {}
+
+TieredCache::TieredCache(CacheOptions options, const MakeL2& make_redis, bool has_redis,
+                         const base::Clock& clock)
     : options_(std::move(options)),
       has_redis_(has_redis),
       memory_(memory_options(options_), clock, groups_),
-      redis_(std::move(redis)),
+      redis_(make_redis(coherence_)),
       jitter_(options_.jitter,
               options_.memory.seed != 0 ? options_.memory.seed : std::random_device{}()) {}
 
@@ -267,6 +273,8 @@ base::Error TieredCache::contains(std::string_view key, bool& found) {
   base::Error error = redis_->touch(key, base::Millis{-1}, outcome);
   counters_.add(failure_of(outcome));
   found = outcome == l2::Outcome::kHit;
+  const bool answered = outcome == l2::Outcome::kMiss || outcome == l2::Outcome::kExpired;
+  if (!found && !answered) found = static_cast<bool>(memory_.peek_stale(key));
   return error;
 }
 
@@ -313,7 +321,7 @@ base::Error TieredCache::fetch(std::span<const std::string_view> keys,
                       wanted, places, out);
   base::Error error = redis_->fetch(wanted, promotion);
   counters_.add(promotion.tally());
-  return error;
+  return promotion.unanswered() ? std::move(error) : base::Error{};
 }
 
 // The tier beyond memory sees to its own connections.

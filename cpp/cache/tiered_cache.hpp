@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "base/clock.hpp"
 #include "base/fork.hpp"
 #include "base/result.hpp"
+#include "cache/coherence.hpp"
 #include "cache/counters.hpp"
 #include "cache/fill_guard.hpp"
 #include "cache/lifetimes.hpp"
@@ -43,6 +45,10 @@ class TieredCache final : private base::ForkParticipant {
  public:
   // Requires: options.validate().ok(). `clock` outlives the cache.
   TieredCache(CacheOptions options, std::unique_ptr<l2::L2> redis, bool has_redis,
+              const base::Clock& clock);
+  // The tier is made with who has to hear of changes in it. Called once.
+  using MakeL2 = std::function<std::unique_ptr<l2::L2>(l2::Listener&)>;
+  TieredCache(CacheOptions options, const MakeL2& make_redis, bool has_redis,
               const base::Clock& clock);
 
   // Memory only: a hit is counted, a miss is not.
@@ -98,6 +104,7 @@ class TieredCache final : private base::ForkParticipant {
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
   [[nodiscard]] l1::L1Cache& memory() noexcept { return memory_; }
   [[nodiscard]] l2::L2& redis() const noexcept { return *redis_; }
+  [[nodiscard]] Coherence& coherence() noexcept { return coherence_; }
   [[nodiscard]] const metrics::GroupTable& groups() const noexcept { return groups_; }
 
  private:
@@ -124,8 +131,9 @@ class TieredCache final : private base::ForkParticipant {
   // Own synchronization.
   metrics::GroupTable groups_;
   l1::L1Cache memory_;
-  std::unique_ptr<l2::L2> redis_;
   FillGuard fills_;
+  Coherence coherence_{memory_, fills_};
+  std::unique_ptr<l2::L2> redis_;
   Counters counters_;
   Jitter jitter_;
   base::ForkRegistration fork_registration_{*this};  // last: takes part while all else lives

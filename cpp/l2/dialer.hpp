@@ -20,10 +20,10 @@ class Dialer {
   // Within connect_timeout, and not past `deadline`. kAuth when the server refuses the user, kBusy
   // when it has too many clients.
   [[nodiscard]] base::Result<client::Connection> dial(client::Deadline deadline);
-
- private:
+  // The same, not logged in.
   [[nodiscard]] base::Result<client::Connection> connect(client::Deadline deadline);
 
+ private:
   const RedisOptions& options_;
   const command::Context& context_;
   const client::ReplyLimits limits_;

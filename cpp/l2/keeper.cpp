@@ -87,7 +87,7 @@ class Keeper::State {
   mutable base::Mutex mutex_;
   base::CondVar changed_;
   std::vector<Task> tasks_ VCACHE_GUARDED_BY(mutex_);
-  const Chore* current_ VCACHE_GUARDED_BY(mutex_) = nullptr;  // the one that runs
+  Chore* current_ VCACHE_GUARDED_BY(mutex_) = nullptr;  // the one that runs
   std::thread thread_ VCACHE_GUARDED_BY(mutex_);
   std::thread::id id_ VCACHE_GUARDED_BY(mutex_);  // none: there is no thread, or it has ended
 };
@@ -171,6 +171,7 @@ void Keeper::State::stop() noexcept {
     stopping_.store(true);
     changed_.notify_all();
     if (id_ == std::this_thread::get_id()) return;
+    if (current_ != nullptr) current_->interrupt();
     while (id_ != std::thread::id()) await_change();
     ended.swap(thread_);
   }

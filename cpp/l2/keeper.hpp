@@ -15,6 +15,9 @@ class Chore {
   // stop() waits for it: waits for a server end then, others of over a second ask
   // Keeper::stopping(). No other run of this chore is under way.
   [[nodiscard]] virtual base::Millis run() noexcept = 0;
+  // The keeper's stop() waits for the run that is under way: makes it end sooner, if it can. On the
+  // thread that waits.
+  virtual void interrupt() noexcept {}
 
  protected:
   ~Chore() = default;

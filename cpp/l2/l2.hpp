@@ -96,6 +96,9 @@ struct Status {
   std::uint64_t waiting = 0;
   std::uint64_t recovered = 0;
   std::uint64_t dropped = 0;
+  // How changes by other processes reach this one: "tracking": they are told; "down": not now;
+  // "ttl": never, the server will not; "off": nobody asked for it.
+  std::string coherence = "off";
 };
 
 // The shared tier. Thread-safe. Never throws; a failure is an outcome, and the returned Error says

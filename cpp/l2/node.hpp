@@ -52,6 +52,7 @@ class Node {
   [[nodiscard]] Breaker& breaker() noexcept { return breaker_; }
   [[nodiscard]] const Breaker& breaker() const noexcept { return breaker_; }
   [[nodiscard]] Pool& pool() noexcept { return pool_; }
+  [[nodiscard]] Dialer& dialer() noexcept { return dialer_; }
 
  private:
   void on_breaker(Breaker::State state, Breaker::Verdict cause) noexcept;

@@ -26,8 +26,11 @@ namespace {
 
 class RedisL2 final : public L2, private Leases {
  public:
-  RedisL2(RedisOptions options, const base::Clock& clock)
-      : options_(std::move(options)), clock_(clock), session_(new Session(options_, clock_)) {}
+  RedisL2(RedisOptions options, const base::Clock& clock, Listener& listener)
+      : options_(std::move(options)),
+        clock_(clock),
+        listener_(listener),
+        session_(new Session(options_, clock_, listener_)) {}
   ~RedisL2() override;
 
   base::Error fetch(std::span<const std::string_view> keys, FetchSink& sink) noexcept override;
@@ -52,8 +55,9 @@ class RedisL2 final : public L2, private Leases {
   void give_up(std::span<const std::string_view> keys, std::string_view token) noexcept override;
   [[nodiscard]] std::unique_ptr<LeaseWait> watch(std::span<const std::string_view> keys) override;
 
-  // The session of this process, or why there is none.
+  // The session of this process, in use from now on; or why there is none.
   [[nodiscard]] Session* session(base::Error& error) noexcept;
+  [[nodiscard]] Session* find_session(base::Error& error) noexcept;
   [[nodiscard]] Session* replace(Session* parents);
   base::Error fetch_from_one(Session& mine, std::span<const std::string_view> keys, FetchSink& sink,
                              client::Deadline deadline) noexcept;
@@ -70,6 +74,7 @@ class RedisL2 final : public L2, private Leases {
   // Constant after construction.
   const RedisOptions options_;
   const base::Clock& clock_;
+  Listener& listener_;
 
   // Own synchronization.
   std::atomic<Session*> session_;  // owned; replaced in a forked child
@@ -103,6 +108,12 @@ RedisL2::~RedisL2() {
 }
 
 Session* RedisL2::session(base::Error& error) noexcept {
+  Session* const found = find_session(error);
+  if (found != nullptr) found->begin();
+  return found;
+}
+
+Session* RedisL2::find_session(base::Error& error) noexcept {
   if (closed_.load(std::memory_order_acquire)) {
     error.code = base::ErrorCode::kClosed;
     return nullptr;
@@ -120,7 +131,7 @@ Session* RedisL2::session(base::Error& error) noexcept {
 // The connections and locks of a parent process are not ours: a child gets a session of its own.
 // The parent's is left as it lies, since one of its locks may be held for ever.
 Session* RedisL2::replace(Session* parents) {
-  auto fresh = std::make_unique<Session>(options_, clock_);
+  auto fresh = std::make_unique<Session>(options_, clock_, listener_);
   if (!session_.compare_exchange_strong(parents, fresh.get(), std::memory_order_acq_rel)) {
     return parents;  // another thread was first: this is its session
   }
@@ -317,7 +328,7 @@ std::unique_ptr<LeaseWait> RedisL2::watch(std::span<const std::string_view> keys
 
 Status RedisL2::status(bool probe) noexcept {
   Status out;
-  Session* const mine = session(out.error);
+  Session* const mine = probe ? session(out.error) : find_session(out.error);
   if (mine == nullptr) return out;
   try {
     const client::Deadline deadline = mine->deadline();
@@ -366,8 +377,9 @@ void RedisL2::close() noexcept {
 
 }  // namespace
 
-std::unique_ptr<L2> make_redis_l2(RedisOptions options, const base::Clock& clock) {
-  return std::make_unique<RedisL2>(std::move(options), clock);
+std::unique_ptr<L2> make_redis_l2(RedisOptions options, const base::Clock& clock,
+                                  Listener& listener) {
+  return std::make_unique<RedisL2>(std::move(options), clock, listener);
 }
 
 }  // namespace vcache::l2

@@ -47,6 +47,7 @@ struct RedisOptions {
   base::Millis grace{0};                          // how long Redis keeps what has expired
   codec::Packing packing = {};
 
+  bool tracking = true;  // be told of what other processes change
   Layout layout = Layout::kOneServer;
   std::vector<RedisOptions> shards = {};  // kShards: how to reach each of them
   // kCluster: nodes to ask who holds which slots; kSentinel: the sentinels. In both cases host,

@@ -5,11 +5,12 @@
 #include <cstdint>
 
 #include "base/clock.hpp"
+#include "l2/tracking/own_writes.hpp"
 
 namespace vcache::l2 {
 
-// What is known of a server: how far its clock is from ours, and the generation of our namespace
-// there (0: it has none). Thread-safe.
+// What is known of a server: how far its clock is from ours, the generation of our namespace there
+// (0: it has none), and what this process wrote to it last. Thread-safe.
 class ServerFacts {
  public:
   explicit ServerFacts(const base::Clock& clock) noexcept : clock_(clock) {}
@@ -36,6 +37,7 @@ class ServerFacts {
   void set_generation(std::uint64_t generation) noexcept {
     generation_.store(generation, std::memory_order_relaxed);
   }
+  [[nodiscard]] tracking::OwnWrites& own_writes() noexcept { return own_writes_; }
   // A generation later than `last`: the server's time in microseconds, or one more than `last`.
   // What is less than a millisecond comes from another clock: it only has to differ.
   [[nodiscard]] std::uint64_t generation_after(std::uint64_t last) const noexcept {
@@ -53,6 +55,7 @@ class ServerFacts {
   std::atomic<std::int64_t> offset_{0};
   std::atomic<std::int64_t> synced_{0};
   std::atomic<std::uint64_t> generation_{0};
+  tracking::OwnWrites own_writes_;
 };
 
 }  // namespace vcache::l2

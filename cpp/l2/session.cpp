@@ -20,14 +20,17 @@ Breaker::State worse(Breaker::State one, Breaker::State other) noexcept {
 
 }  // namespace
 
-Session::Session(const RedisOptions& options, const base::Clock& clock)
+Session::Session(const RedisOptions& options, const base::Clock& clock, Listener& listener)
     : options_(options),
       process_(getpid()),
       facts_(clock),
       errors_(news_, clock),
-      nodes_(
-          options,
-          {.clock = clock, .facts = facts_, .errors = errors_, .keeper = keeper_, .news = news_}) {
+      nodes_(options, {.clock = clock,
+                       .facts = facts_,
+                       .errors = errors_,
+                       .keeper = keeper_,
+                       .news = news_}),
+      told_(waiters_, listener) {
   switch (options.layout) {
     case Layout::kOneServer:
       nodes_.add(options);
@@ -44,6 +47,34 @@ Session::Session(const RedisOptions& options, const base::Clock& clock)
       sentinel_ = std::make_unique<cluster::Sentinel>(options, clock, nodes_, keeper_);
       break;
   }
+  links_ = std::make_unique<tracking::Links>(options, nodes_[0].context(), told_);
+  follow_ = std::make_unique<tracking::Follow>(*links_, [this] { return servers(); });
+  if (!comes_and_goes()) links_->watch(servers());
+}
+
+void Session::begin() noexcept {
+  if (options_.tracking && comes_and_goes() && !following_.exchange(true)) keeper_.add(*follow_);
+  links_->start();
+}
+
+bool Session::comes_and_goes() const noexcept {
+  return options_.layout == Layout::kCluster || options_.layout == Layout::kSentinel;
+}
+
+// They live as long as the session, which the links do not outlive.
+std::vector<std::shared_ptr<Dialer>> Session::servers() {
+  std::vector<std::shared_ptr<Dialer>> out;
+  const auto add = [&out](Node& node) {
+    out.emplace_back(std::shared_ptr<void>(), &node.dialer());
+  };
+  if (topology_ != nullptr) {
+    for (Node& node : topology_->servers()) add(node);
+  } else if (sentinel_ == nullptr) {
+    add(nodes_[0]);
+  } else if (Node* const primary = sentinel_->primary(); primary != nullptr) {
+    add(*primary);
+  }
+  return out;
 }
 
 base::Error Session::ready(client::Deadline deadline) noexcept {
@@ -97,6 +128,7 @@ void Session::describe(Status& status) {
     topology_->describe(status);
   }
   status.breaker = to_string(worst);
+  status.coherence = to_string(links_->state());
   for (std::size_t i = 0; i < nodes_.size(); ++i) status.openings += nodes_[i].breaker().openings();
   status.errors = errors_.snapshot();
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
@@ -105,6 +137,7 @@ void Session::describe(Status& status) {
 }
 
 void Session::close() noexcept {
+  links_->stop();
   keeper_.stop();
   nodes_.close();
   if (sentinel_ != nullptr) sentinel_->close();

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
@@ -17,10 +18,14 @@
 #include "l2/key_waiters.hpp"
 #include "l2/keeper.hpp"
 #include "l2/l2.hpp"
+#include "l2/listener.hpp"
 #include "l2/news.hpp"
 #include "l2/node.hpp"
 #include "l2/redis_options.hpp"
 #include "l2/server_facts.hpp"
+#include "l2/tracking/follow.hpp"
+#include "l2/tracking/links.hpp"
+#include "l2/tracking/told.hpp"
 
 namespace vcache::l2 {
 
@@ -30,7 +35,7 @@ namespace vcache::l2 {
 class Session {
  public:
   // The references must outlive it.
-  Session(const RedisOptions& options, const base::Clock& clock);
+  Session(const RedisOptions& options, const base::Clock& clock, Listener& listener);
   ~Session() { close(); }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -39,6 +44,8 @@ class Session {
   [[nodiscard]] client::Deadline deadline() const noexcept {
     return client::Deadline::clock::now() + options_.timeout;
   }
+  // At every call that needs the servers: the first has the links begin.
+  void begin() noexcept;
   // Waits until it is known where to send a call; an error when it is not.
   [[nodiscard]] base::Error ready(client::Deadline deadline) noexcept;
 
@@ -79,6 +86,10 @@ class Session {
   void abandon() noexcept;
 
  private:
+  // Whether the servers that hold keys change.
+  [[nodiscard]] bool comes_and_goes() const noexcept;
+  // What makes connections to those that hold keys now.
+  [[nodiscard]] std::vector<std::shared_ptr<Dialer>> servers();
   [[nodiscard]] base::Error run_one(command::Batch& batch, client::Deadline deadline) noexcept;
   [[nodiscard]] base::Error run_at(cluster::Place place, command::Batch& batch,
                                    client::Deadline deadline) noexcept;
@@ -97,6 +108,10 @@ class Session {
   cluster::NodeTable nodes_;
   std::unique_ptr<cluster::Sentinel> sentinel_;  // where sentinels name the server
   std::unique_ptr<cluster::Topology> topology_;  // where there are several servers
+  tracking::Told told_;
+  std::unique_ptr<tracking::Links> links_;
+  std::unique_ptr<tracking::Follow> follow_;
+  std::atomic<bool> following_{false};
 };
 
 }  // namespace vcache::l2

@@ -119,6 +119,7 @@ def _to_core(redis: RedisOptions) -> _core.RedisOptions:
         timeout=parse_timeout(redis.timeout, "timeout"),
         connect_timeout=parse_timeout(redis.connect_timeout, "connect_timeout"),
         tls=_tls_to_core(redis) if redis.tls else None,
+        tracking=redis.tracking,
     )
 
 

@@ -90,6 +90,7 @@ class RedisOptions:
         timeout: typing.SupportsFloat | typing.SupportsIndex = 0.25,
         connect_timeout: typing.SupportsFloat | typing.SupportsIndex = 0.5,
         tls: TlsOptions | None = None,
+        tracking: bool = True,
     ) -> None: ...
 
 class ManualClock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,13 +18,14 @@ __all__ = ["RedisOptions", "options_of_url", "parse_redis", "parse_timeout", "wi
 
 _SUPPORTED = (
     "supported are redis://[user:password@]host[:port][/db], rediss:// for TLS and"
-    " unix://[user:password@]/path, with ?db=, pool_size=, timeout= and connect_timeout=, and for"
-    " TLS ca_file=, cert_file=, key_file= and verify="
+    " unix://[user:password@]/path, with ?db=, pool_size=, timeout=, connect_timeout= and"
+    " tracking=yes|no, and for TLS ca_file=, cert_file=, key_file= and verify="
 )
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,19}")
 _MAX_DIGITS = 20
-_QUERY = {"db": int, "pool_size": int, "timeout": str, "connect_timeout": str}
+_QUERY = {"db": int, "pool_size": int, "timeout": str, "connect_timeout": str, "tracking": bool}
 _TLS_QUERY = dict.fromkeys(("ca_file", "cert_file", "key_file", "verify"), str)
+_FLAGS = {"yes": True, "no": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +36,10 @@ class RedisOptions:
     the system's unless given), but for `verify="none"`, which gives a warning. `cert_file` and
     `key_file` (PEM) are what this client shows.
 
-    `timeout` and `connect_timeout` are durations; None takes those of the cache. Passwords are
-    never part of `repr` or of an error. Raises ConfigError naming the option that is not allowed.
+    `tracking`: Redis tells of what other processes change, so that it leaves this one's memory at
+    once. `timeout` and `connect_timeout` are durations; None takes those of the cache. Passwords
+    are never part of `repr` or of an error. Raises ConfigError naming the option that is not
+    allowed.
     """
 
     host: str = "127.0.0.1"
@@ -53,6 +56,7 @@ class RedisOptions:
     cert_file: str = ""
     key_file: str = ""
     verify: Literal["full", "none"] = "full"
+    tracking: bool = True
 
     def __post_init__(self) -> None:
         for name in ("host", "unix_socket", "username", "ca_file", "cert_file", "key_file"):
@@ -66,6 +70,8 @@ class RedisOptions:
         _check_range("port", self.port, 1, 65535)
         _check_range("db", self.db, 0, 2**31 - 1)
         _check_range("pool_size", self.pool_size, 1, 1024)
+        if not isinstance(self.tracking, bool):
+            raise ConfigError(f"tracking={shown(self.tracking)}: allowed are True and False")
         for name in ("timeout", "connect_timeout"):
             if getattr(self, name) is not None:
                 parse_timeout(getattr(self, name), name)
@@ -218,11 +224,24 @@ def _query(parts: SplitResult) -> dict[str, Any]:
             raise ConfigError(f"query option {name!r}: allowed are {', '.join(allowed)}")
         if name in _TLS_QUERY and not parts.scheme.lower().startswith("rediss"):
             raise ConfigError(f"query option {name!r}: allowed only for TLS, with rediss://")
-        query[name] = _number(name, text) if allowed[name] is int else text
+        query[name] = _READERS[allowed[name]](name, text)
     return query
+
+
+def _flag(name: str, text: str) -> bool:
+    if text not in _FLAGS:
+        raise ConfigError(f"{name}={shown(text)}: allowed are yes and no")
+    return _FLAGS[text]
 
 
 def _number(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         raise ConfigError(f"{name}={shown(text)}: allowed is a whole number")
     return int(text)
+
+
+_READERS: dict[type, Callable[[str, str], Any]] = {
+    int: _number,
+    str: lambda _, text: text,
+    bool: _flag,
+}

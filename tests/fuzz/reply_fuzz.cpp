@@ -9,9 +9,10 @@
 #include "base/clock.hpp"
 #include "l2/client/reply_reader.hpp"
 #include "l2/command/fetch.hpp"
+#include "l2/tracking/invalidations.hpp"
 
-// A server may answer anything, cut anywhere. The reader stays within its limits, and a fetch
-// answers each key exactly once.
+// A server may answer anything, cut anywhere, and say anything unasked. The reader stays within its
+// limits, a fetch answers each key exactly once, and of a push only names below the prefixes count.
 namespace {
 
 using namespace vcache;
@@ -37,6 +38,16 @@ class CountingSink final : public FetchSink {
 
  private:
   std::array<int, kKeys.size()> answers_{};
+};
+
+class CheckedChanges final : public tracking::Invalidations::Sink {
+ public:
+  void on_changes(const tracking::Changes& changes) noexcept override {
+    for (const auto* names : {&changes.keys, &changes.tags, &changes.leases}) {
+      for (const std::string_view name : *names) require(name.size() <= kLimits.string_bytes);
+    }
+    require(changes.keys.size() <= static_cast<std::size_t>(kLimits.elements));
+  }
 };
 
 // The size of each piece comes from the input as well.
@@ -67,7 +78,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   command::Fetch fetch(context, kKeys, sink);
   client::Request request;
   fetch.append(request);
+  CheckedChanges changes;
+  tracking::Invalidations invalidations(context, changes);
   client::ReplyReader reader(kLimits);
+  reader.send_pushes_to(invalidations);
   feed(reader, fetch, {data, size});
   fetch.finish(Outcome::kFailed);
   require(sink.complete());

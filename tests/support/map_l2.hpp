@@ -99,6 +99,17 @@ class MapL2 final : public l2::L2 {
   }
   void close() noexcept override {}
 
+  // What somebody else stores.
+  void write(const l2::Write& write) {
+    Stored stored{.shape_only = write.value,
+                  .payload = {write.value.payload.begin(), write.value.payload.end()},
+                  .ttl = write.ttl == base::Millis{0} ? base::Millis{-1} : write.ttl};
+    stored.shape_only.payload = {};
+    stored.shape_only.metadata = {};
+    const base::MutexLock lock(mutex_);
+    values_.insert_or_assign(std::string(write.key), std::move(stored));
+  }
+
  private:
   struct Stored {
     base::ValueView shape_only;
@@ -109,16 +120,6 @@ class MapL2 final : public l2::L2 {
   static void run_once(std::function<void()>& hook) {
     const auto now = std::exchange(hook, nullptr);
     if (now) now();
-  }
-
-  void write(const l2::Write& write) {
-    Stored stored{.shape_only = write.value,
-                  .payload = {write.value.payload.begin(), write.value.payload.end()},
-                  .ttl = write.ttl == base::Millis{0} ? base::Millis{-1} : write.ttl};
-    stored.shape_only.payload = {};
-    stored.shape_only.metadata = {};
-    const base::MutexLock lock(mutex_);
-    values_.insert_or_assign(std::string(write.key), std::move(stored));
   }
 
   base::Mutex mutex_;

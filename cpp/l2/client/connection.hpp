@@ -53,6 +53,12 @@ class Connection {
     return settle(std::move(reason));
   }
 
+  // Where pushes go from now on, at the next step() or exchange(). Outlives the connection.
+  void send_pushes_to(PushSink& sink) noexcept { reader_->send_pushes_to(sink); }
+  // True when what has come so far are whole replies to what was asked, and pushes.
+  [[nodiscard]] bool in_step() const noexcept {
+    return owed() > 0 || reader_->empty() || reader_->at_push();
+  }
   // True when nothing is owed, nothing is buffered and nothing went wrong.
   [[nodiscard]] bool reusable() const noexcept { return !spent_ && reader_->empty(); }
   // True when the peer has neither closed nor sent anything that nobody asked for.

@@ -127,10 +127,10 @@ base::Error ReplyReader::parse_one(bool& complete) {
   return {};
 }
 
-// True when what comes next, or is being read, is a push.
 bool ReplyReader::at_push() const noexcept {
   const bool begun = reader_->ridx > 0 || (reader_->ridx == 0 && reader_->task[0]->type >= 0);
-  return begun ? reader_->task[0]->type == REDIS_REPLY_PUSH : reader_->buf[reader_->pos] == '>';
+  if (begun) return reader_->task[0]->type == REDIS_REPLY_PUSH;
+  return reader_->pos < reader_->len && reader_->buf[reader_->pos] == '>';
 }
 
 bool ReplyReader::empty() const noexcept {

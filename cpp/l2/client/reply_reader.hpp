@@ -55,12 +55,13 @@ class ReplyReader {
   [[nodiscard]] std::size_t replies() const noexcept { return delivery_.replies; }
   // True when no byte of a reply is held.
   [[nodiscard]] bool empty() const noexcept;
+  // True when what comes next, or is being read, is a push.
+  [[nodiscard]] bool at_push() const noexcept;
   // True when parse() failed because a string was over the limit.
   [[nodiscard]] bool oversized() const noexcept { return delivery_.oversized; }
 
  private:
   [[nodiscard]] base::Error parse_one(bool& complete);
-  [[nodiscard]] bool at_push() const noexcept;
   [[nodiscard]] base::Error check_pending();
   [[nodiscard]] base::Error check_pending_string(std::string_view rest);
   void release_consumed() noexcept;

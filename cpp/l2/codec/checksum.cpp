@@ -36,4 +36,10 @@ std::uint64_t checksum(base::ByteView whole) noexcept {
   return xxh3().whole(whole.data() + kChecksummed, whole.size() - kChecksummed, seed_of(whole));
 }
 
+std::uint64_t stored_checksum(base::ByteView head) noexcept {
+  std::uint64_t checksum = 0;
+  std::memcpy(&checksum, head.data() + offset::kChecksum, sizeof checksum);
+  return checksum;
+}
+
 }  // namespace vcache::l2::codec

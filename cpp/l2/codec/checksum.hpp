@@ -13,4 +13,7 @@ namespace vcache::l2::codec {
 // The same for a value that lies in one piece.
 [[nodiscard]] std::uint64_t checksum(base::ByteView whole) noexcept;
 
+// The checksum that a stored value bears, right or not. Requires: `head` holds the whole header.
+[[nodiscard]] std::uint64_t stored_checksum(base::ByteView head) noexcept;
+
 }  // namespace vcache::l2::codec

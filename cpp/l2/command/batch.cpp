@@ -56,6 +56,7 @@ void Batch::append_new_generation(client::Request& request, std::uint64_t genera
   request.argument(context_.generation_key);
   request.number(static_cast<long long>(generation));
   request.argument("NX");
+  context_.facts.own_writes().note_generation(generation);
 }
 
 std::uint64_t Batch::read_generation(const client::ReplyPart& part) noexcept {

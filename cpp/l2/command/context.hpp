@@ -30,8 +30,10 @@ struct Context {
           base::Millis kept = base::Millis{0})
       : namespace_name(std::move(name)),
         key_prefix(command::key_prefix(namespace_name, layout)),
-        generation_key(own_prefix(namespace_name, layout) + "gen"),
-        lease_prefix(own_prefix(namespace_name, layout) + "lease:"),
+        own_prefix(command::own_prefix(namespace_name, layout)),
+        generation_key(own_prefix + "gen"),
+        tag_prefix(own_prefix + "tag:"),
+        lease_prefix(own_prefix + "lease:"),
         generation_apart(layout == Layout::kShards || layout == Layout::kCluster),
         max_value(largest),
         packing(std::move(form)),
@@ -41,7 +43,9 @@ struct Context {
 
   const std::string namespace_name;
   const std::string key_prefix;
+  const std::string own_prefix;  // of all keys below, and of no entry
   const std::string generation_key;
+  const std::string tag_prefix;
   const std::string lease_prefix;
   // Commands about a key read no generation: it lies elsewhere, and is read by LearnGeneration.
   const bool generation_apart;

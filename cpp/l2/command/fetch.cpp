@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "l2/codec/checksum.hpp"
 #include "l2/codec/fingerprint.hpp"
 #include "l2/command/header_check.hpp"
 
@@ -107,7 +108,12 @@ void Fetch::on_value(const client::ReplyPart& part) noexcept {
     return absent(Outcome::kMiss);
   }
   const auto expected = codec::fingerprint(context_.namespace_name, keys_[next_]);
-  on_decoded(unpacker_.decode(std::as_bytes(std::span(part.text)), expected));
+  const auto bytes = std::as_bytes(std::span(part.text));
+  const auto result = unpacker_.decode(bytes, expected);
+  if (result.ok() && recorded_) {
+    context_.facts.own_writes().record(keys_[next_], expected, codec::stored_checksum(bytes));
+  }
+  on_decoded(result);
 }
 
 void Fetch::on_decoded(const codec::DecodeResult& result) noexcept {

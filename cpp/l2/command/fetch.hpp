@@ -20,7 +20,8 @@ class Fetch final : public Batch {
       : Batch(context),
         keys_(keys),
         sink_(sink),
-        unpacker_(context.packing, {.max_value = context.max_value}) {}
+        unpacker_(context.packing, {.max_value = context.max_value}),
+        recorded_(context.facts.own_writes().recording()) {}
 
   void append(client::Request& request) override;
   [[nodiscard]] bool append_more(client::Request& request) override;
@@ -49,6 +50,7 @@ class Fetch final : public Batch {
   const std::span<const std::string_view> keys_;
   FetchSink& sink_;
   codec::Unpacker unpacker_;
+  const bool recorded_;  // values may change untold while they are on their way
   std::vector<std::string_view> spoiled_;
   std::size_t first_ = 0;         // the key that the batch as sent begins with
   std::size_t asked_ = 0;         // keys before it are in the batch

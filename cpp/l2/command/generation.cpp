@@ -37,6 +37,7 @@ void WriteGeneration::append(client::Request& request) {
   request.argument("SET");
   request.argument(context_.generation_key);
   request.number(static_cast<long long>(generation_));
+  context_.facts.own_writes().note_generation(generation_);
 }
 
 void WriteGeneration::on_part(const client::ReplyPart& part) noexcept {

@@ -4,6 +4,7 @@
 #include <exception>
 #include <span>
 
+#include "l2/codec/checksum.hpp"
 #include "l2/codec/format.hpp"
 #include "l2/command/header_check.hpp"
 #include "l2/codec/packer.hpp"
@@ -89,9 +90,10 @@ void Restamp::on_read(const client::ReplyPart& part) noexcept {
 
 // Only what a fetch would serve: a new checksum must not make an altered value look sound.
 void Restamp::take_value(const client::ReplyPart& part) noexcept {
+  const auto bytes = std::as_bytes(std::span(part.text));
+  const codec::Fingerprint fingerprint = codec::fingerprint(context_.namespace_name, key_);
   codec::Unpacker unpacker(context_.packing, {.max_value = context_.max_value});
-  const auto result = unpacker.decode(std::as_bytes(std::span(part.text)),
-                                      codec::fingerprint(context_.namespace_name, key_));
+  const auto result = unpacker.decode(bytes, fingerprint);
   if (!result.ok() || generation_ == 0 || result.generation != generation_) return;
   const base::Millis now = context_.facts.now();
   if (has_expired(result, now)) return;
@@ -99,10 +101,12 @@ void Restamp::take_value(const client::ReplyPart& part) noexcept {
   try {
     value_ = part.text;
     codec::Packer packer(context_.packing);
-    const bool done = packer.restamp(std::as_writable_bytes(std::span(value_)),
-                                     expires ? now + ttl_ : base::Millis::zero(),
+    const auto whole = std::as_writable_bytes(std::span(value_));
+    const bool done = packer.restamp(whole, expires ? now + ttl_ : base::Millis::zero(),
                                      expires && context_.grace > base::Millis::zero());
-    if (!done) value_.clear();
+    if (!done) return value_.clear();
+    context_.facts.own_writes().note_again(fingerprint, codec::stored_checksum(bytes),
+                                           codec::stored_checksum(whole));
   } catch (const std::exception&) {
     count(ErrorKind::kMemory);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "l2/codec/checksum.hpp"
 #include "l2/codec/encoder.hpp"
 
 namespace vcache::l2::command {
@@ -54,15 +55,19 @@ void Store::append_write(client::Request& request, const Write& write, base::Mil
   request.command(expires ? 5 : 3);
   request.argument("SET");
   request.argument(context_.key_prefix, write.key);
+  const codec::Fingerprint fingerprint = codec::fingerprint(context_.namespace_name, write.key);
   const codec::Packer::Packed packed = packer_.pack(write.value);
   const auto head = request.value(packed.head_size, packed.rest);
   packer_.finish(packed, write.value,
-                 {.fingerprint = codec::fingerprint(context_.namespace_name, write.key),
+                 {.fingerprint = fingerprint,
                   .created = now,
                   .expires = expires ? now + write.ttl : base::Millis::zero(),
                   .generation = stamp_,
                   .grace = grace > base::Millis::zero()},
                  head);
+  tracking::OwnWrites& own = context_.facts.own_writes();
+  const std::uint64_t checksum = codec::stored_checksum(head);
+  own.recording() ? own.record(write.key, fingerprint, checksum) : own.note(fingerprint, checksum);
   if (expires) {
     request.argument("PX");
     request.number((write.ttl + grace).count());

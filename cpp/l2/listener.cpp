@@ -1,0 +1,26 @@
+#include "l2/listener.hpp"
+
+namespace vcache::l2 {
+
+namespace {
+
+class DeafListener final : public Listener {
+ public:
+  void on_keys_changed(std::span<const std::string_view> /*keys*/) noexcept override {}
+  void on_tags_changed(std::span<const std::string_view> /*tags*/) noexcept override {}
+  void on_leases_changed(std::span<const std::string_view> /*keys*/) noexcept override {}
+  void on_all_changed() noexcept override {}
+  void on_gap() noexcept override {}
+  void on_link_up() noexcept override {}
+  void on_link_down() noexcept override {}
+  void on_no_link() noexcept override {}
+};
+
+}  // namespace
+
+Listener& deaf_listener() noexcept {
+  static DeafListener& only = *new DeafListener;  // never destroyed: threads may use it to the end
+  return only;
+}
+
+}  // namespace vcache::l2

@@ -1,0 +1,171 @@
+#include "l2/tracking/link.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <exception>
+#include <iterator>
+#include <utility>
+
+namespace vcache::l2::tracking {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kHeartbeat{1000};
+constexpr milliseconds kLongestSilence{2500};
+// Several changes of one key are asked for once.
+constexpr milliseconds kVerifyDelay{10};
+constexpr std::size_t kVerifiedAtOnce = 2048;
+constexpr std::size_t kMostPending = std::size_t{1} << 16;
+
+// Any answer will do.
+class Ping final : public command::Batch {
+ public:
+  using Batch::Batch;
+  void append(client::Request& request) override {
+    request.command(1);
+    request.argument("PING");
+  }
+  void on_part(const client::ReplyPart& /*part*/) noexcept override {}
+};
+
+// For replies that nobody asked for.
+class NoReplies final : public client::ReplySink {
+ public:
+  void on_part(const client::ReplyPart& /*part*/) noexcept override {}
+};
+
+}  // namespace
+
+Link::Link(client::Connection connection, const command::Context& context, Listener& listener,
+           Time now)
+    : context_(context),
+      listener_(listener),
+      invalidations_(context, *this),
+      connection_(std::move(connection)),
+      heard_(now),
+      asked_(now) {
+  connection_.send_pushes_to(invalidations_);
+  NoReplies nobody;
+  (void)connection_.request();
+  (void)connection_.start(nobody);  // nothing is asked for, and nothing owed
+}
+
+// A forked child may hold a copy of the socket, to which the server would go on talking.
+Link::~Link() { (void)shutdown(connection_.descriptor(), SHUT_RDWR); }
+
+Link::Time Link::due() const noexcept {
+  const bool busy = verification_ || ping_;
+  const Time heartbeat = busy ? Time::max() : std::max(heard_, asked_) + kHeartbeat;
+  const Time verification = busy ? Time::max() : verify_at_;
+  return std::min({heard_ + kLongestSilence, heartbeat, verification});
+}
+
+bool Link::on_ready(short events, Time now) noexcept {
+  NoReplies nobody;
+  client::ReplySink& sink = verification_ ? static_cast<client::ReplySink&>(*verification_)
+                            : ping_       ? static_cast<client::ReplySink&>(*ping_)
+                                          : nobody;
+  if (!connection_.step(sink, events).ok() || invalidations_.lost()) return false;
+  heard_ = now;
+  if (connection_.done()) end_exchange();
+  return connection_.in_step();
+}
+
+bool Link::on_time(Time now) noexcept {
+  if (now >= heard_ + kLongestSilence) return false;
+  if (verification_ || ping_) return true;
+  try {
+    if (now >= verify_at_) return begin_verification();
+    if (now < std::max(heard_, asked_) + kHeartbeat) return true;
+    asked_ = now;
+    return begin_ping();
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+void Link::verify(std::vector<std::string> keys) {
+  if (keys.empty()) return;
+  std::ranges::move(keys, std::back_inserter(pending_));
+  verify_at_ = Time::min();
+}
+
+void Link::on_changes(const Changes& changes) noexcept {
+  if (changes.all) {
+    pending_.clear();
+    context_.facts.own_writes().clear();
+    listener_.on_all_changed();
+    return;
+  }
+  try {
+    sort_keys(changes);
+  } catch (const std::exception&) {
+    hand_over(changes.keys);
+  }
+  if (!changes.tags.empty()) listener_.on_tags_changed(changes.tags);
+  if (!changes.leases.empty()) listener_.on_leases_changed(changes.leases);
+  generation_pending_ |= changes.generation;
+  const bool is_something_to_ask = generation_pending_ || !pending_.empty();
+  if (is_something_to_ask && verify_at_ == Time::max()) {
+    verify_at_ = std::chrono::steady_clock::now() + kVerifyDelay;
+  }
+}
+
+void Link::sort_keys(const Changes& changes) {
+  foreign_.clear();
+  for (const std::string_view key : changes.keys) {
+    const auto fingerprint = codec::fingerprint(context_.namespace_name, key);
+    if (context_.facts.own_writes().find(fingerprint) && pending_.size() < kMostPending) {
+      pending_.emplace_back(key);
+    } else {
+      foreign_.push_back(key);
+    }
+  }
+  hand_over(foreign_);
+}
+
+void Link::hand_over(std::span<const std::string_view> keys) noexcept {
+  if (!keys.empty()) listener_.on_keys_changed(keys);
+}
+
+bool Link::begin_verification() {
+  std::ranges::sort(pending_);
+  // clang 14 cannot compile the ranges form with this library.
+  pending_.erase(std::unique(pending_.begin(), pending_.end()),  // NOLINT(modernize-use-ranges)
+                 pending_.end());
+  const std::size_t count = std::min(pending_.size(), kVerifiedAtOnce);
+  const auto rest = pending_.end() - static_cast<std::ptrdiff_t>(count);
+  verified_keys_.assign(std::make_move_iterator(rest), std::make_move_iterator(pending_.end()));
+  pending_.erase(rest, pending_.end());
+  verification_ =
+      std::make_unique<Verify>(context_, verified_keys_, std::exchange(generation_pending_, false));
+  verify_at_ = pending_.empty() ? Time::max() : Time::min();
+  return begin(*verification_);
+}
+
+bool Link::begin_ping() {
+  ping_ = std::make_unique<Ping>(context_);
+  return begin(*ping_);
+}
+
+bool Link::begin(command::Batch& batch) {
+  batch.append(connection_.request());
+  return connection_.start(batch).ok();
+}
+
+void Link::end_exchange() noexcept {
+  ping_.reset();
+  const std::unique_ptr<Verify> done = std::move(verification_);
+  if (!done) return;
+  if (done->generation_changed()) {
+    context_.facts.own_writes().clear();
+    listener_.on_all_changed();
+  } else {
+    hand_over(done->changed());
+  }
+}
+
+}  // namespace vcache::l2::tracking

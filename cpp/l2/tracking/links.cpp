@@ -1,0 +1,361 @@
+#include "l2/tracking/links.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "l2/tracking/subscribe.hpp"
+
+namespace vcache::l2::tracking {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr base::Millis kLeastPause{50};
+constexpr base::Millis kMostPause{1000};
+constexpr base::Millis kRefusedPause{30'000};
+constexpr milliseconds kSteady{1000};  // a link that lived so long was no failure
+// How long what enters memory before the first link is there is trusted, as it would be while a
+// link is silent.
+constexpr milliseconds kFirstLink{2500};
+// A stop waits for a connection being made.
+constexpr milliseconds kLongestDial{800};
+// What closes the connection so often at our first words does not know them.
+constexpr int kMostHangUps = 3;
+// What a call may take beyond its timeout on a busy machine.
+constexpr milliseconds kTimeoutSlack{500};
+constexpr milliseconds kLatePause{20};
+constexpr base::Millis kLongAfter = std::chrono::hours(1);
+
+std::chrono::steady_clock::time_point steady_now() noexcept {
+  return std::chrono::steady_clock::now();
+}
+
+bool is_hang_up(base::ErrorCode code) noexcept {
+  return code == base::ErrorCode::kDisconnected || code == base::ErrorCode::kProtocol;
+}
+
+}  // namespace
+
+Links::Links(const RedisOptions& options, const command::Context& context, Listener& listener)
+    : options_(options),
+      context_(context),
+      listener_(listener),
+      state_(options.tracking ? State::kDown : State::kOff) {}
+
+Links::~Links() { stop(); }
+
+void Links::watch(std::vector<std::shared_ptr<Dialer>> servers) {
+  {
+    const base::MutexLock lock(mutex_);
+    servers_ = std::move(servers);
+    servers_changed_ = true;
+  }
+  wake_up_.ring();
+}
+
+// Whoever comes meanwhile waits, so that all that it does is recorded.
+void Links::begin() noexcept {
+  bool listens = false;
+  {
+    const base::MutexLock lock(mutex_);
+    if (started_.load(std::memory_order_relaxed)) return;
+    if (options_.tracking) {
+      began_ = steady_now();
+      try {
+        wake_up_.open();
+        context_.facts.own_writes().enable();
+        listens = listening_.add(*this);
+      } catch (const std::exception&) {
+        listens = false;
+      }
+    }
+    started_.store(true, std::memory_order_release);
+  }
+  if (listens || !options_.tracking) return;
+  state_.store(State::kNone);
+  listener_.on_no_link();
+}
+
+void Links::stop() noexcept {
+  wake_up_.ring();
+  listening_.stop();
+  dialler_.stop();
+  const base::MutexLock lock(mutex_);
+  peers_.clear();
+  dialled_.clear();
+  descriptors_.clear();
+}
+
+base::Millis Links::run() noexcept {
+  try {
+    go_round();
+  } catch (const std::exception&) {
+    for (Peer& peer : peers_) lose(peer, steady_now());
+    return kLeastPause;
+  }
+  return base::Millis{0};
+}
+
+void Links::go_round() {
+  take_servers();
+  take_dialled();
+  const Time now = steady_now();
+  verify_late(now);
+  for (Peer& peer : peers_) tend(peer, now);
+  settle(now);
+  wait_and_hear();
+  settle(steady_now());
+}
+
+void Links::take_servers() {
+  std::vector<std::shared_ptr<Dialer>> servers;
+  {
+    const base::MutexLock lock(mutex_);
+    if (!std::exchange(servers_changed_, false)) return;
+    servers = servers_;
+  }
+  std::vector<Peer> peers;
+  for (const auto& server : servers) {
+    const auto known = std::ranges::find(peers_, server, &Peer::server);
+    peers.push_back(known == peers_.end() ? Peer{.server = server} : std::move(*known));
+  }
+  peers_.swap(peers);
+  note_descriptors();
+}
+
+void Links::take_dialled() {
+  std::vector<Dialled> dialled;
+  {
+    const base::MutexLock lock(mutex_);
+    dialled.swap(dialled_);
+  }
+  for (Dialled& each : dialled) {
+    const auto peer = std::ranges::find(peers_, each.server, &Peer::server);
+    if (peer != peers_.end()) adopt(*peer, std::move(each));
+  }
+  if (!dialled.empty()) note_descriptors();
+}
+
+void Links::adopt(Peer& peer, Dialled dialled) {
+  const Time now = steady_now();
+  peer.dialing = false;
+  if (dialled.connection) {
+    peer.link = std::make_unique<Link>(std::move(*dialled.connection), context_, listener_, now);
+    peer.refused = false;
+    peer.hang_ups = 0;
+    peer.since = now;
+    return;
+  }
+  peer.hang_ups = dialled.hung_up ? peer.hang_ups + 1 : 0;
+  peer.refused |= dialled.refused || (!ever_up_ && peer.hang_ups >= kMostHangUps);
+  const bool patient = peer.refused || dialled.credentials;
+  peer.pause = patient ? kRefusedPause : std::clamp(2 * peer.pause, kLeastPause, kMostPause);
+  peer.next_attempt = now + peer.pause;
+}
+
+void Links::tend(Peer& peer, Time now) {
+  if (peer.link) {
+    if (!peer.link->on_time(now)) lose(peer, now);
+  } else if (!peer.dialing && now >= peer.next_attempt) {
+    order(peer);
+  }
+}
+
+void Links::lose(Peer& peer, Time now) {
+  const std::unique_ptr<Link> lost = std::move(peer.link);
+  if (!lost) return;
+  note_descriptors();  // before its number can be another file's
+  if (now - peer.since >= kSteady) peer.pause = base::Millis{0};
+  peer.pause = std::clamp(2 * peer.pause, kLeastPause, kMostPause);
+  peer.next_attempt = now + peer.pause;
+}
+
+void Links::order(Peer& peer) {
+  peer.dialing = true;
+  {
+    const base::MutexLock lock(mutex_);
+    orders_.push_back(peer.server);
+  }
+  (void)dialler_.add(dialling_);
+}
+
+base::Millis Links::Dialling::run() noexcept {
+  while (!links_.dialler_.stopping()) {
+    std::shared_ptr<Dialer> server;
+    {
+      const base::MutexLock lock(links_.mutex_);
+      if (links_.orders_.empty()) break;
+      server = std::move(links_.orders_.back());
+      links_.orders_.pop_back();
+    }
+    links_.dial(std::move(server));
+  }
+  return kLongAfter;
+}
+
+void Links::dial(std::shared_ptr<Dialer> server) noexcept {
+  Dialled out{.server = std::move(server)};
+  try {
+    connect(out);
+    const base::MutexLock lock(mutex_);
+    dialled_.push_back(std::move(out));
+  } catch (const std::exception&) {
+    // Out of memory: this server stays without a link until another one is ordered.
+  }
+  wake_up_.ring();
+}
+
+void Links::connect(Dialled& out) {
+  const auto longest = std::min<milliseconds>(options_.connect_timeout, kLongestDial);
+  const client::Deadline deadline = steady_now() + longest;
+  auto connection = out.server->connect(deadline);
+  if (!connection.ok()) return;
+  Subscribe subscription(context_, options_);
+  subscription.append(connection.value().request());
+  const base::Error error = connection.value().exchange(subscription, deadline);
+  out.refused = subscription.refused();
+  out.credentials = subscription.health() == client::Health::kCredentials;
+  out.hung_up = is_hang_up(error.code);
+  if (error.ok() && subscription.error().ok()) {
+    out.connection = std::make_unique<client::Connection>(std::move(connection.value()));
+  }
+}
+
+Links::Time Links::next_due() const noexcept {
+  Time due = told_down_ || state() != State::kDown ? Time::max() : began_ + kFirstLink;
+  if (late_until_ != Time{}) due = std::min(due, steady_now() + kLatePause);
+  for (const Peer& peer : peers_) {
+    if (peer.link) {
+      due = std::min(due, peer.link->due());
+    } else if (!peer.dialing) {
+      due = std::min(due, peer.next_attempt);
+    }
+  }
+  return due;
+}
+
+void Links::wait_and_hear() {
+  std::vector<pollfd> entries{{.fd = wake_up_.descriptor(), .events = POLLIN, .revents = 0}};
+  bool hurry = listening_.stopping();
+  for (const Peer& peer : peers_) {
+    const short wants = peer.link ? peer.link->wants() : short{0};
+    const int descriptor = peer.link ? peer.link->descriptor() : -1;
+    hurry |= peer.link && wants == 0;
+    entries.push_back({.fd = descriptor, .events = wants, .revents = 0});
+  }
+  constexpr auto kLongest = milliseconds(60'000);
+  const auto left = std::chrono::ceil<milliseconds>(next_due() - steady_now());
+  const auto pause =
+      std::clamp<milliseconds>(hurry ? milliseconds(0) : left, milliseconds(0), kLongest);
+  (void)poll(entries.data(), entries.size(), static_cast<int>(pause.count()));
+  if (entries[0].revents != 0) wake_up_.hush();
+  const Time now = steady_now();
+  for (std::size_t i = 0; i < peers_.size(); ++i) {
+    const pollfd& entry = entries[i + 1];
+    if (!peers_[i].link || (entry.revents == 0 && entry.events != 0)) continue;
+    if (!peers_[i].link->on_ready(entry.revents, now)) lose(peers_[i], now);
+  }
+}
+
+void Links::settle(Time now) {
+  const auto refused = [](const Peer& peer) { return peer.refused; };
+  const auto linked = [](const Peer& peer) { return peer.link != nullptr; };
+  const State before = state();
+  if (std::ranges::any_of(peers_, refused)) {
+    if (before != State::kNone) give_up();
+  } else if (!peers_.empty() && std::ranges::all_of(peers_, linked)) {
+    if (before != State::kUp) come_up();
+  } else if (before != State::kDown || (!told_down_ && now >= began_ + kFirstLink)) {
+    go_down();
+  }
+}
+
+void Links::come_up() {
+  if (!verify_recorded()) {
+    listener_.on_gap();
+    listener_.on_link_down();
+  }
+  listener_.on_link_up();
+  ever_up_ = true;
+  told_down_ = false;
+  state_.store(State::kUp);
+}
+
+// False: what was there before the link is not to be told from what changed since.
+bool Links::verify_recorded() {
+  auto keys = context_.facts.own_writes().take_recorded();
+  if (ever_up_ || told_down_ || !keys || peers_.size() != 1) return false;
+  peers_.front().link->verify(std::move(*keys));
+  late_until_ = steady_now() + options_.timeout + kTimeoutSlack;
+  return true;
+}
+
+void Links::verify_late(Time now) {
+  if (state() != State::kUp || late_until_ == Time{}) return;
+  if (now >= late_until_) late_until_ = {};
+  if (auto keys = context_.facts.own_writes().take_recorded()) {
+    peers_.front().link->verify(std::move(*keys));
+  } else {
+    go_down();  // and up again
+  }
+}
+
+void Links::go_down() noexcept {
+  listener_.on_link_down();
+  (void)context_.facts.own_writes().take_recorded();
+  context_.facts.own_writes().clear();
+  told_down_ = true;
+  state_.store(State::kDown);
+}
+
+void Links::give_up() noexcept {
+  if (ever_up_ || told_down_) go_down();
+  (void)context_.facts.own_writes().take_recorded();
+  told_down_ = true;
+  state_.store(State::kNone);
+  listener_.on_no_link();
+}
+
+void Links::note_descriptors() {
+  const base::MutexLock lock(mutex_);
+  descriptors_.clear();
+  for (const Peer& peer : peers_) {
+    if (peer.link) descriptors_.push_back(peer.link->descriptor());
+  }
+}
+
+void Links::before_fork() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS { mutex_.lock(); }
+
+void Links::after_fork_in_parent() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS { mutex_.unlock(); }
+
+// What is left of an ancestor's links after a second fork is nobody's business, and its listener
+// may be gone.
+void Links::after_fork_in_child() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
+  if (std::exchange(parents_, true)) return mutex_.unlock();
+  for (const int descriptor : descriptors_) ::close(descriptor);
+  wake_up_.close();
+  if (started_.load() && (state() == State::kUp || state() == State::kDown)) {
+    listener_.on_link_down();
+  }
+  mutex_.unlock();
+}
+
+std::string_view to_string(Links::State state) noexcept {
+  switch (state) {
+    case Links::State::kOff:
+      return "off";
+    case Links::State::kUp:
+      return "tracking";
+    case Links::State::kNone:
+      return "ttl";
+    default:
+      return "down";
+  }
+}
+
+}  // namespace vcache::l2::tracking
