@@ -24,5 +24,6 @@ PYBIND11_MODULE(_core, module) {
   bind_vectors(module);
   bind_cache(module);
   bind_cache_base(module);
+  bind_query(module);
   bind_text_call(module);
 }

@@ -18,14 +18,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser(
         "demo", add_help=False, help="embed, cache and search real text, cold and hot (see --help)"
     )
-    parser.parse_args(given[:1])
-    return _demo(given[1:])
+    commands.add_parser(
+        "doctor", add_help=False, help="look whether Redis is as a cache needs it (see --help)"
+    )
+    command = parser.parse_args(given[:1]).command
+    return _COMMANDS[command](given[1:])
 
 
 def _demo(arguments: list[str]) -> int:
     from .demo.run import main as run_demo
 
     return int(run_demo(arguments) or 0)
+
+
+def _doctor(arguments: list[str]) -> int:
+    from .doctor import main as examine
+
+    return examine(arguments)
+
+
+_COMMANDS = {"demo": _demo, "doctor": _doctor}
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from .errors import ConfigError
 from .options import RedisOptions, parse_redis, parse_timeout, with_timeouts
 from .sizes import parse_size
 
-__all__ = ["CHECKS", "Config", "Policy"]
+__all__ = ["CHECKS", "Config", "Policy", "to_core"]
 
 Policy = Literal["lru", "lfu", "s3fifo", "sieve", "wtinylfu"]
 
@@ -86,7 +86,7 @@ class Config:
             max_value=self.max_value,
             strict=self.strict,
             metrics=self.metrics,
-            redis=None if self.redis is None else _to_core(self.redis),
+            redis=None if self.redis is None else to_core(self.redis),
             packing=_core.Packing(
                 compression=self.compression,
                 storage_dtype=self.storage_dtype,
@@ -107,7 +107,8 @@ def _warn_of_unverified(redis: RedisOptions) -> None:
         )
 
 
-def _to_core(redis: RedisOptions) -> _core.RedisOptions:
+def to_core(redis: RedisOptions) -> _core.RedisOptions:
+    """`redis`, whose timeouts are given, as the core wants it."""
     return _core.RedisOptions(
         host=redis.host,
         port=redis.port,

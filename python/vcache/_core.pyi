@@ -20,6 +20,7 @@ __all__: list[str] = [
     "TlsOptions",
     "digest_vector",
     "normalize_rows",
+    "query_redis",
     "set_object_codec",
 ]
 
@@ -280,6 +281,14 @@ def digest_vector(
 def normalize_rows(matrix: typing.Any) -> typing.Any:
     """
     A float32 copy with each row scaled to length 1; rows of zeros stay.
+    """
+
+def query_redis(
+    options: RedisOptions, commands: collections.abc.Sequence[collections.abc.Sequence[str]]
+) -> list:
+    """
+    The replies to commands, sent on a connection of their own; an error reply is a
+    RedisError among them.
     """
 
 def set_object_codec(encode: collections.abc.Callable, decode: collections.abc.Callable) -> None:
