@@ -54,14 +54,6 @@ class DefaultType:
         Return repr(self).
         """
 
-class TlsOptions:
-    """
-    How a server proves who it is, and we to it.
-    """
-    def __init__(
-        self, *, ca_file: str = "", cert_file: str = "", key_file: str = "", verify: bool = True
-    ) -> None: ...
-
 class Packing:
     """
     In what form values are stored.
@@ -72,6 +64,14 @@ class Packing:
         compression: str,
         storage_dtype: str | None,
         encryption_keys: collections.abc.Sequence[bytes],
+    ) -> None: ...
+
+class TlsOptions:
+    """
+    How a server proves who it is, and we to it.
+    """
+    def __init__(
+        self, *, ca_file: str = "", cert_file: str = "", key_file: str = "", verify: bool = True
     ) -> None: ...
 
 class RedisOptions:
