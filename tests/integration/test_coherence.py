@@ -81,7 +81,7 @@ def test_r07_a_frozen_server_makes_memory_stale_and_then_fresh_again(
     cache, other = make_cache(timeout=0.1), make_cache()
     cache.set("k", 1)
     eventually(lambda: _is_linked(cache))
-    redis_server.freeze()
+    redis_server.pause()
     frozen = time.monotonic()
     eventually(lambda: cache.lookup("k").stale)
     assert time.monotonic() - frozen <= 4.0  # 3 s, and a call that waits for its timeout
@@ -90,9 +90,9 @@ def test_r07_a_frozen_server_makes_memory_stale_and_then_fresh_again(
     stats = cache.stats()
     assert stats.stale_served >= 2
     assert stats.hits + stats.misses == stats.requests
-    redis_server.thaw()
-    other.set("k", 2)
-    eventually(lambda: cache.get("k") == 2)
+    redis_server.resume()
+    # A busy machine may take longer than the timeout for one call.
+    eventually(lambda: other.set("k", 2) is None and cache.get("k") == 2)
     eventually(lambda: not cache.lookup("k").stale)
 
 
