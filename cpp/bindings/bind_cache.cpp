@@ -166,8 +166,7 @@ void bind_cache(py::module_& module) {
            py::arg("policy"), py::arg("namespace"), py::arg("ttl").none(true),
            py::arg("memory_ttl").none(true), py::arg("jitter"), py::arg("grace"),
            py::arg("max_value"), py::arg("strict"), py::arg("metrics"), py::arg("redis").none(true),
-           py::arg("packing"),
-           py::arg("clock") = nullptr, py::arg("seed") = 0)
+           py::arg("packing"), py::arg("clock") = nullptr, py::arg("seed") = 0)
       .def("lookup", &lookup, py::arg("key"))
       .def("put", &put, py::arg("key"), py::arg("value"), py::arg("ttl"), py::arg("memory_ttl"),
            py::arg("metadata"), py::arg("cost"), py::arg("seconds"))

@@ -37,7 +37,9 @@ class Wait {
     const auto end = std::chrono::steady_clock::now() + millis(most);
     for (;;) {
       const auto left = std::chrono::ceil<base::Millis>(end - std::chrono::steady_clock::now());
-      if (step(std::clamp(left, base::Millis{0}, kSlice))) return true;
+      const bool is_over = step(std::clamp(left, base::Millis{0}, kSlice));
+      raise_pending();
+      if (is_over) return true;
       if (PyErr_CheckSignals() != 0) throw PythonError();
       if (std::chrono::steady_clock::now() >= end) return false;
     }
@@ -64,6 +66,7 @@ py::list take_leases(Core& core, const py::object& keys, const py::bytes& token,
     const GilRelease released;
     core.cache.redis().leases().take(batch.views(), terms, grants);
   }
+  raise_pending();
   py::list out(batch.size());
   for (std::size_t i = 0; i < grants.size(); ++i) out[i] = py::int_(static_cast<int>(grants[i]));
   return out;
@@ -71,8 +74,11 @@ py::list take_leases(Core& core, const py::object& keys, const py::bytes& token,
 
 void give_up_leases(Core& core, const py::object& keys, const py::bytes& token) {
   const KeyBatch batch(keys.ptr());
-  const GilRelease released;
-  core.cache.redis().leases().give_up(batch.views(), text_of(token));
+  {
+    const GilRelease released;
+    core.cache.redis().leases().give_up(batch.views(), text_of(token));
+  }
+  raise_pending();
 }
 
 }  // namespace

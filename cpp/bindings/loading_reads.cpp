@@ -58,6 +58,7 @@ py::list find_again(Core& core, const py::object& keys, bool stale) {
     const GilRelease released;
     (void)core.cache.find_again(batch.views(), located, stale ? Stale::kAny : Stale::kNever);
   }
+  raise_pending();
   py::list out(batch.size());
   for (std::size_t i = 0; i < located.size(); ++i) {
     out[i] = py::reinterpret_borrow<py::object>(missing());

@@ -40,8 +40,7 @@ class Packer {
 
   // Gives a whole stored value, which may be encrypted, another expiry; 0: none. False when it
   // cannot be encrypted anew. Requires: Unpacker took the value.
-  [[nodiscard]] bool restamp(std::span<std::byte> whole, base::Millis expires,
-                             bool grace = false);
+  [[nodiscard]] bool restamp(std::span<std::byte> whole, base::Millis expires, bool grace = false);
 
  private:
   void round_off(const base::ValueView& value, Packed& packed);

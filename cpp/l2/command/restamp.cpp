@@ -6,9 +6,9 @@
 
 #include "l2/codec/checksum.hpp"
 #include "l2/codec/format.hpp"
-#include "l2/command/header_check.hpp"
 #include "l2/codec/packer.hpp"
 #include "l2/codec/unpacker.hpp"
+#include "l2/command/header_check.hpp"
 
 namespace vcache::l2::command {
 
