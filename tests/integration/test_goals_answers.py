@@ -65,7 +65,8 @@ def test_r01_no_wrong_vector_under_any_fault(
     least = 500_000 if NIGHTLY else 2_000
     faults = Faults(redis_server, proxy)
     seconds, checked, seed = (30.0 if NIGHTLY else 1.5), 0, 0
-    load = {"threads": 8, "keys": 500, "batch": 128, "settling": 0.3, "dim": 16}
+    settling = 3.0 if NIGHTLY else 1.0
+    load = {"threads": 8, "keys": 500, "batch": 128, "settling": settling, "dim": 16}
     with Cache(redis=proxy.url, memory=memory, timeout=0.1) as cache:
         while checked < least:
             seed += 1
