@@ -1,4 +1,7 @@
 #include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "bindings/arguments.hpp"
 #include "bindings/cache_calls.hpp"
@@ -64,10 +67,26 @@ std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entrie
                                 strict);
 }
 
+l2::Layout to_layout(const std::string& name) {
+  if (name == "one") return l2::Layout::kOneServer;
+  if (name == "shards") return l2::Layout::kShards;
+  if (name == "cluster") return l2::Layout::kCluster;
+  if (name != "sentinel")
+    raise("ConfigError", "layout: allowed are one, shards, cluster, sentinel");
+  return l2::Layout::kSentinel;
+}
+
 l2::RedisOptions make_redis_options(std::string host, int port, std::string unix_socket, int db,
                                     std::string username, std::string password,
                                     std::size_t pool_size, double timeout, double connect_timeout,
-                                    std::optional<l2::client::TlsOptions> tls, bool tracking) {
+                                    std::optional<l2::client::TlsOptions> tls, bool tracking,
+                                    const std::string& layout,
+                                    const std::vector<std::pair<std::string, int>>& seeds,
+                                    std::vector<l2::RedisOptions> shards, bool read_replicas,
+                                    std::string service, std::string sentinel_username,
+                                    std::string sentinel_password) {
+  std::vector<l2::Endpoint> endpoints;
+  for (const auto& [name, number] : seeds) endpoints.push_back({.host = name, .port = number});
   return {.host = std::move(host),
           .port = port,
           .unix_socket = std::move(unix_socket),
@@ -78,7 +97,14 @@ l2::RedisOptions make_redis_options(std::string host, int port, std::string unix
           .pool_size = pool_size,
           .timeout = millis(timeout),
           .connect_timeout = millis(connect_timeout),
-          .tracking = tracking};
+          .tracking = tracking,
+          .layout = to_layout(layout),
+          .shards = std::move(shards),
+          .seeds = std::move(endpoints),
+          .read_replicas = read_replicas,
+          .service = std::move(service),
+          .sentinel_username = std::move(sentinel_username),
+          .sentinel_password = std::move(sentinel_password)};
 }
 
 l2::client::TlsOptions make_tls_options(std::string ca_file, std::string cert_file,
@@ -137,7 +163,11 @@ void bind_options(py::module_& module) {
            py::arg("port") = 6379, py::arg("unix_socket") = "", py::arg("db") = 0,
            py::arg("username") = "", py::arg("password") = "", py::arg("pool_size") = 16,
            py::arg("timeout") = 0.25, py::arg("connect_timeout") = 0.5, py::arg("tls") = py::none(),
-           py::arg("tracking") = true);
+           py::arg("tracking") = true,
+           py::arg("layout") = "one", py::arg("seeds") = std::vector<std::pair<std::string, int>>(),
+           py::arg("shards") = py::list(), py::arg("read_replicas") = false,
+           py::arg("service") = "", py::arg("sentinel_username") = "",
+           py::arg("sentinel_password") = "");
   py::class_<base::ManualClock, std::shared_ptr<base::ManualClock>>(
       module, "ManualClock", "A clock that stands still until advanced.")
       .def(py::init([](double now) {

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from . import _core
 from ._freshness import Terms
 from ._messages import caller_level, shown
+from ._servers import parse_node
 from ._storing import parse_compression, parse_keys, parse_storage_dtype
 from .durations import MAX_SECONDS, parse_duration, parse_ttl
 from .errors import ConfigError
@@ -109,6 +110,8 @@ def _warn_of_unverified(redis: RedisOptions) -> None:
 
 def to_core(redis: RedisOptions) -> _core.RedisOptions:
     """`redis`, whose timeouts are given, as the core wants it."""
+    timeout = parse_timeout(redis.timeout, "timeout")
+    connect_timeout = parse_timeout(redis.connect_timeout, "connect_timeout")
     return _core.RedisOptions(
         host=redis.host,
         port=redis.port,
@@ -117,11 +120,26 @@ def to_core(redis: RedisOptions) -> _core.RedisOptions:
         username=redis.username,
         password=redis.password,
         pool_size=redis.pool_size,
-        timeout=parse_timeout(redis.timeout, "timeout"),
-        connect_timeout=parse_timeout(redis.connect_timeout, "connect_timeout"),
+        timeout=timeout,
+        connect_timeout=connect_timeout,
         tls=_tls_to_core(redis) if redis.tls else None,
         tracking=redis.tracking,
+        layout=_layout(redis),
+        seeds=[parse_node(node, 6379) for node in redis.nodes],
+        shards=[to_core(with_timeouts(shard, timeout, connect_timeout)) for shard in redis.shards],
+        read_replicas=redis.replicas,
+        service=redis.service,
+        sentinel_username=redis.sentinel_username,
+        sentinel_password=redis.sentinel_password,
     )
+
+
+def _layout(redis: RedisOptions) -> str:
+    if redis.shards:
+        return "shards"
+    if redis.nodes:
+        return "sentinel" if redis.service else "cluster"
+    return "one"
 
 
 def _tls_to_core(redis: RedisOptions) -> _core.TlsOptions:

@@ -92,6 +92,15 @@ class RedisOptions:
         connect_timeout: typing.SupportsFloat | typing.SupportsIndex = 0.5,
         tls: TlsOptions | None = None,
         tracking: bool = True,
+        layout: str = "one",
+        seeds: collections.abc.Sequence[
+            tuple[str, typing.SupportsInt | typing.SupportsIndex]
+        ] = [],
+        shards: collections.abc.Sequence[RedisOptions] = [],
+        read_replicas: bool = False,
+        service: str = "",
+        sentinel_username: str = "",
+        sentinel_password: str = "",
     ) -> None: ...
 
 class ManualClock:

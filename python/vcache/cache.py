@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
@@ -38,7 +38,8 @@ class Cache(Twins):
         what this process may use); 0 or None for none.
     max_entries: a second bound of the memory tier.
     policy: who is evicted from memory: "s3fifo", "lru", "lfu", "sieve" or "wtinylfu".
-    redis: a redis:// or unix:// URL or RedisOptions; None for memory only.
+    redis: a URL (redis://, rediss://, unix://, redis+cluster://, redis+sentinel://) or
+        RedisOptions; a list of them is servers that share the keys; None for memory only.
     namespace: 1 to 64 of A-Z a-z 0-9 _ . -; a Redis key is NAMESPACE:KEY.
     ttl, memory_ttl: time to live in both tiers and in memory: seconds, timedelta, "1h30m" or None
         for no expiry. An entry never outlives `ttl` in memory.
@@ -73,7 +74,7 @@ class Cache(Twins):
         memory: Size | None = "100MiB",
         max_entries: int | None = None,
         policy: Policy = "s3fifo",
-        redis: str | RedisOptions | None = None,
+        redis: str | RedisOptions | Sequence[str | RedisOptions] | None = None,
         namespace: str = "vcache",
         ttl: Duration | None = 3600.0,
         memory_ttl: Duration | None = 300.0,

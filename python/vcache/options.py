@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ._messages import shown
+from ._servers import SERVERS_QUERY, check_nodes, servers_of_url, shown_nodes
 from .durations import Duration, parse_duration
 from .errors import ConfigError
 
@@ -18,10 +19,14 @@ __all__ = ["RedisOptions", "options_of_url", "parse_redis", "parse_timeout", "wi
 
 _SUPPORTED = (
     "supported are redis://[user:password@]host[:port][/db], rediss:// for TLS and"
-    " unix://[user:password@]/path, with ?db=, pool_size=, timeout=, connect_timeout= and"
-    " tracking=yes|no, and for TLS ca_file=, cert_file=, key_file= and verify="
+    " unix://[user:password@]/path, redis+cluster://host:port,… and"
+    " redis+sentinel://host:port,…/service[/db], with ?db=, pool_size=, timeout=, connect_timeout="
+    " and tracking=yes|no, and for TLS ca_file=, cert_file=, key_file= and verify="
 )
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,19}")
+_SCHEMES = {"redis", "rediss", "unix"} | {
+    f"{transport}+{kind}" for transport in ("redis", "rediss") for kind in SERVERS_QUERY
+}
 _MAX_DIGITS = 20
 _QUERY = {"db": int, "pool_size": int, "timeout": str, "connect_timeout": str, "tracking": bool}
 _TLS_QUERY = dict.fromkeys(("ca_file", "cert_file", "key_file", "verify"), str)
@@ -31,6 +36,10 @@ _FLAGS = {"yes": True, "no": False}
 @dataclass(frozen=True, kw_only=True)
 class RedisOptions:
     """How to reach one Redis node, over TCP or, with `unix_socket`, over a Unix socket.
+
+    Or several servers: with `nodes` ("HOST:PORT") a Redis Cluster, of which some are named, and of
+    whose `replicas` those are read that keep up; with `nodes` and a `service` the primary of that
+    name, which these sentinels know; with `shards` independent servers that share the keys.
 
     With `tls` the server must prove its name by a certificate of an authority in `ca_file` (PEM;
     the system's unless given), but for `verify="none"`, which gives a warning. `cert_file` and
@@ -57,6 +66,12 @@ class RedisOptions:
     key_file: str = ""
     verify: Literal["full", "none"] = "full"
     tracking: bool = True
+    nodes: tuple[str, ...] = ()
+    service: str = ""
+    replicas: bool = False
+    sentinel_username: str = ""
+    sentinel_password: str = field(default="", repr=False)
+    shards: tuple[RedisOptions, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("host", "unix_socket", "username", "ca_file", "cert_file", "key_file"):
@@ -76,6 +91,44 @@ class RedisOptions:
             if getattr(self, name) is not None:
                 parse_timeout(getattr(self, name), name)
         self._check_tls()
+        self._check_servers()
+
+    def _check_servers(self) -> None:
+        check_nodes(self.nodes)
+        for name in ("service", "sentinel_username"):
+            _check_text(name, getattr(self, name))
+        if not isinstance(self.sentinel_password, str) or "\0" in self.sentinel_password:
+            raise ConfigError("sentinel_password: allowed is text without NUL")
+        if not isinstance(self.replicas, bool):
+            raise ConfigError(f"replicas={shown(self.replicas)}: allowed are True and False")
+        cluster = bool(self.nodes) and not self.service
+        if self.service and not self.nodes:
+            raise ConfigError(f"service={self.service!r}: allowed only with nodes, the sentinels")
+        if self.sentinel_password and not self.service:
+            raise ConfigError("sentinel_password: allowed only with a service")
+        if self.sentinel_username and not self.sentinel_password:
+            raise ConfigError(
+                f"sentinel_username={self.sentinel_username!r}: allowed only with a password"
+            )
+        if self.replicas and not cluster:
+            raise ConfigError("replicas=True: allowed only with a cluster")
+        if cluster and self.db:
+            raise ConfigError(f"db={self.db}: a cluster has database 0 only")
+        if self.nodes and self.unix_socket:
+            raise ConfigError("nodes: allowed only without a unix_socket")
+        self._check_shards()
+
+    def _check_shards(self) -> None:
+        if not isinstance(self.shards, tuple):
+            raise ConfigError("shards: allowed is a tuple of RedisOptions")
+        for shard in self.shards:
+            if not isinstance(shard, RedisOptions) or shard.nodes or shard.shards:
+                raise ConfigError("shards: each must be one server")
+            for name in ("timeout", "connect_timeout"):
+                if getattr(shard, name) is not None:
+                    raise ConfigError(f"{name} of one shard: allowed is that of the cache, for all")
+        if len({shard.address for shard in self.shards}) < len(self.shards):
+            raise ConfigError("shards: each server may be there once")
 
     def _check_tls(self) -> None:
         if not isinstance(self.tls, bool):
@@ -104,11 +157,18 @@ class RedisOptions:
 
     @property
     def address(self) -> str:
-        """The URL without user and password."""
+        """The URL without user and password; of shards, all of them."""
+        scheme = "rediss" if self.tls else "redis"
+        if self.shards:
+            return ", ".join(shard.address for shard in self.shards)
+        if self.service:
+            return f"{scheme}+sentinel://{shown_nodes(self.nodes)}/{self.service}/{self.db}"
+        if self.nodes:
+            return f"{scheme}+cluster://{shown_nodes(self.nodes)}"
         if self.unix_socket:
             return f"unix://{self.unix_socket}?db={self.db}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"redis{'s' if self.tls else ''}://{host}:{self.port}/{self.db}"
+        return f"{scheme}://{host}:{self.port}/{self.db}"
 
 
 def options_of_url(url: object, defaults: Mapping[str, Any]) -> RedisOptions:
@@ -116,7 +176,7 @@ def options_of_url(url: object, defaults: Mapping[str, Any]) -> RedisOptions:
     if not isinstance(url, str):  # not shown: bytes may hold a password
         raise ConfigError(f"url of type {type(url).__name__}: allowed is a str; {_SUPPORTED}")
     scheme = url.partition("://")[0].lower() if "://" in url else ""
-    if scheme not in ("redis", "rediss", "unix"):
+    if scheme not in _SCHEMES:
         named = repr(scheme) if _SCHEME.fullmatch(scheme) else "unknown"
         raise ConfigError(f"redis URL of scheme {named}: {_SUPPORTED}")
     from urllib.parse import urlsplit
@@ -125,7 +185,7 @@ def options_of_url(url: object, defaults: Mapping[str, Any]) -> RedisOptions:
         parts = urlsplit(url)
         if "@" in parts.path + parts.query + parts.fragment:
             raise ValueError("credentials with unescaped characters")
-        own = _address(parts) | _credentials(parts) | _query(parts)
+        own = _place(parts) | _credentials(parts) | _query(parts)
         return RedisOptions(**(dict(defaults) | own))
     except ConfigError as error:
         raise ConfigError(f"redis URL {scheme}://…: {error}") from None
@@ -142,8 +202,13 @@ def parse_redis(value: object) -> RedisOptions | None:
         return value
     if isinstance(value, str):
         return RedisOptions.from_url(value)
+    if isinstance(value, list | tuple) and value:
+        parts = tuple(parse_redis(part) for part in value)
+        if None not in parts:
+            return RedisOptions(shards=parts)  # type: ignore[arg-type]
     raise ConfigError(
-        f"redis of type {type(value).__name__}: allowed are None, RedisOptions and a URL;"
+        f"redis of type {type(value).__name__}: allowed are None, RedisOptions, a URL and a list of"
+        " them;"
         f" {_SUPPORTED}"
     )
 
@@ -184,6 +249,15 @@ def _check_range(name: str, value: object, least: int, most: int) -> None:
         raise ConfigError(f"{name}={shown(value)}: allowed is an int from {least} to {most}")
 
 
+def _place(parts: SplitResult) -> dict[str, Any]:
+    if "+" not in parts.scheme:
+        return _address(parts)
+    options = servers_of_url(parts)
+    if "db" in options:
+        options["db"] = _number("db", options["db"])
+    return options
+
+
 def _address(parts: SplitResult) -> dict[str, Any]:
     from urllib.parse import unquote
 
@@ -218,7 +292,8 @@ def _query(parts: SplitResult) -> dict[str, Any]:
     if not parts.query:
         return {}
     query: dict[str, Any] = {}
-    allowed = _QUERY | _TLS_QUERY
+    kind = parts.scheme.lower().partition("+")[2]
+    allowed = _QUERY | _TLS_QUERY | SERVERS_QUERY.get(kind, {})
     for name, text in parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True):
         if name not in allowed:
             raise ConfigError(f"query option {name!r}: allowed are {', '.join(allowed)}")

@@ -30,6 +30,13 @@ from vcache.errors import ConfigError
             {"host": "::1", "port": 1, "tls": True, "ca_file": "/a b", "cert_file": "/c",
              "key_file": "/k", "verify": "none"},
         ),
+        ("redis+cluster://a:1,b,[::1]:3", {"nodes": ("a:1", "b:6379", "[::1]:3")}),
+        ("rediss+cluster://a:1?replicas=yes", {"nodes": ("a:1",), "replicas": True, "tls": True}),
+        ("redis+sentinel://:p@a,b:2/main/3",
+         {"nodes": ("a:26379", "b:2"), "service": "main", "db": 3, "password": "p"}),
+        ("redis+sentinel://a/main?sentinel_username=u&sentinel_password=p%40",
+         {"nodes": ("a:26379",), "service": "main", "sentinel_username": "u",
+          "sentinel_password": "p@"}),
         ("unix:///run/redis.sock", {"unix_socket": "/run/redis.sock"}),
         ("unix://u:p@/run/my%20redis?db=5",
          {"unix_socket": "/run/my redis", "username": "u", "password": "p", "db": 5}),
@@ -47,8 +54,16 @@ def test_url(url: str, wanted: dict[str, Any]) -> None:
         ("rediss://db?verify=some", "verify='some': allowed are full and none"),
         ("rediss://db?cert_file=/c", "cert_file='/c': allowed are cert_file and key_file together"),
         ("rediss://", "host=''"),
-        ("redis+cluster://db", "supported are"),
-        ("redis+sentinel://db", "supported are"),
+        ("redis+ring://db", "supported are"),
+        ("redis+cluster://", "node ''.*HOST:PORT"),
+        ("redis+cluster://a:1,b:x", "node 'b:x'.*HOST:PORT"),
+        ("redis+cluster://a:1/2", "db='2'.*database 0 only"),
+        ("redis+cluster://a:1?replicas=maybe", "replicas='maybe'.*yes and no"),
+        ("redis+sentinel://a:1", "no service.*SERVICE"),
+        ("redis+sentinel://a:1/main/x", "db='x'.*whole number"),
+        ("redis+sentinel://a:1/main?replicas=yes", "'replicas'.*allowed are"),
+        ("redis+sentinel://a:1/main?sentinel_username=u", "sentinel_username='u'.*password"),
+        ("redis://db?replicas=yes", "'replicas'.*allowed are"),
         ("http://db", "supported are"),
         ("db:6379", "supported are"),
         ("", "supported are"),
@@ -174,3 +189,30 @@ def test_timeouts_of_the_options_win_over_those_of_the_cache() -> None:
         options = cache._config.redis
     assert options is not None
     assert (options.timeout, options.connect_timeout) == (0.05, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis+cluster://u:secret@a:1,b:2", "redis+cluster://a:1,b:2"),
+        ("rediss+cluster://a:1", "rediss+cluster://a:1"),
+        ("redis+sentinel://:secret@a:1,b:2/main/3", "redis+sentinel://a:1,b:2/main/3"),
+    ],
+)
+def test_the_address_of_several_servers_has_no_secret(url: str, address: str) -> None:
+    options = RedisOptions.from_url(url)
+    assert options.address == address
+    assert "secret" not in repr(options)
+
+
+def test_a_list_of_urls_is_shards() -> None:
+    with Cache(redis=["redis://:secret@127.0.0.1:1", "redis://127.0.0.1:2"]) as cache:
+        assert "secret" not in repr(cache)
+    for bad, says in (
+        ([], "list"),
+        (["redis://a:1", "redis://a:1"], "once"),
+        (["redis://a:1?timeout=1s"], "timeout of one shard"),
+        (["redis+cluster://a:1"], "one server"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            Cache(redis=bad)

@@ -40,6 +40,7 @@ class CollectSink final : public l2::FetchSink {
     Answer& answer = answers.at(index);
     ++answer.times;
     answer.outcome = outcome;
+    answer.payload.clear();
   }
 
   // True when every key was answered exactly once.

@@ -20,9 +20,9 @@ RedisOptions complete(RedisOptions shard, const RedisOptions& all) {
   shard.layout = Layout::kShards;
   shard.timeout = all.timeout;
   shard.connect_timeout = all.connect_timeout;
-  shard.pool_size = all.pool_size;
   shard.namespace_name = all.namespace_name;
   shard.max_value = all.max_value;
+  shard.packing = all.packing;
   return shard;
 }
 

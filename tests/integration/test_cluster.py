@@ -1,0 +1,53 @@
+"""The cache over several real servers: a cluster, shards, sentinels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from redis_cluster import RedisCluster
+from redis_server import RedisServer, is_installed
+
+from vcache import Cache
+
+pytestmark = pytest.mark.skipif(not is_installed(), reason="needs redis-server")
+
+KEYS = [f"key{i}" for i in range(64)]
+ROWS = np.arange(64 * 8, dtype=np.float32).reshape(64, 8)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with RedisCluster(tmp_path_factory.mktemp("cluster"), masters=3, replicas=0) as servers:
+        yield servers
+
+
+def test_a_batch_goes_to_all_nodes_and_comes_back(cluster: RedisCluster) -> None:
+    with Cache(memory=0, redis=cluster.url, strict=True, timeout=2) as cache:
+        cache.set_many(dict(zip(KEYS, ROWS, strict=True)))
+        rows, found = cache.get_vectors(KEYS, 8)
+        assert found.all()
+        assert np.array_equal(rows, ROWS)
+        assert cache.clear() is None
+        assert not cache.get_vectors(KEYS, 8)[1].any()
+    assert all(int(node.call("DBSIZE")) > 0 for node in cluster.nodes)
+
+
+def test_shards_share_the_keys(tmp_path: Path) -> None:
+    servers = []
+    try:
+        for index in range(3):
+            folder = tmp_path / str(index)
+            folder.mkdir()
+            servers.append(RedisServer(folder))
+            servers[-1].start()
+        urls = [server.url for server in servers]
+        with Cache(memory=0, redis=urls, strict=True, timeout=2) as cache:
+            cache.set_many(dict(zip(KEYS, ROWS, strict=True)))
+            assert cache.get_vectors(KEYS, 8)[1].all()
+        assert all(server.client().dbsize() > 0 for server in servers)
+    finally:
+        for server in servers:
+            server.stop()
