@@ -163,8 +163,8 @@ void bind_options(py::module_& module) {
            py::arg("port") = 6379, py::arg("unix_socket") = "", py::arg("db") = 0,
            py::arg("username") = "", py::arg("password") = "", py::arg("pool_size") = 16,
            py::arg("timeout") = 0.25, py::arg("connect_timeout") = 0.5, py::arg("tls") = py::none(),
-           py::arg("tracking") = true,
-           py::arg("layout") = "one", py::arg("seeds") = std::vector<std::pair<std::string, int>>(),
+           py::arg("tracking") = true, py::arg("layout") = "one",
+           py::arg("seeds") = std::vector<std::pair<std::string, int>>(),
            py::arg("shards") = py::list(), py::arg("read_replicas") = false,
            py::arg("service") = "", py::arg("sentinel_username") = "",
            py::arg("sentinel_password") = "");

@@ -34,6 +34,7 @@ class Recovery final : public l2::L2, private l2::Chore {
   [[nodiscard]] l2::Status status(bool probe) noexcept override;
   void close() noexcept override;
   [[nodiscard]] bool skips(std::string_view key) noexcept override;
+  [[nodiscard]] l2::Leases& leases() noexcept override { return tier_->leases(); }
   [[nodiscard]] l2::Keeper* keeper() noexcept override { return tier_->keeper(); }
   [[nodiscard]] bool has_news() const noexcept override { return tier_->has_news(); }
   [[nodiscard]] std::vector<l2::Event> take_news() override { return tier_->take_news(); }

@@ -25,11 +25,9 @@ Session::Session(const RedisOptions& options, const base::Clock& clock, Listener
       process_(getpid()),
       facts_(clock),
       errors_(news_, clock),
-      nodes_(options, {.clock = clock,
-                       .facts = facts_,
-                       .errors = errors_,
-                       .keeper = keeper_,
-                       .news = news_}),
+      nodes_(
+          options,
+          {.clock = clock, .facts = facts_, .errors = errors_, .keeper = keeper_, .news = news_}),
       told_(waiters_, listener) {
   switch (options.layout) {
     case Layout::kOneServer:

@@ -12,8 +12,7 @@ namespace vcache::l2::tracking {
 class Told final : public Listener {
  public:
   // Both outlive it.
-  Told(KeyWaiters& waiters, Listener& listener) noexcept
-      : waiters_(waiters), listener_(listener) {}
+  Told(KeyWaiters& waiters, Listener& listener) noexcept : waiters_(waiters), listener_(listener) {}
 
   void on_keys_changed(std::span<const std::string_view> keys) noexcept override {
     for (const std::string_view key : keys) waiters_.notify(key);
