@@ -16,8 +16,8 @@ class Lookup:
     """Answer of `Cache.lookup`: the value and where it came from.
 
     `value` is `vcache.MISSING` on a miss; `tier` is None then. `age` and `ttl` are seconds, `ttl`
-    None for an entry without expiry. `stale`: Redis gave no answer, and the value is one from memory
-    past its expiry, within the grace of the cache, or that others may have changed since.
+    None for an entry without expiry. `stale`: Redis gave no answer, and the value comes from memory
+    past its expiry, within the grace of the cache, or may have been changed by others since.
     """
 
     value: Any
