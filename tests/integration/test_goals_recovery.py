@@ -1,17 +1,10 @@
-"""R19 to R21 and R33: after an outage, after a flush, and over a long time."""
+"""R19 and R33: after an outage, and over a long time."""
 
 from __future__ import annotations
 
-import inspect
-import subprocess
-import sys
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable
 
 import pytest
-from alone import run_alone
 from chaos_proxy import ChaosProxy
 from load_faults import Faults
 from load_generator import Generator, Load
@@ -21,9 +14,6 @@ from polling import wait_until
 from redis_server import RedisServer
 
 from vcache import MISSING, Cache
-
-MakeCache = Callable[..., Cache]
-HAS_LEASES = "lease" in inspect.signature(Cache).parameters
 
 
 def keeps_writes(cache: Cache) -> bool:
@@ -81,154 +71,6 @@ def outdated(cache: Cache, keys: list[str], wanted: dict[str, object]) -> list[t
         for key, value in zip(keys, cache.mget(keys, MISSING), strict=True)
         if value is not MISSING and value != wanted.get(key)
     ]
-
-
-def test_r20_one_computation_by_many_threads(make_cache: MakeCache) -> None:
-    """64 threads miss one key; one that raises is asked again, once at a time."""
-    cache = make_cache(timeout=2.0)
-    calls: Counter[str] = Counter()
-    start = threading.Barrier(64)
-    results = []
-
-    def make() -> str:
-        calls["made"] += 1
-        threading.Event().wait(0.05)
-        return "value"
-
-    def ask() -> None:
-        start.wait()
-        results.append(cache.get_or_set("k", make))
-
-    threads = [threading.Thread(target=ask) for _ in range(64)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results == ["value"] * 64
-    assert calls["made"] == 1
-
-
-PROCESSES = """
-import multiprocessing, sys, threading, time
-import redis, vcache
-
-URL, PORT = sys.argv[1], int(sys.argv[2])
-
-def serve(number):
-    cache = vcache.Cache(redis=URL, timeout=2.0)
-    counter = redis.Redis(port=PORT)
-
-    def make():
-        counter.incr("made")
-        time.sleep(0.3)
-        return "value"
-
-    counter.incr("ready")
-    while int(counter.get("ready")) < 4:
-        time.sleep(0.002)
-    results = []
-    threads = [
-        threading.Thread(target=lambda: results.append(cache.get_or_set("k", make)))
-        for _ in range(16)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    cache.close()
-    return results == ["value"] * 16
-
-if __name__ == "__main__":
-    with multiprocessing.get_context("spawn" if sys.argv[0] != "-c" else "fork").Pool(4) as pool:
-        print(all(pool.map(serve, range(4), chunksize=1)))
-"""
-
-
-@pytest.mark.skipif(not HAS_LEASES, reason="this build has no leases")
-def test_r20_one_computation_by_many_processes(redis_server: RedisServer) -> None:
-    """4 processes of 16 threads each miss one key."""
-    assert run_alone(PROCESSES, redis_server.url, str(redis_server.port)) == "True"
-    assert redis_server.call("GET", "made") == b"1"
-
-
-HOLDER = """
-import sys, time
-import vcache
-
-cache = vcache.Cache(redis=sys.argv[1], lease=1.0, timeout=2.0)
-
-def make():
-    print("holding", flush=True)
-    time.sleep(100)
-
-cache.get_or_set("k", make)
-"""
-
-
-@pytest.mark.skipif(not HAS_LEASES, reason="this build has no leases")
-def test_r20_a_killed_holder_of_a_lease_is_replaced(redis_server: RedisServer) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, redis_server.url], stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline().strip() == "holding"
-        holder.kill()
-    with Cache(redis=redis_server.url, lease=1.0, timeout=2.0) as cache:  # type: ignore[call-arg]
-        started = time.monotonic()
-        assert cache.get_or_set("k", lambda: 1) == 1
-        assert time.monotonic() - started < 1.0 + (0.2 if NIGHTLY else 3.0)
-
-
-def test_r21_a_flush_under_load_heals_by_itself(
-    make_cache: MakeCache, redis_server: RedisServer
-) -> None:
-    """A source of 50 calls a second; one computation of a key at a time."""
-    count = 500 if NIGHTLY else 60
-    cache = make_cache(memory=0, timeout=1.0)
-    gate, under_way = threading.Lock(), Counter[str]()
-    most: Counter[str] = Counter()
-    stop, failures = threading.Event(), []
-
-    def source(key: str) -> str:
-        under_way[key] += 1
-        most[key] = max(most[key], under_way[key])
-        with gate:
-            threading.Event().wait(0.02)
-        under_way[key] -= 1
-        return key
-
-    def ask(number: int) -> None:
-        turn = number
-        try:
-            while not stop.is_set():
-                turn += 7
-                key = f"k{turn % count}"
-                assert cache.get_or_set(key, lambda key=key: source(key)) == key  # type: ignore[misc]
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(16)]
-    for thread in threads:
-        thread.start()
-    try:
-        wait_until(lambda: rate(cache) > 0.9, 2 * 2 * count / 50 + 10)
-        redis_server.call("FLUSHALL")
-        took = wait_until(lambda: rate(cache) > 0.9, 2 * 2 * count / 50 + 10)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert failures == []
-    assert took <= 2 * count / 50 + (0 if NIGHTLY else 5)
-    assert set(most.values()) == {1}
-
-
-def rate(cache: Cache) -> float:
-    """The share of hits in the next moment."""
-    before = cache.stats()
-    wait_until(lambda: cache.stats().requests - before.requests >= 100)
-    after = cache.stats()
-    return (after.hits - before.hits) / (after.requests - before.requests)
 
 
 @pytest.mark.skipif(not NIGHTLY, reason="takes fifty minutes")
