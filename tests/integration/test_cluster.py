@@ -26,12 +26,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
 
 def test_a_batch_goes_to_all_nodes_and_comes_back(cluster: RedisCluster) -> None:
     with Cache(memory=0, redis=cluster.url, strict=True, timeout=2) as cache:
-        cache.set_many(dict(zip(KEYS, ROWS, strict=True)))
-        rows, found = cache.get_vectors(KEYS, 8)
+        cache.set_vectors(KEYS, ROWS)
+        rows, found = cache.get_vectors(KEYS)
         assert found.all()
         assert np.array_equal(rows, ROWS)
-        assert cache.clear() is None
-        assert not cache.get_vectors(KEYS, 8)[1].any()
+        cache.clear()
+        assert not cache.get_vectors(KEYS)[1].any()
     assert all(int(node.call("DBSIZE")) > 0 for node in cluster.nodes)
 
 
@@ -45,8 +45,8 @@ def test_shards_share_the_keys(tmp_path: Path) -> None:
             servers[-1].start()
         urls = [server.url for server in servers]
         with Cache(memory=0, redis=urls, strict=True, timeout=2) as cache:
-            cache.set_many(dict(zip(KEYS, ROWS, strict=True)))
-            assert cache.get_vectors(KEYS, 8)[1].all()
+            cache.set_vectors(KEYS, ROWS)
+            assert cache.get_vectors(KEYS)[1].all()
         assert all(server.client().dbsize() > 0 for server in servers)
     finally:
         for server in servers:

@@ -177,7 +177,7 @@ def test_bad_password_is_not_shown(password: Any) -> None:
         RedisOptions(password=password)
 
 
-@pytest.mark.parametrize("redis", [["redis://a", "redis://b"], 5, b"redis://a", object()])
+@pytest.mark.parametrize("redis", [[], 5, b"redis://a", object()])
 def test_bad_redis_argument(redis: Any) -> None:
     with pytest.raises(ConfigError, match=f"redis of type {type(redis).__name__}: allowed"):
         Cache(redis=redis)
