@@ -80,12 +80,6 @@ l1::EntryRef find_redis(Core& core, std::string_view key, cache::Stale stale) {
   return std::move(located.entry);
 }
 
-// Whether a value that has expired may serve where Redis does not answer.
-bool may_get_stale(const Core& core, cache::Stale stale) noexcept {
-  return stale != cache::Stale::kNever &&
-         cache::grace_of(core.cache.options()) > base::Millis::zero();
-}
-
 PyObject* get_as(const char* name, cache::Stale stale, PyObject* object, PyObject* const* args,
                  Py_ssize_t count, PyObject* names) {
   return guarded(as_base(object), [&](Core& core) -> PyObject* {
@@ -97,9 +91,7 @@ PyObject* get_as(const char* name, cache::Stale stale, PyObject* object, PyObjec
       core.cache.count_miss(key);
       return Py_NewRef(otherwise);
     }
-    if (!core.strict && !may_get_stale(core, stale) && core.cache.skip_redis(key)) {
-      return Py_NewRef(otherwise);
-    }
+    if (!core.strict && core.cache.skip_redis(key)) return Py_NewRef(otherwise);
     l1::EntryRef entry = find_redis(core, key, stale);
     return entry ? to_python(std::move(entry)) : Py_NewRef(otherwise);
   });

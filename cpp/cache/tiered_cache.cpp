@@ -67,7 +67,7 @@ void TieredCache::count_miss(std::string_view key) {
 }
 
 bool TieredCache::skip_redis(std::string_view key) {
-  if (!redis_->skips(key)) return false;
+  if (!redis_->skips(key) || memory_.peek_stale(key)) return false;
   counters_.add(groups_.id_of(key), {.misses = 1, .skipped = 1});
   return true;
 }

@@ -54,8 +54,8 @@ class TieredCache final : private base::ForkParticipant {
   // Memory only: a hit is counted, a miss is not.
   [[nodiscard]] l1::EntryRef find_memory(std::string_view key) { return memory_.find(key); }
   void count_miss(std::string_view key);
-  // After a miss in memory: counts one of both tiers where Redis is not asked for it, which takes
-  // no longer than a miss in memory. Else false.
+  // After a miss in memory: counts one of both tiers where Redis is not asked for it and memory has
+  // nothing stale, which takes hardly longer than a miss in memory. Else false.
   [[nodiscard]] bool skip_redis(std::string_view key);
   // What was counted as a miss got a stale value of that tier after all.
   void count_stale(std::string_view key, Tier tier);

@@ -135,8 +135,8 @@ void Session::describe(Status& status) {
 }
 
 void Session::close() noexcept {
-  links_->stop();
   keeper_.stop();
+  links_->stop();
   nodes_.close();
   if (sentinel_ != nullptr) sentinel_->close();
 }

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack, cast
+from weakref import WeakMethod
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -33,7 +34,8 @@ class Twins(Calls):
         super().__init__(core, terms)
         self._has_redis = has_redis
         self._on_loop = OnLoop(offload=has_redis)
-        self._turns = Turns(self._get_each, waiting_threads)
+        each = WeakMethod(self._get_each)  # a cache is not to hold itself
+        self._turns = Turns(lambda keys: cast(Any, each())(keys), waiting_threads)
         self._fresh_turns = Turns(self._fresh_get_each, waiting_threads)
 
     async def aget(self, key: Key, default: Any = None) -> Any:

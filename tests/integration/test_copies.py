@@ -106,5 +106,5 @@ def test_the_shim_sees_a_copy(redis_server: RedisServer, shim: Path) -> None:
 
 def test_the_format_states_these_numbers() -> None:
     text = (ROOT / "cpp" / "l2" / "codec" / "FORMAT.md").read_text(encoding="utf-8")
-    assert "| store | 0: " in text
+    assert "| store | of a value without flags 0: " in text
     assert "| fetch | 1: " in text

@@ -45,6 +45,7 @@ def rejected(server: RedisServer) -> dict[str, int]:
     return {name: row["rejected_calls"] for name, row in stats.items() if row["rejected_calls"]}
 
 
+@pytest.mark.filterwarnings("ignore:Redis refuses CLIENT TRACKING")
 @pytest.mark.parametrize("command", [*least_user.COMMANDS, "nothing"])
 def test_each_command_may_be_missing(tmp_path: Path, command: str) -> None:
     if not is_installed():

@@ -21,20 +21,20 @@ def send(number, after):
 cache = vcache.Cache(redis=sys.argv[1], timeout=5, connect_timeout=5, memory=0)
 cache.set("k", 1)
 os.kill(int(sys.argv[2]), signal.SIGSTOP)
-calls = {
+calls = {  # each of keys of its own: a write that waits for Redis answers for its key
     "get": lambda: cache.get("k"),
     "lookup": lambda: cache.lookup("k"),
     "set": lambda: cache.set("k", 2),
-    "set_general": lambda: cache.set("k", 2, metadata={"a": 1}),
-    "mget": lambda: cache.mget(["k", "l"]),
-    "mset": lambda: cache.mset({"k": 1, "l": 2}),
-    "get_vectors": lambda: cache.get_vectors(["k"], dim=3),
-    "set_vectors": lambda: cache.set_vectors(["k"], np.ones((1, 3), "f4")),
-    "get_or_set": lambda: cache.get_or_set("k", lambda: 3),
-    "delete": lambda: cache.delete("k"),
-    "mdelete": lambda: cache.mdelete(["k"]),
-    "touch": lambda: cache.touch("k", 5),
-    "exists": lambda: cache.exists("k"),
+    "set_general": lambda: cache.set("general", 2, metadata={"a": 1}),
+    "mget": lambda: cache.mget(["m", "n"]),
+    "mset": lambda: cache.mset({"o": 1, "p": 2}),
+    "get_vectors": lambda: cache.get_vectors(["v"], dim=3),
+    "set_vectors": lambda: cache.set_vectors(["w"], np.ones((1, 3), "f4")),
+    "get_or_set": lambda: cache.get_or_set("loaded", lambda: 3),
+    "delete": lambda: cache.delete("gone"),
+    "mdelete": lambda: cache.mdelete(["gone too"]),
+    "touch": lambda: cache.touch("touched", 5),
+    "exists": lambda: cache.exists("there"),
     "clear": lambda: cache.clear(),
     "healthy": lambda: cache.healthy(),
 }

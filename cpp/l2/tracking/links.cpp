@@ -85,6 +85,7 @@ void Links::stop() noexcept {
   wake_up_.ring();
   listening_.stop();
   dialler_.stop();
+  wake_up_.close();
   const base::MutexLock lock(mutex_);
   peers_.clear();
   dialled_.clear();
@@ -220,7 +221,7 @@ void Links::connect(Dialled& out) {
   const base::Error error = connection.value().exchange(subscription, deadline);
   out.refused = subscription.refused();
   out.credentials = subscription.health() == client::Health::kCredentials;
-  out.hung_up = is_hang_up(error.code);
+  out.hung_up = is_hang_up(error.code) && subscription.error().ok();
   if (error.ok() && subscription.error().ok()) {
     out.connection = std::make_unique<client::Connection>(std::move(connection.value()));
   }

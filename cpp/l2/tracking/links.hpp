@@ -49,7 +49,7 @@ class Links final : private Chore, private base::ForkParticipant {
   void start() noexcept {
     if (!started_.load(std::memory_order_acquire)) begin();
   }
-  // Ends both threads and all links. Idempotent.
+  // Ends both threads and all links. Idempotent. Requires: no other call is under way or comes.
   void stop() noexcept;
 
   [[nodiscard]] State state() const noexcept { return state_.load(std::memory_order_relaxed); }
