@@ -148,7 +148,9 @@ std::optional<py::tuple> get_rows_of_last_width(Core& core, const KeyBatch& keys
   if (!even) return std::nullopt;
   timer.stop(Tier::kRedis);
   raise_if_strict(core, error);
-  if (!any_found(target, keys.size())) target = make_target(keys.size(), 0, dtype, py::none());
+  if (!any_found(target, keys.size())) {
+    target.matrix = new_array(static_cast<npy_intp>(keys.size()), 0, 2, descr_of(dtype));
+  }
   return py::make_tuple(target.matrix, target.found);
 }
 

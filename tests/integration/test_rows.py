@@ -56,6 +56,14 @@ def test_none_found_has_no_width(cache: Cache) -> None:
     assert (stats.redis_hits, stats.misses) == (8, 3)
 
 
+def test_none_found_after_all_were(cache: Cache) -> None:
+    """Whatever lay in memory before: the last flags were all True."""
+    absent = [f"no:{number}" for number in range(len(KEYS))]
+    for _ in range(20):
+        assert cache.get_vectors(KEYS)[1].all()
+        assert not cache.get_vectors(absent)[1].any()
+
+
 def test_another_dtype_is_a_mismatch(cache: Cache) -> None:
     cache.get_vectors(KEYS)
     rows, found = cache.get_vectors(KEYS, dtype="float64")

@@ -77,6 +77,14 @@ TEST_F(ClusterTest, NothingIsServedAfterAClearByAnotherProcess) {
   }
 }
 
+TEST_F(ClusterTest, NothingIsServedAfterAClearByThisProcess) {
+  const std::vector<std::string> keys = numbered("own clear", kKeys);
+  ASSERT_EQ(store_all(*tier_, keys), kKeys);
+  ASSERT_EQ(testing::count_hits(*tier_, keys), kKeys);
+  ASSERT_TRUE(tier_->clear().ok());
+  EXPECT_EQ(testing::count_hits(*tier_, keys), 0U);
+}
+
 TEST_F(ClusterTest, WhatIsStoredAfterAClearByAnotherProcessIsServedAtOnce) {
   const auto other = make();
   const std::vector<std::string> keys = numbered("again", kKeys);

@@ -86,5 +86,13 @@ TEST_F(ShardsTest, AClearEndsTheKeysOfAllServers) {
   EXPECT_EQ(count_hits(*other, keys_), 0U);
 }
 
+TEST_F(ShardsTest, AClearEndsTheKeysForWhoeverClears) {
+  const auto tier = make_redis_l2(options(), clock_);
+  ASSERT_EQ(store_all(*tier, keys_), kKeys);
+  ASSERT_EQ(count_hits(*tier, keys_), kKeys);
+  ASSERT_TRUE(tier->clear().ok());
+  EXPECT_EQ(count_hits(*tier, keys_), 0U);
+}
+
 }  // namespace
 }  // namespace vcache::l2
