@@ -36,16 +36,16 @@ void Verify::append(client::Request& request) {
     request.number(kFirst);
     request.number(kLast);
   }
-  if (!generation_) return;
-  request.command(2);
-  request.argument("GET");
-  request.argument(context_.generation_key);
+  if (generation_) append_generation(request);
 }
 
 void Verify::on_part(const client::ReplyPart& part) noexcept {
-  if (part.depth > 0) return;
-  if (part.reply < keys_.size()) return judge(part.reply, part);
-  const std::uint64_t found = read_generation(part);
+  if (part.type == client::ReplyType::kError) note_error(part);
+  if (part.reply < keys_.size()) {
+    if (part.depth == 0) judge(part.reply, part);
+    return;
+  }
+  const std::uint64_t found = part.depth > 0 ? read_generation(part) : 0;
   generation_changed_ = found == 0 || found != context_.facts.own_writes().generation();
 }
 
