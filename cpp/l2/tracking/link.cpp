@@ -90,7 +90,7 @@ bool Link::on_time(Time now) noexcept {
 void Link::verify(std::vector<std::string> keys) {
   if (keys.empty()) return;
   std::ranges::move(keys, std::back_inserter(pending_));
-  verify_at_ = Time::min();
+  verify_at_ = Time{};  // at once
 }
 
 void Link::on_changes(const Changes& changes) noexcept {
