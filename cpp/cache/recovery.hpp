@@ -18,7 +18,7 @@ namespace vcache::cache {
 // process, whatever the tier says of the key, and later writes of the key take its place instead of
 // being sent beside it. So no older value comes back, nor overwrites a newer one.
 // Thread-safe. What waits in a parent process is the parent's to send.
-class Recovery final : public l2::L2, private l2::Chore {
+class Recovery final : public l2::L2, public l2::Chore {
  public:
   // At its end no more than `closing` goes into what still waits.
   Recovery(std::unique_ptr<l2::L2> tier, const base::Clock& clock,
@@ -42,6 +42,7 @@ class Recovery final : public l2::L2, private l2::Chore {
   // Sends some of what waits, after the clears that are owed; in how long it is wanted again. For
   // the keeper, and for tests.
   [[nodiscard]] base::Millis run() noexcept override;
+  void interrupt() noexcept override {}
 
  private:
   base::Error fetch_rest(std::span<const std::string_view> keys, l2::FetchSink& sink) noexcept;

@@ -17,7 +17,7 @@ class Chore {
   [[nodiscard]] virtual base::Millis run() noexcept = 0;
   // The keeper's stop() waits for the run that is under way: makes it end sooner, if it can. On the
   // thread that waits.
-  virtual void interrupt() noexcept {}
+  virtual void interrupt() noexcept = 0;
 
  protected:
   ~Chore() = default;

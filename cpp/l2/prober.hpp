@@ -17,6 +17,7 @@ class Prober final : public Chore {
       : breaker_(breaker), dialer_(dialer), context_(context), timeout_(timeout) {}
 
   [[nodiscard]] base::Millis run() noexcept override;
+  void interrupt() noexcept override {}
 
  private:
   [[nodiscard]] Breaker::Verdict probe();

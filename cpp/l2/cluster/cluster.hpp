@@ -43,6 +43,7 @@ class Cluster final : public Topology, private Chore {
 
  private:
   [[nodiscard]] base::Millis run() noexcept override;
+  void interrupt() noexcept override {}
   [[nodiscard]] base::Millis do_what_is_due();
   [[nodiscard]] base::Millis pause() const noexcept;
   void look();

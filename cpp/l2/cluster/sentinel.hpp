@@ -37,6 +37,7 @@ class Sentinel final : private Chore {
 
  private:
   [[nodiscard]] base::Millis run() noexcept override;
+  void interrupt() noexcept override {}
   // Asks all sentinels; empty: none of them named a primary.
   [[nodiscard]] std::optional<Endpoint> ask();
   void learn(const std::optional<Endpoint>& named) noexcept;

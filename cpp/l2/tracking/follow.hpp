@@ -19,6 +19,7 @@ class Follow final : public Chore {
   Follow(Links& links, Servers servers) : links_(links), servers_(std::move(servers)) {}
 
   [[nodiscard]] base::Millis run() noexcept override;
+  void interrupt() noexcept override {}
 
  private:
   Links& links_;

@@ -81,6 +81,7 @@ class Links final : private Chore, private base::ForkParticipant {
    public:
     explicit Dialling(Links& links) noexcept : links_(links) {}
     [[nodiscard]] base::Millis run() noexcept override;
+    void interrupt() noexcept override {}
 
    private:
     Links& links_;

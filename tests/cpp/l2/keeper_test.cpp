@@ -37,6 +37,7 @@ class Counted final : public Chore {
     ++runs;
     return pause;
   }
+  void interrupt() noexcept override {}
 
   std::atomic<int> runs{0};
 
