@@ -87,6 +87,10 @@ l2::RedisOptions make_redis_options(std::string host, int port, std::string unix
                                     std::string sentinel_password) {
   std::vector<l2::Endpoint> endpoints;
   for (const auto& [name, number] : seeds) endpoints.push_back({.host = name, .port = number});
+  std::vector<std::shared_ptr<const l2::RedisOptions>> servers;
+  for (l2::RedisOptions& shard : shards) {
+    servers.push_back(std::make_shared<const l2::RedisOptions>(std::move(shard)));
+  }
   return {.host = std::move(host),
           .port = port,
           .unix_socket = std::move(unix_socket),
@@ -99,7 +103,7 @@ l2::RedisOptions make_redis_options(std::string host, int port, std::string unix
           .connect_timeout = millis(connect_timeout),
           .tracking = tracking,
           .layout = to_layout(layout),
-          .shards = std::move(shards),
+          .shards = std::move(servers),
           .seeds = std::move(endpoints),
           .read_replicas = read_replicas,
           .service = std::move(service),

@@ -36,29 +36,6 @@ bool is_endpoint(const Endpoint& endpoint) noexcept {
          endpoint.port >= 1 && endpoint.port <= kMaxPort;
 }
 
-base::Error validate_layout(const RedisOptions& options) {
-  const bool cluster = options.layout == Layout::kCluster;
-  const bool sentinel = options.layout == Layout::kSentinel;
-  if (options.layout == Layout::kShards && options.shards.empty()) {
-    return invalid("shards must be one server or more");
-  }
-  for (const RedisOptions& shard : options.shards) {
-    if (base::Error error = shard.validate(); !error.ok()) return error;
-  }
-  if ((cluster || sentinel) && options.seeds.empty()) {
-    return invalid("a cluster or sentinels must have one address or more");
-  }
-  if (!std::ranges::all_of(options.seeds, is_endpoint)) {
-    return invalid("an address must be a host of 1 to 255 bytes without NUL and a port");
-  }
-  if (cluster && options.db != 0) return invalid("db must be 0 with a cluster");
-  if (options.read_replicas && !cluster) return invalid("replicas are read of a cluster only");
-  if (sentinel && (options.service.empty() || has_nul(options.service))) {
-    return invalid("sentinels must be given the name of a service");
-  }
-  return {};
-}
-
 base::Error validate_address(const RedisOptions& options) {
   if (!options.unix_socket.empty()) {
     if (options.unix_socket.size() > kMaxSocketPath || has_nul(options.unix_socket)) {
@@ -100,6 +77,54 @@ base::Error validate_times(const RedisOptions& options) {
   return {};
 }
 
+// Of one server, whatever it is to others.
+base::Error validate_server(const RedisOptions& options) {
+  if (base::Error error = validate_address(options); !error.ok()) return error;
+  if (base::Error error = validate_times(options); !error.ok()) return error;
+  if (base::Error error = validate_tls(options); !error.ok()) return error;
+  if (options.db < 0) return invalid("db must be 0 or more, not " + std::to_string(options.db));
+  if (options.pool_size < 1 || options.pool_size > kMaxPool) {
+    return invalid("pool_size must be 1 to 1024, not " + std::to_string(options.pool_size));
+  }
+  if (!options.username.empty() && options.password.empty()) {
+    return invalid("username needs a password");
+  }
+  if (!is_namespace(options.namespace_name)) {
+    return invalid("namespace must be 1 to 64 of A-Z a-z 0-9 _ . -");
+  }
+  if (options.max_value < 1 || options.max_value > kMaxValue) {
+    return invalid("max_value must be 1 byte to 256 MiB, not " + std::to_string(options.max_value));
+  }
+  return {};
+}
+
+base::Error validate_shards(const RedisOptions& options) {
+  if (options.layout == Layout::kShards && options.shards.empty()) {
+    return invalid("shards must be one server or more");
+  }
+  for (const auto& shard : options.shards) {
+    if (base::Error error = validate_server(*shard); !error.ok()) return error;
+  }
+  return {};
+}
+
+base::Error validate_seeds(const RedisOptions& options) {
+  const bool cluster = options.layout == Layout::kCluster;
+  const bool sentinel = options.layout == Layout::kSentinel;
+  if ((cluster || sentinel) && options.seeds.empty()) {
+    return invalid("a cluster or sentinels must have one address or more");
+  }
+  if (!std::ranges::all_of(options.seeds, is_endpoint)) {
+    return invalid("an address must be a host of 1 to 255 bytes without NUL and a port");
+  }
+  if (cluster && options.db != 0) return invalid("db must be 0 with a cluster");
+  if (options.read_replicas && !cluster) return invalid("replicas are read of a cluster only");
+  if (sentinel && (options.service.empty() || has_nul(options.service))) {
+    return invalid("sentinels must be given the name of a service");
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string RedisOptions::address() const {
@@ -107,24 +132,9 @@ std::string RedisOptions::address() const {
 }
 
 base::Error RedisOptions::validate() const {
-  if (base::Error error = validate_address(*this); !error.ok()) return error;
-  if (base::Error error = validate_times(*this); !error.ok()) return error;
-  if (base::Error error = validate_tls(*this); !error.ok()) return error;
-  if (base::Error error = validate_layout(*this); !error.ok()) return error;
-  if (db < 0) return invalid("db must be 0 or more, not " + std::to_string(db));
-  if (pool_size < 1 || pool_size > kMaxPool) {
-    return invalid("pool_size must be 1 to 1024, not " + std::to_string(pool_size));
-  }
-  if (!username.empty() && password.empty()) {
-    return invalid("username needs a password");
-  }
-  if (!is_namespace(namespace_name)) {
-    return invalid("namespace must be 1 to 64 of A-Z a-z 0-9 _ . -");
-  }
-  if (max_value < 1 || max_value > kMaxValue) {
-    return invalid("max_value must be 1 byte to 256 MiB, not " + std::to_string(max_value));
-  }
-  return {};
+  if (base::Error error = validate_server(*this); !error.ok()) return error;
+  if (base::Error error = validate_shards(*this); !error.ok()) return error;
+  return validate_seeds(*this);
 }
 
 }  // namespace vcache::l2

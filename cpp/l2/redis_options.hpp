@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,7 +50,7 @@ struct RedisOptions {
 
   bool tracking = true;  // be told of what other processes change
   Layout layout = Layout::kOneServer;
-  std::vector<RedisOptions> shards = {};  // kShards: how to reach each of them
+  std::vector<std::shared_ptr<const RedisOptions>> shards = {};  // kShards: each is one server
   // kCluster: nodes to ask who holds which slots; kSentinel: the sentinels. In both cases host,
   // port and unix_socket are not used.
   std::vector<Endpoint> seeds = {};

@@ -29,10 +29,11 @@ RedisOptions complete(RedisOptions shard, const RedisOptions& all) {
 }  // namespace
 
 Sharded::Sharded(const RedisOptions& options, NodeTable& nodes) {
-  for (const RedisOptions& shard : options.shards) {
-    Node* const node = nodes.add(complete(shard, options));
+  shards_.reserve(options.shards.size());
+  for (const auto& shard : options.shards) {
+    Node* const node = nodes.add(complete(*shard, options));
     if (node == nullptr) throw std::bad_alloc();
-    shards_.push_back({.node = *node, .seed = base::hash64(name_of(shard), 0)});
+    shards_.push_back({.node = *node, .seed = base::hash64(name_of(*shard), 0)});
   }
   own_place_ = heaviest(options.namespace_name);
 }
@@ -43,6 +44,7 @@ Place Sharded::place_of(std::string_view /*prefix*/, std::string_view key) const
 
 std::vector<std::reference_wrapper<Node>> Sharded::servers() const {
   std::vector<std::reference_wrapper<Node>> out;
+  out.reserve(shards_.size());
   for (const Shard& shard : shards_) out.push_back(shard.node);
   return out;
 }

@@ -33,7 +33,7 @@ class ShardsTest : public ::testing::Test {
       RedisOptions shard;
       shard.host = "127.0.0.1";
       shard.port = servers_.at(i).port();
-      out.shards.push_back(shard);
+      out.shards.push_back(std::make_shared<const RedisOptions>(shard));
     }
     return out;
   }
