@@ -55,7 +55,7 @@ bool Errand::take_idle() noexcept {
   began_ = client::Deadline::clock::now();
   std::optional<Pool::Lease> idle = node_.pool().take_idle();
   if (!idle) return false;
-  lease_.emplace(std::move(*idle));
+  hold(std::move(*idle));
   try {
     set_off();
   } catch (const std::exception&) {
@@ -72,7 +72,7 @@ void Errand::connect(client::Deadline deadline) noexcept {
       node_.on_failure(lease.error());
       return end(lease.error(), lease.error().code);
     }
-    lease_.emplace(std::move(lease).value());
+    hold(std::move(lease).value());
     set_off();
   } catch (const std::exception&) {
     fail_here();
@@ -80,14 +80,15 @@ void Errand::connect(client::Deadline deadline) noexcept {
 }
 
 pollfd Errand::wants() noexcept {
-  client::Connection& connection = lease_->connection();
+  client::Connection& connection = held_->connection();
   return {.fd = connection.descriptor(), .events = connection.wants(), .revents = 0};
 }
 
 void Errand::step(short ready) noexcept {
   try {
-    client::ReplySink& sink = telling_time_ ? static_cast<client::ReplySink&>(*time_) : batch_;
-    go_on(lease_->connection().step(sink, ready));
+    client::ReplySink& sink =
+        telling_time_ != nullptr ? static_cast<client::ReplySink&>(*telling_time_) : batch_;
+    go_on(held_->connection().step(sink, ready));
   } catch (const std::exception&) {
     fail_here();
   }
@@ -95,54 +96,54 @@ void Errand::step(short ready) noexcept {
 
 void Errand::give_up(base::Error reason) noexcept {
   try {
-    end_attempt(lease_->connection().give_up(std::move(reason)));
+    end_attempt(held_->connection().give_up(std::move(reason)));
   } catch (const std::exception&) {
     fail_here();
   }
 }
 
 void Errand::set_off() {
-  client::Request& request = lease_->connection().request();
+  client::Request& request = held_->connection().request();
   const command::Context& context = node_.context();
   ServerFacts& facts = context.facts;
-  telling_time_ = !context.generation_apart && facts.time_is_stale();
-  if (telling_time_) {
+  telling_time_ = nullptr;
+  if (!context.generation_apart && facts.time_is_stale()) {
     facts.keep_time();
-    time_.emplace(context);
-    time_->append(request);
-    return go_on(lease_->connection().start(*time_));
+    telling_time_ = &time_.emplace(context);
+    telling_time_->append(request);
+    return go_on(held_->connection().start(*telling_time_));
   }
   batch_.append(request);
-  go_on(lease_->connection().start(batch_));
+  go_on(held_->connection().start(batch_));
 }
 
 // After what was sent last went so far.
 void Errand::go_on(base::Error error) {
-  while (error.ok() && lease_->connection().done()) {
+  while (error.ok() && held_->connection().done()) {
     if (!send_next()) return end_attempt({});
-    error = lease_->connection().start(batch_);
+    error = held_->connection().start(batch_);
   }
   if (!error.ok()) end_attempt(std::move(error));
 }
 
 bool Errand::send_next() {
-  client::Request& request = lease_->connection().request();
-  if (!telling_time_) return batch_.append_next(request);
-  telling_time_ = false;
+  client::Request& request = held_->connection().request();
+  if (telling_time_ == nullptr) return batch_.append_next(request);
+  telling_time_ = nullptr;
   batch_.append(request);
   return true;
 }
 
 void Errand::end_attempt(base::Error error) {
-  client::Connection& connection = lease_->connection();
+  client::Connection& connection = held_->connection();
   if (batch_.suspicious()) connection.spend();
   if (error.ok()) {
-    lease_.reset();
+    let_go();
     return end(batch_.error(), base::ErrorCode::kOk);
   }
   node_.on_failure(error);
   const Retry retry = retry_after(error);
-  lease_.reset();
+  let_go();
   const bool again = (retry == Retry::kStale && resent_++ == 0) ||
                      (retry == Retry::kOversized && skipped_++ < kMostSkips);
   if (again) return;
@@ -152,9 +153,9 @@ void Errand::end_attempt(base::Error error) {
 }
 
 Errand::Retry Errand::retry_after(const base::Error& error) {
-  client::Connection& connection = lease_->connection();
+  const client::Connection& connection = held_->connection();
   if (connection.met_oversized() && batch_.skip_oversized()) return Retry::kOversized;
-  const bool stale = error.code == base::ErrorCode::kDisconnected && !lease_->fresh();
+  const bool stale = error.code == base::ErrorCode::kDisconnected && !held_->fresh();
   return stale && (batch_.repeatable() || connection.wrote_nothing()) ? Retry::kStale : Retry::kNo;
 }
 
@@ -167,10 +168,17 @@ void Errand::end(base::Error error, base::ErrorCode judged) {
 // Memory is short: nothing is known of the server.
 void Errand::fail_here() noexcept {
   over_ = true;
-  lease_.reset();
+  let_go();
   permit_.report(Breaker::Verdict::kNone);
   node_.context().errors.add(ErrorKind::kMemory);
   error_ = {base::ErrorCode::kServer};
+}
+
+void Errand::hold(Pool::Lease lease) noexcept { held_ = &lease_.emplace(std::move(lease)); }
+
+void Errand::let_go() noexcept {
+  held_ = nullptr;
+  lease_.reset();
 }
 
 Breaker::Verdict Errand::verdict(base::ErrorCode code) const noexcept {

@@ -31,7 +31,7 @@ class Errand {
   // Or step by step. It needs a connection, then it is under way, and then over, or it needs
   // another one.
   [[nodiscard]] bool over() const noexcept { return over_; }
-  [[nodiscard]] bool under_way() const noexcept { return lease_.has_value(); }
+  [[nodiscard]] bool under_way() const noexcept { return held_ != nullptr; }
   // Sets off where a connection lies ready.
   [[nodiscard]] bool take_idle() noexcept;
   // Sets off with a connection that may have to be waited for, or made.
@@ -59,18 +59,21 @@ class Errand {
   [[nodiscard]] Retry retry_after(const base::Error& error);
   void end(base::Error error, base::ErrorCode judged);
   void fail_here() noexcept;
+  void hold(Pool::Lease lease) noexcept;
+  void let_go() noexcept;
   [[nodiscard]] Breaker::Verdict verdict(base::ErrorCode code) const noexcept;
 
   Node& node_;
   command::Batch& batch_;
   Breaker::Permit permit_;
-  std::optional<command::ReadTime> time_;  // goes before the batch where it is due
+  std::optional<command::ReadTime> time_;      // goes before the batch where it is due
+  command::ReadTime* telling_time_ = nullptr;  // time_, while the replies that come are its
   std::optional<Pool::Lease> lease_;
+  Pool::Lease* held_ = nullptr;  // lease_, while there is one
   client::Deadline began_{};
   base::Error error_;
   int resent_ = 0;
   int skipped_ = 0;
-  bool telling_time_ = false;  // the replies that come are those of time_
   bool over_ = false;
 };
 
