@@ -27,18 +27,19 @@ bool LeaseWatch::changed(base::Millis most) noexcept {
     const client::Deadline end = client::Deadline::clock::now() + most;
     for (;;) {
       if (ticket_.notified()) return true;
-      const client::Deadline now = client::Deadline::clock::now();
-      if (now >= next_ask_) {
-        if (!all_held()) return true;
-        next_ask_ =
-            client::Deadline::clock::now() + (session_.waiters().told() ? kToldPause : kPause);
-      }
+      if (client::Deadline::clock::now() >= next_ask_ && !ask()) return true;
       if (ticket_.wait_until(std::min(end, next_ask_))) return true;
       if (client::Deadline::clock::now() >= end) return false;
     }
   } catch (const std::exception&) {
     return true;
   }
+}
+
+bool LeaseWatch::ask() noexcept {
+  if (!all_held()) return false;
+  next_ask_ = client::Deadline::clock::now() + (session_.waiters().told() ? kToldPause : kPause);
+  return true;
 }
 
 bool LeaseWatch::all_held() noexcept {

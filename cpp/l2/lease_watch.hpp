@@ -20,6 +20,8 @@ class LeaseWatch final : public LeaseWait {
   [[nodiscard]] bool due() noexcept override;
 
  private:
+  // False: not all are held. Else they are asked about again after a pause.
+  [[nodiscard]] bool ask() noexcept;
   [[nodiscard]] bool all_held() noexcept;
 
   Session& session_;
