@@ -190,9 +190,9 @@ base::Error Connection::receive(ReplySink& sink) {
   Transport::Received received = transport_->receive(room);
   filled_room_ = received.bytes == room.size();
   reader_->commit(received.bytes);
-  base::Error error = reader_->parse(sink, request_.commands());
+  if (base::Error error = reader_->parse(sink, request_.commands()); !error.ok()) return error;
   const bool served = received.bytes > 0 && owed() == 0;  // by what came before the end
-  return error.ok() && !served ? std::move(received.error) : error;
+  return served ? base::Error{} : std::move(received.error);
 }
 
 }  // namespace vcache::l2::client

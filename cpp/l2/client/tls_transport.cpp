@@ -36,9 +36,7 @@ TlsTransport::TlsTransport(Socket socket, TlsContext context)
     : context_(std::move(context)),
       socket_(std::move(socket)),
       wire_(socket_.descriptor()),
-      ssl_(SSL_new(context_.get())),
-      send_events_(POLLOUT),
-      receive_events_(POLLIN) {
+      ssl_(SSL_new(context_.get())) {
   BIO* const bio = ssl_ == nullptr ? nullptr : wire_.make();
   if (bio == nullptr) throw std::bad_alloc();
   SSL_set_bio(ssl_.get(), bio, bio);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <openssl/ssl.h>
+#include <poll.h>
 
 #include <cstddef>
 #include <memory>
@@ -50,8 +51,8 @@ class TlsTransport final : public Transport {
   std::vector<std::byte> record_;  // gathered, until it is sent as a whole
   bool record_waits_ = false;      // for the socket, with bytes that must not change
   bool trusted_ = false;           // the peer has sent something, so it took our certificate
-  short send_events_;
-  short receive_events_;
+  short send_events_ = POLLOUT;
+  short receive_events_ = POLLIN;
 };
 
 }  // namespace vcache::l2::client

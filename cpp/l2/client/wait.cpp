@@ -19,7 +19,7 @@ std::atomic<Interruption> interruption{nullptr};
 thread_local const std::atomic<bool>* own_stop = nullptr;
 
 // What this thread has waited since it last asked. Many short waits count as one long one does.
-thread_local Duration waited{0};
+thread_local Duration waited = Duration::zero();
 
 timespec to_timespec(Duration duration) noexcept {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);

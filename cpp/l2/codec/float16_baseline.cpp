@@ -39,7 +39,7 @@ float widen_one(std::uint16_t half) noexcept {
   bits += kRebias;
   if (exponent == kExponent) bits += kRebias;  // infinite or NaN
   if (exponent == 0) {
-    const float sum = std::bit_cast<float>(bits + (1U << 23U));
+    const auto sum = std::bit_cast<float>(bits + (1U << 23U));
     bits = std::bit_cast<std::uint32_t>(sum - std::bit_cast<float>(kLeastNormal));
   }
   return std::bit_cast<float>(bits | ((half & 0x8000U) << 16U));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
 
 #include "l2/codec/checksum.hpp"
 #include "l2/codec/fingerprint.hpp"
@@ -95,8 +96,7 @@ void Fetch::on_reply(const client::ReplyPart& part) noexcept {
     for (std::size_t i = 0; i < size; ++i) absent(outcome);
     return;
   }
-  if (part.type != client::ReplyType::kArray ||
-      part.integer != static_cast<std::int64_t>(size + lead())) {
+  if (part.type != client::ReplyType::kArray || std::cmp_not_equal(part.integer, size + lead())) {
     note_nonsense();
   }
 }
