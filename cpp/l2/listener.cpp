@@ -1,5 +1,9 @@
 #include "l2/listener.hpp"
 
+#include <array>
+#include <cstddef>
+#include <new>
+
 namespace vcache::l2 {
 
 namespace {
@@ -19,7 +23,9 @@ class DeafListener final : public Listener {
 }  // namespace
 
 Listener& deaf_listener() noexcept {
-  static DeafListener& only = *new DeafListener;  // never destroyed: threads may use it to the end
+  // Never destroyed: threads may use it to the end.
+  alignas(DeafListener) static std::array<std::byte, sizeof(DeafListener)> place;
+  static DeafListener& only = *new (place.data()) DeafListener;
   return only;
 }
 

@@ -131,7 +131,7 @@ base::Millis Cluster::do_what_is_due() {
     wanted_.store(false);
     look();
   }
-  const base::Millis next = until(*last_look_ + pause(), Clock::now());
+  const base::Millis next = until(last_look_.value_or(now) + pause(), Clock::now());
   if (!options_.read_replicas || !known_.load()) return next;
   if (!last_check_ || now - *last_check_ >= kBetweenChecks) {
     last_check_ = now;

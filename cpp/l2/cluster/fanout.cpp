@@ -99,7 +99,8 @@ Node* Fanout::target_of(Item& item) {
 // Where the last round sent it.
 void Fanout::follow(Item& item) {
   if (!item.redirect) return;
-  Redirect redirect = *std::exchange(item.redirect, std::nullopt);
+  Redirect redirect = std::move(*item.redirect);
+  item.redirect.reset();
   if (redirect.target.host.empty()) redirect.target.host = item.node->options().host;
   item.asking = redirect.kind == Redirect::Kind::kAsk;
   switch (redirect.kind) {

@@ -142,7 +142,7 @@ bool Link::begin_verification() {
   pending_.erase(rest, pending_.end());
   verification_ =
       std::make_unique<Verify>(context_, verified_keys_, std::exchange(generation_pending_, false));
-  verify_at_ = pending_.empty() ? Time::max() : Time::min();
+  verify_at_ = pending_.empty() ? Time::max() : Time{};
   return begin(*verification_);
 }
 

@@ -207,6 +207,7 @@ void Links::dial(std::shared_ptr<Dialer> server) noexcept {
     dialled_.push_back(std::move(out));
   } catch (const std::exception&) {
     // Out of memory: this server stays without a link until another one is ordered.
+    return wake_up_.ring();
   }
   wake_up_.ring();
 }
