@@ -1,29 +1,19 @@
-"""Builds and loads `gather.c`. ctypes releases the GIL during the call."""
+"""The least work of a batch read from memory, as `gather.c` does it."""
 
 from __future__ import annotations
 
 import ctypes
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
-from harness import CannotRun
-
-SOURCE = Path(__file__).with_name("gather.c")
+from native import load
 
 
 class Gather:
     """`repeats` batches of rows of `table`, each copied into the same matrix."""
 
     def __init__(self, folder: Path) -> None:
-        compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-        if compiler is None:
-            raise CannotRun("no C compiler (cc, gcc, clang) found")
-        library = folder / "gather.so"
-        command = [compiler, "-O3", "-shared", "-fPIC", "-o", str(library), str(SOURCE)]
-        subprocess.run(command, check=True)
-        self._call = ctypes.CDLL(str(library)).gather
+        self._call = load("gather", folder).gather
         self._call.restype = None
 
     def __call__(self, table: np.ndarray, batches: np.ndarray, out: np.ndarray) -> None:
