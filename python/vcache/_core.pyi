@@ -93,9 +93,7 @@ class RedisOptions:
         tls: TlsOptions | None = None,
         tracking: bool = True,
         layout: str = "one",
-        seeds: collections.abc.Sequence[
-            tuple[str, typing.SupportsInt | typing.SupportsIndex]
-        ] = [],
+        seeds: collections.abc.Sequence[tuple[str, typing.SupportsInt | typing.SupportsIndex]] = [],
         shards: collections.abc.Sequence[RedisOptions] = [],
         read_replicas: bool = False,
         service: str = "",
@@ -114,6 +112,19 @@ class TieredCache:
     """
     Both tiers of one namespace.
     """
+    class LeaseWait:
+        """
+        A wait for leases that others hold.
+        """
+        def changed(self, seconds: typing.SupportsFloat | typing.SupportsIndex) -> bool:
+            """
+            True when a lease or its key may have changed; False after `seconds`.
+            """
+        def due(self) -> bool:
+            """
+            False when changed(0) would only return False.
+            """
+
     def __init__(
         self,
         *,
@@ -133,19 +144,6 @@ class TieredCache:
         clock: ManualClock = None,
         seed: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> None: ...
-    class LeaseWait:
-        """
-        A wait for leases that others hold.
-        """
-        def changed(self, seconds: typing.SupportsFloat | typing.SupportsIndex) -> bool:
-            """
-            True when a lease or its key may have changed; False after `seconds`.
-            """
-        def due(self) -> bool:
-            """
-            False when changed(0) would only return False.
-            """
-
     def clear(self) -> None: ...
     def close(self) -> None: ...
     def count_coalesced(self, n: typing.SupportsInt | typing.SupportsIndex) -> None: ...
