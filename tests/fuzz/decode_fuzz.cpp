@@ -57,7 +57,8 @@ codec::Stamps stamps_of(const codec::DecodeResult& result, const codec::Fingerpr
   return {.fingerprint = fingerprint,
           .created = result.created,
           .expires = result.expires,
-          .generation = result.generation};
+          .generation = result.generation,
+          .grace = result.grace};
 }
 
 void check_stored(base::ByteView bytes) {

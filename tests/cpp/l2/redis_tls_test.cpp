@@ -316,7 +316,11 @@ TEST_F(RedisTlsTest, FailedHandshakesLeaveNothingBehind) {
   const std::size_t pages_before = resident_pages();
   fail(nightly ? 10'000 : 300);
   EXPECT_EQ(open_files(), files_before);
+#if !defined(__SANITIZE_ADDRESS__)  // which keeps freed memory, and finds leaks by itself
   EXPECT_LT(resident_pages(), pages_before + (std::size_t{5} << 20) / 4096);
+#else
+  (void)pages_before;
+#endif
 }
 
 TEST_F(RedisTlsTest, OptionsThatCannotWorkAreNamed) {
