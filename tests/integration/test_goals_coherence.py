@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import statistics
 import subprocess
@@ -18,14 +17,9 @@ from nightly import NIGHTLY
 from polling import wait_until
 from redis_server import RedisServer
 
-from vcache import MISSING, Cache, RedisOptions
+from vcache import MISSING, Cache
 
 MakeCache = Callable[..., Cache]
-
-pytestmark = pytest.mark.skipif(
-    "tracking" not in {field.name for field in dataclasses.fields(RedisOptions)},
-    reason="this build is not told of what others change",
-)
 
 
 @pytest.fixture
