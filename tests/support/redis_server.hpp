@@ -10,30 +10,36 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <random>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/poll_until.hpp"
 
 namespace vcache::testing {
 
-// A port that nobody listens on at the moment, low enough for the second one of a cluster node.
+// A port that nobody listens on at the moment: below those that the system gives to connections,
+// one of which would take it meanwhile, as it would the second one of a cluster node, 10,000 above.
 [[nodiscard]] inline int free_port() {
-  constexpr int kLastWithBus = 55535;
-  const int probe = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  const bool bound = ::bind(probe, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                     ::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-  ::close(probe);
-  if (!bound) throw std::runtime_error("no free port");
-  const int port = ntohs(address.sin_port);
-  return port <= kLastWithBus ? port : free_port();
+  static std::mt19937 random{std::random_device{}()};
+  std::uniform_int_distribution<int> ports{10'000, 19'999};
+  for (int attempt = 0; attempt < 1'000; ++attempt) {
+    const int port = ports(random);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int probe = ::socket(AF_INET, SOCK_STREAM, 0);
+    const bool bound = ::bind(probe, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    ::close(probe);
+    if (bound) return port;
+  }
+  throw std::runtime_error("no free port");
 }
 
 // A real redis-server on a free port and a Unix socket, with a folder of its own. Dies with this
@@ -59,6 +65,12 @@ class RedisServer {
 
   [[nodiscard]] int port() const noexcept { return port_; }
   [[nodiscard]] std::string socket() const { return (folder_ / "redis.sock").string(); }
+  // True when this replica has taken all changes that `primary` has had. (WAIT knows only those of
+  // the connection that sends it.)
+  [[nodiscard]] bool has_all_of(const RedisServer& primary) const {
+    const std::string there = primary.replication("master_repl_offset:");
+    return !there.empty() && there == replication("slave_repl_offset:");
+  }
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
 
   // Starts it on the same port, and waits until it answers.
@@ -100,6 +112,14 @@ class RedisServer {
   }
 
  private:
+  // A field of INFO replication, whose name ends with a colon.
+  [[nodiscard]] std::string replication(std::string_view name) const {
+    const std::string info = call({"INFO", "replication"});
+    const std::size_t begin = info.find(name);
+    if (begin == std::string::npos) return {};
+    return info.substr(begin, info.find('\r', begin) - begin).substr(name.size());
+  }
+
   static std::string send(redisContext* context, const std::vector<std::string>& command) {
     std::vector<const char*> texts;
     std::vector<std::size_t> sizes;

@@ -39,7 +39,7 @@ TEST_F(ClusterFaultsTest, AFailoverIsFollowedWithinASecond) {
   const auto tier = make_redis_l2(options, clock_);
   const std::vector<std::string> keys = numbered("failover", kKeys);
   ASSERT_TRUE(poll_until([&] { return store_all(*tier, keys) == kKeys; }));
-  for (std::size_t i = 0; i < 3; ++i) cluster.node(i).call({"WAIT", "1", "1000"});
+  ASSERT_TRUE(poll_until([&] { return cluster.replica_of(0).has_all_of(cluster.node(0)); }));
   cluster.node(0).kill();
   ASSERT_TRUE(poll_until([&] {
     (void)count_hits(*tier, keys);  // somebody goes on asking meanwhile
@@ -123,7 +123,8 @@ TEST_F(ReplicasTest, AReplicaThatKeepsUpIsReadButNotForWhatThisProcessWrote) {
   const std::uint64_t before = replica_reads();
   for (int i = 0; i < 100; ++i) ASSERT_EQ(fetch(*writer, key_).payload, "w");
   EXPECT_EQ(replica_reads(), before);
-  ASSERT_EQ(cluster_.node(kOther).call({"WAIT", "1", "2000"}), "1");
+  ASSERT_TRUE(
+      poll_until([&] { return cluster_.replica_of(kOther).has_all_of(cluster_.node(kOther)); }));
   for (int i = 0; i < 100; ++i) ASSERT_EQ(fetch(*reader, key_).payload, "w");
   EXPECT_GT(replica_reads(), before);
 }
