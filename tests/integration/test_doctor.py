@@ -11,7 +11,8 @@ from typing import Any
 
 import least_user
 import pytest
-from redis_server import RedisServer, free_port, is_installed
+from ports import free_port
+from redis_server import RedisServer, is_installed
 
 GOOD = ("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
 CANARY = "canary-4711"

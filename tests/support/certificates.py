@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from redis_server import RedisServer, free_port
+from ports import free_port
+from redis_server import RedisServer
 
 
 class Certificates:

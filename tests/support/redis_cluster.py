@@ -9,8 +9,9 @@ from typing import Any, Self
 
 import redis
 from polling import wait_until
+from ports import free_port
 from redis_groups import FAST_SYNC, is_in_sync
-from redis_server import RedisServer, free_port
+from redis_server import RedisServer
 from tls_files import TlsFiles
 
 SLOTS = 16384

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from polling import wait_until
-from redis_server import RedisServer, free_port
+from ports import free_port
+from redis_server import RedisServer
 
 FAST_SYNC = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
 

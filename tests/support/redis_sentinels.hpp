@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "support/poll_until.hpp"
+#include "support/ports.hpp"
 #include "support/redis_server.hpp"
 
 namespace vcache::testing {

@@ -1,46 +1,24 @@
 #pragma once
 
-#include <arpa/inet.h>
 #include <hiredis/hiredis.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <random>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "support/poll_until.hpp"
+#include "support/ports.hpp"
 
 namespace vcache::testing {
-
-// A port that nobody listens on at the moment: below those that the system gives to connections,
-// one of which would take it meanwhile, as it would the second one of a cluster node, 10,000 above.
-[[nodiscard]] inline int free_port() {
-  static std::mt19937 random{std::random_device{}()};
-  std::uniform_int_distribution<int> ports{10'000, 19'999};
-  for (int attempt = 0; attempt < 1'000; ++attempt) {
-    const int port = ports(random);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const int probe = ::socket(AF_INET, SOCK_STREAM, 0);
-    const bool bound = ::bind(probe, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-    ::close(probe);
-    if (bound) return port;
-  }
-  throw std::runtime_error("no free port");
-}
 
 // A real redis-server on a free port and a Unix socket, with a folder of its own. Dies with this
 // object, and with the test.

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import redis
 from polling import wait_until
+from ports import free_port
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from tls_files import TlsFiles
@@ -158,16 +157,3 @@ class RedisServer:
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
-
-
-def free_port() -> int:
-    """A port that nobody listens on at the moment.
-
-    Below those that the system gives to connections, one of which would take it meanwhile.
-    """
-    for _ in range(1000):
-        port = random.randrange(10_000, 20_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise OSError("no free port")

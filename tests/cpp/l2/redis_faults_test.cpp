@@ -9,6 +9,7 @@
 
 #include "cpp/l2/redis_fixture.hpp"
 #include "support/fault_proxy.hpp"
+#include "support/ports.hpp"
 
 namespace vcache::l2 {
 namespace {

@@ -12,6 +12,7 @@
 #include "support/fake_clock.hpp"
 #include "support/fault_proxy.hpp"
 #include "support/l2_calls.hpp"
+#include "support/ports.hpp"
 #include "support/redis_server.hpp"
 
 namespace vcache::l2 {
