@@ -10,34 +10,14 @@
 #include <thread>
 
 #include "l1/detached.hpp"
+#include "support/float_vector.hpp"
 
 namespace vcache::l1 {
 namespace {
 
 using std::chrono::seconds;
-
-// A vector of `width` floats, all `fill`.
-class Vector {
- public:
-  Vector(std::size_t width, float fill) : data_(width, fill) {}
-  [[nodiscard]] base::ValueView view() const {
-    base::ValueView view{.kind = base::ValueKind::kVector,
-                         .dtype = base::DType::kFloat32,
-                         .shape = {.ndim = 1},
-                         .payload = std::as_bytes(std::span(data_))};
-    view.shape.dims[0] = static_cast<std::uint32_t>(data_.size());
-    return view;
-  }
-
- private:
-  std::vector<float> data_;
-};
-
-float first_of(const EntryRef& entry) {
-  float value = 0;
-  std::memcpy(&value, entry->payload().data(), sizeof value);
-  return value;
-}
+using testing::first_of;
+using testing::Vector;
 
 class L1CacheTest : public ::testing::TestWithParam<std::string> {
  protected:
