@@ -302,6 +302,15 @@ class RecoveryServerTest : public ::testing::Test {
   static bool settled(Recovery& recovery) {
     return poll_until([&] { return recovery.status(false).waiting == 0; });
   }
+  // The first answer that is one: a busy server may let a call's time pass.
+  static CollectSink::Answer answer_of(l2::L2& tier, int key) {
+    CollectSink::Answer answer;
+    EXPECT_TRUE(poll_until([&] {
+      answer = fetch(tier, std::to_string(key));
+      return answer.outcome != Outcome::kFailed && answer.outcome != Outcome::kSkipped;
+    })) << key;
+    return answer;
+  }
 
   testing::RedisServer server_;
 };
@@ -316,30 +325,28 @@ TEST_F(RecoveryServerTest, AfterARestartWhatWasWrittenMeanwhileIsThereForAll) {
   ASSERT_TRUE(settled(*ours));
   const auto theirs = connect();
   for (int i = 0; i < 1000; ++i) {
-    EXPECT_EQ(fetch(*theirs, std::to_string(i)).payload, "meanwhile");
-    EXPECT_EQ(fetch(*ours, std::to_string(i)).payload, "meanwhile");
+    EXPECT_EQ(answer_of(*theirs, i).payload, "meanwhile");
+    EXPECT_EQ(answer_of(*ours, i).payload, "meanwhile");
   }
   EXPECT_EQ(ours->status(false).recovered, 1000U);
 }
 
 TEST_F(RecoveryServerTest, AfterAFreezeNoOlderValueIsRead) {
   const auto ours = connect();
-  for (int i = 0; i < 500; ++i) {
-    ASSERT_EQ(store(*ours, std::to_string(i), "old"), Outcome::kHit);
-  }
+  for (int i = 0; i < 500; ++i) store(*ours, std::to_string(i), "old");
+  ASSERT_TRUE(settled(*ours));
   server_.freeze();
   for (int i = 0; i < 500; i += 2) store(*ours, std::to_string(i), "new");
   for (int i = 1; i < 500; i += 2) erase(*ours, std::to_string(i));
   server_.thaw();
-  for (int i = 0; i < 500; ++i) {
-    EXPECT_NE(fetch(*ours, std::to_string(i)).payload, "old") << "a miss at most: " << i;
-  }
   const auto check = [&](l2::L2& tier) {
     for (int i = 0; i < 500; ++i) {
-      const CollectSink::Answer answer = fetch(tier, std::to_string(i));
+      const CollectSink::Answer answer = answer_of(tier, i);
+      EXPECT_EQ(answer.outcome, i % 2 == 0 ? Outcome::kHit : Outcome::kMiss) << i;
       EXPECT_EQ(answer.payload, i % 2 == 0 ? "new" : "") << i;
     }
   };
+  check(*ours);
   ASSERT_TRUE(settled(*ours));
   check(*ours);
   check(*connect());
