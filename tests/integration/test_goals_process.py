@@ -121,19 +121,19 @@ import sys, threading, time
 import vcache
 
 cache = vcache.Cache(redis=sys.argv[1], timeout=0.2, memory="1MiB")
-started = threading.Barrier(5)
+begun = [threading.Event() for _ in range(4)]
 
-def work():
-    started.wait()
+def work(mine):
     while True:
+        mine.set()
         cache.get_or_set("k", lambda: 1)
         cache.get("none")
         cache.delete("k")
 
-for _ in range(4):
-    threading.Thread(target=work, daemon=True).start()
-started.wait()
-time.sleep(0.02)
+for each in begun:
+    threading.Thread(target=work, args=(each,), daemon=True).start()
+for each in begun:
+    each.wait()
 if sys.argv[2] == "close":
     cache.close()
 print(time.monotonic())

@@ -42,8 +42,7 @@ from vcache import MISSING, Cache
 warnings.filterwarnings("ignore", "Redis refuses")
 vector = np.arange(16, dtype="f4")
 
-def peak():
-    \"\"\"The most bytes that were resident since the last reset.\"\"\"
+def peak():  # the most bytes that were resident since the last reset
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) << 10

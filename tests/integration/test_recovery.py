@@ -53,9 +53,12 @@ def test_no_older_value_comes_back(
             other.mset(dict.fromkeys(keys, "old"))  # as if it had been kept on disk
     else:
         redis_server.resume()
-    while figure(cache, "waiting") > 0:
+
+    def all_taken() -> bool:
         assert set(cache.mget(keys[::97], MISSING)) == {"new"}
-        time.sleep(0.01)
+        return figure(cache, "waiting") == 0
+
+    eventually(all_taken)
     assert set(cache.mget(keys, MISSING)) == {"new"}
     assert figure(cache, "recovered") >= KEYS, "and what a busy machine did not take at first"
     assert figure(cache, "dropped") == 0

@@ -1,8 +1,8 @@
 """A TCP proxy, in a process of its own, that spoils what a server says.
 
 Modes are switched while it runs, and each fault that really struck is counted. As a program:
-chaos_proxy.py PORT_OF_THE_SERVER; its input is one JSON object of modes a line, its output one
-object a line: first its port, then the counts of the faults after each line of input.
+chaos_proxy.py PORT_OF_THE_SERVER OWN_PORT; it answers each line of its input, a JSON object of
+modes, with an object of the faults until then.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import json
 import random
 import socket
 import struct
-import subprocess
 import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any
+
+from ports import free_port
+from running import Talking
 
 PIECE = 65536
 
@@ -44,51 +46,30 @@ class Modes:
     duplicate: bool = False  # each piece comes twice
 
 
-class ChaosProxy:
+class ChaosProxy(Talking):
     """The proxy as tests use it."""
 
     def __init__(self, upstream: int, **modes: Any) -> None:
         self.upstream = upstream
-        self.port = 0
+        self.port = free_port()
         self._modes = Modes(**modes)
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        command = [sys.executable, __file__, str(self.upstream)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.port = int(self._answer()["port"])
+        self.spawn([sys.executable, __file__, str(self.upstream), str(self.port)])
         self.set()
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
 
     def set(self, **modes: Any) -> Counter[str]:
         """Changes these modes and no others; the counts of the faults until now."""
         with self._lock:
             self._modes = replace(self._modes, **modes)
-            assert self._process is not None
-            assert self._process.stdin is not None
             now = {field.name: getattr(self._modes, field.name) for field in fields(Modes)}
-            self._process.stdin.write(json.dumps(now) + "\n")
-            self._process.stdin.flush()
-            return Counter(self._answer())
+            self.say(json.dumps(now))
+            return Counter(json.loads(self.hear()))
 
     def heal(self) -> Counter[str]:
         """No more faults."""
@@ -101,19 +82,13 @@ class ChaosProxy:
     def faults(self) -> int:
         return sum(count for name, count in self.counts().items() if name != "connections")
 
-    def _answer(self) -> dict[str, int]:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        answer: dict[str, int] = json.loads(self._process.stdout.readline())
-        return answer
-
 
 class Proxy:
     """The proxy itself."""
 
-    def __init__(self, upstream: int) -> None:
+    def __init__(self, upstream: int, port: int) -> None:
         self.upstream = upstream
-        self.port = 0
+        self.port = port
         self.modes = Modes()
         self.counts: Counter[str] = Counter()
         self._changed = asyncio.Event()
@@ -122,7 +97,6 @@ class Proxy:
 
     async def listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def change(self, modes: Modes) -> None:
         self.modes = modes
@@ -262,22 +236,17 @@ def abort(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def serve(upstream: int) -> None:
-    proxy = Proxy(upstream)
+async def serve(upstream: int, port: int) -> None:
+    proxy = Proxy(upstream, port)
     await proxy.listen()
-    say({"port": proxy.port})
     lines = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     while line := await lines.readline():
         await proxy.change(Modes(**json.loads(line)))
-        say(proxy.counts)
-
-
-def say(answer: dict[str, int]) -> None:
-    sys.stdout.write(json.dumps(answer) + "\n")
-    sys.stdout.flush()
+        sys.stdout.write(json.dumps(proxy.counts) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(*map(int, sys.argv[1:])))

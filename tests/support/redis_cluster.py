@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import redis
 from polling import wait_until
 from ports import free_port
 from redis_groups import FAST_SYNC, is_in_sync
 from redis_server import RedisServer
+from running import Running
 from tls_files import TlsFiles
 
 SLOTS = 16384
 NODE_TIMEOUT_MS = 1000
 
 
-class RedisCluster:
+class RedisCluster(Running):
     """Nodes 0 … masters-1 hold slots, evenly; the others are one replica each of them, in order.
 
     start() returns when every node says that all is well and all replicas are in step.
@@ -53,13 +54,6 @@ class RedisCluster:
             for index, bus_port in enumerate(self._bus_ports)
         ]
         self._ids: list[str] = []
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     @property
     def url(self) -> str:

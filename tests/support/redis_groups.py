@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from polling import wait_until
 from ports import free_port
 from redis_server import RedisServer
+from running import Running
 
 FAST_SYNC = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
 
 
-class Replicated:
+class Replicated(Running):
     """A primary and its replicas; start() returns when all are in step."""
 
     def __init__(self, folder: Path, replicas: int = 1, *options: str) -> None:
@@ -22,13 +23,6 @@ class Replicated:
             RedisServer(folder / f"replica{index}", *FAST_SYNC, *of, *options)
             for index in range(replicas)
         ]
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     @property
     def servers(self) -> list[RedisServer]:
@@ -56,7 +50,7 @@ class Replicated:
         self.wait_for_sync()
 
 
-class Sentinels:
+class Sentinels(Running):
     """Three sentinels over a replicated pair, whose primary has the name NAME."""
 
     NAME = "main"
@@ -71,13 +65,6 @@ class Sentinels:
             own.mkdir(parents=True)
             # The executable knows by its first argument that this file is a sentinel's.
             self.sentinels.append(_Sentinel(own, self._write_config(own)))
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     @property
     def addresses(self) -> list[tuple[str, int]]:

@@ -9,13 +9,14 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import redis
 from polling import wait_until
 from ports import free_port
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from running import Child
 from tls_files import TlsFiles
 
 EXECUTABLE = shutil.which("redis-server")
@@ -30,7 +31,7 @@ def is_installed() -> bool:
     return EXECUTABLE is not None
 
 
-class RedisServer:
+class RedisServer(Child):
     """One node. Keeps nothing on disk unless its options say so; start() returns when it accepts
     connections. What it says is in `folder/log`.
 
@@ -52,14 +53,6 @@ class RedisServer:
         self.tls = tls
         self._options = options
         self._executable = executable
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     @property
     def url(self) -> str:
@@ -71,36 +64,19 @@ class RedisServer:
         return f"unix://{self.credentials}{self.socket}"
 
     @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    @property
-    def is_running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    @property
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
 
     def start(self) -> None:
         assert self._executable is not None
-        assert not self.is_running
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [self._executable, *self._arguments()], stdout=log, stderr=subprocess.STDOUT
-            )
+            command = [self._executable, *self._arguments()]
+            self.spawn(command, stdout=log, stderr=subprocess.STDOUT)
         wait_until(self._is_ready, what=f"redis-server in {self.folder}")
 
-    def stop(self) -> None:
-        """Ends it at once, as a crash would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    kill = stop
+    def kill(self) -> None:
+        self.stop()
 
     def restart(self) -> None:
         self.stop()
@@ -155,5 +131,4 @@ class RedisServer:
         return any(word in said for word in READY)
 
     def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+        self.process.send_signal(number)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from polling import wait_until
 
 from vcache._callers import Blocking, OnLoop
 from vcache._flight import Flight, Outcome
@@ -34,6 +35,34 @@ class Waiters:
             return await wait(caller, flight, until)
 
         return noted
+
+
+class LeaseWaiters:
+    """Counts the callers who at the moment wait for the lease of another process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        self._lock = threading.Lock()
+        for caller in (Blocking, OnLoop):
+            monkeypatch.setattr(caller, "lease", self._counting(caller.lease))
+
+    def wait_for(self, count: int) -> None:
+        """Returns when that many wait."""
+        wait_until(lambda: self.count == count, DEADLINE, "callers who wait for a lease")
+
+    def _counting(self, lease: Callable[..., Any]) -> Callable[..., Any]:
+        async def counted(caller: Any, watch: Any) -> None:
+            self._add(1)
+            try:
+                await lease(caller, watch)
+            finally:
+                self._add(-1)
+
+        return counted
+
+    def _add(self, number: int) -> None:
+        with self._lock:
+            self.count += number
 
 
 def in_threads(*functions: Callable[[], Any]) -> list[Any]:
