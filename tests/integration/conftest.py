@@ -5,6 +5,7 @@ from pathlib import Path
 
 import least_user
 import pytest
+from chaos_proxy import ChaosProxy
 from polling import wait_until
 from redis_server import RedisServer, is_installed
 
@@ -35,6 +36,13 @@ def redis_server(tmp_path: Path, redis_user: str) -> Iterator[RedisServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def proxy(redis_server: RedisServer) -> Iterator[ChaosProxy]:
+    """What spoils the answers of the server, as soon as it is told to."""
+    with ChaosProxy(redis_server.port) as started:
+        yield started
 
 
 @pytest.fixture

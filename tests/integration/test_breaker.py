@@ -9,18 +9,13 @@ from collections.abc import Callable
 
 import pytest
 from alone import run_alone
+from redis_figures import breaker
 from redis_server import RedisServer
 
 from vcache import Cache
 
 MakeCache = Callable[..., Cache]
 Eventually = Callable[[Callable[[], object]], None]
-
-
-def breaker(cache: Cache) -> str:
-    stats = cache.stats()
-    assert stats.redis is not None
-    return str(stats.redis["breaker"])
 
 
 def open_breaker(cache: Cache) -> None:

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from chaos_proxy import ChaosProxy
-from redis_server import RedisServer
 
 PONG = b"+PONG\r\n"
-
-
-@pytest.fixture
-def proxy(redis_server: RedisServer) -> Iterator[ChaosProxy]:
-    with ChaosProxy(redis_server.port) as started:
-        yield started
 
 
 def ask(proxy: ChaosProxy, wanted: int = len(PONG), timeout: float = 5.0) -> bytes:

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 
 import pytest
+from redis_figures import coherence
 from redis_server import RedisServer
 
 from vcache import Cache
@@ -35,15 +36,9 @@ cache.close()
 """
 
 
-def _coherence(cache: Cache) -> str:
-    redis = cache.stats().redis
-    assert redis is not None
-    return str(redis["coherence"])
-
-
 def _is_linked(cache: Cache) -> bool:
     cache.get("any")
-    return _coherence(cache) == "tracking"
+    return coherence(cache) == "tracking"
 
 
 def _delays(server: RedisServer, cache: Cache, versions: int) -> list[float]:
@@ -134,7 +129,7 @@ def test_a_server_that_tells_nothing_is_warned_of_once(
     cache = make_cache(redis=redis_server.url.replace("//", "//app:secret@"))
 
     def use() -> None:
-        eventually(lambda: cache.set("k", 1) is None and _coherence(cache) == "ttl")
+        eventually(lambda: cache.set("k", 1) is None and coherence(cache) == "ttl")
         cache.set("k", 1)
 
     with pytest.warns(RuntimeWarning, match="CLIENT TRACKING") as warned:
@@ -151,7 +146,7 @@ def test_a_server_that_tells_nothing_is_warned_of_once(
 def test_tracking_can_be_declined(make_cache: MakeCache, redis_server: RedisServer) -> None:
     cache = make_cache(redis=f"{redis_server.url}?tracking=no")
     cache.set("k", 1)
-    assert _coherence(cache) == "off"
+    assert coherence(cache) == "off"
     assert len(redis_server.client().client_list()) == 2  # its own connection, and this one
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,10 @@ from chaos_proxy import ChaosProxy
 from load_faults import Faults
 from load_generator import Generator, Load
 from nightly import NIGHTLY, examples
+from redis_figures import error_kinds
 from redis_server import RedisServer
 
-from vcache import MISSING, Cache, EmbeddingCache, Stats
+from vcache import MISSING, Cache, EmbeddingCache
 
 MakeCache = Callable[..., Cache]
 
@@ -37,17 +37,6 @@ MATRIX = {fault.split()[0]: f"t=0.5 {fault}; t=1 heal" for fault in PROXY_FAULTS
     "pause": "t=0.5 pause; t=1 resume",
 }
 DOUBTS = ("corrupt", "mismatch", "version", "foreign", "too_big")
-
-
-@pytest.fixture
-def proxy(redis_server: RedisServer) -> Iterator[ChaosProxy]:
-    with ChaosProxy(redis_server.port) as started:
-        yield started
-
-
-def kinds(stats: Stats) -> Counter[str]:
-    assert stats.redis is not None
-    return Counter(stats.redis["errors"])
 
 
 @pytest.mark.parametrize(
@@ -101,7 +90,7 @@ def test_r02_no_crossed_reply_after_deadlines(redis_server: RedisServer) -> None
         generator.fill()
         proxy.set(latency=0.1, share=0.1)
         report = generator.run()
-        counts, errors = proxy.counts(), kinds(cache.stats())
+        counts, errors = proxy.counts(), error_kinds(cache)
     assert report.wrong.total() == report.exceptions.total() == 0, report.examples
     assert counts["latency"] > 50
     assert errors["timeout"] > 50
@@ -120,11 +109,11 @@ def test_r03_altered_values_are_counted_misses(
     with redis_server.client() as redis:
         for _ in range(examples(60)):
             cache.mset(values)
-            before = kinds(cache.stats())
+            before = error_kinds(cache)
             for key in values:
                 alter(redis, f"ns:{key}".encode(), random)
             assert cache.mget(list(values), MISSING) == [MISSING] * len(values)
-            doubts = kinds(cache.stats()) - before
+            doubts = error_kinds(cache) - before
             assert sum(doubts[kind] for kind in DOUBTS) == len(values)
             assert doubts["corrupt"] > 0
             cache.set("good", 1)
@@ -166,8 +155,8 @@ def test_r05_another_keys_bytes_are_a_mismatch(
     assert cache.mget(["b", "objects"], MISSING) == [MISSING] * 2
     assert [other.get("a", MISSING), other.get("object", MISSING)] == [MISSING] * 2
     assert sorted(float(model.embed(["text"])[0, 0]) for model in models) == [1.0, 2.0]
-    assert kinds(cache.stats())["mismatch"] == 3
-    assert kinds(other.stats())["mismatch"] == 2
+    assert error_kinds(cache)["mismatch"] == 3
+    assert error_kinds(other)["mismatch"] == 2
 
 
 @pytest.mark.parametrize("policy", ["s3fifo", "lru"])

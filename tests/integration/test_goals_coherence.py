@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,12 +20,6 @@ from redis_server import RedisServer
 from vcache import MISSING, Cache
 
 MakeCache = Callable[..., Cache]
-
-
-@pytest.fixture
-def proxy(redis_server: RedisServer) -> Iterator[ChaosProxy]:
-    with ChaosProxy(redis_server.port) as started:
-        yield started
 
 
 def tracked(cache: Cache) -> None:

@@ -8,7 +8,6 @@ import socket
 import statistics
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,32 +20,15 @@ from load_generator import Generator, Load
 from load_report import process_figures
 from nightly import NIGHTLY
 from polling import wait_until
+from redis_figures import breaker, error_kinds
 from redis_server import RedisServer
 
-from vcache import MISSING, Cache, Stats
+from vcache import MISSING, Cache
 
 MakeCache = Callable[..., Cache]
 VECTOR = np.arange(64, dtype="f4")
 # Seconds that a call may take beyond its deadline; more where others use the machine too.
 SLACK = 0.02 if NIGHTLY else 1.0
-
-
-def kinds(cache: Cache) -> Counter[str]:
-    redis = cache.stats().redis
-    assert redis is not None
-    return Counter(redis["errors"])
-
-
-def breaker(cache: Cache) -> str:
-    redis = cache.stats().redis
-    assert redis is not None
-    return str(redis["breaker"])
-
-
-def asked_without_answer(stats: Stats) -> int:
-    """Calls that waited for Redis in vain."""
-    assert stats.redis is not None
-    return int(stats.redis["errors"].get("timeout", 0))
 
 
 def median_of_hits(cache: Cache, calls: int = 4000) -> float:
@@ -105,7 +87,7 @@ def test_r11_frozen(make_cache: MakeCache, redis_server: RedisServer) -> None:
     with redis_server.paused():
         longest, calls = read_until(cache, 30.0 if NIGHTLY else 3.0, threads, 100)
         seconds = 30.0 if NIGHTLY else 3.0
-        waited = asked_without_answer(cache.stats())
+        waited = error_kinds(cache)["timeout"]
         assert waited <= threads + 5 + 2 * seconds + 2
         assert calls > 20 * waited
         assert longest < timeout + SLACK
@@ -153,7 +135,7 @@ def test_r12_dripping_keeps_the_deadline(redis_server: RedisServer, mode: dict[s
         started = time.monotonic()
         assert cache.get("k", MISSING) is MISSING
         assert time.monotonic() - started < 0.2 + SLACK
-        assert kinds(cache)["timeout"] == 1
+        assert error_kinds(cache)["timeout"] == 1
         assert proxy.faults() > 0
 
 
@@ -165,7 +147,7 @@ def test_r12_segments_of_one_byte_are_no_fault(redis_server: RedisServer) -> Non
         cache.set("k", VECTOR)
         assert np.array_equal(cache.get("k"), VECTOR)
         assert proxy.counts()["slices"] > 256
-        assert not kinds(cache)
+        assert not error_kinds(cache)
 
 
 @pytest.mark.parametrize("mode", ["reset_after", "cut_after"])
@@ -298,7 +280,7 @@ def test_r18_without_a_free_connection_callers_do_not_queue(redis_server: RedisS
                 reader.join()
         assert len(took) == 64
         assert max(took) < timeout + SLACK
-        assert kinds(cache)["pool"] + kinds(cache)["breaker_open"] >= 60
+        assert error_kinds(cache)["pool"] + error_kinds(cache)["breaker_open"] >= 60
         # Those that found none free left long before those that were answered late.
         assert statistics.median(took) < timeout
         wait_until(lambda: cache.get("k") == 1, what="the slots of those that waited")

@@ -11,6 +11,7 @@ import pytest
 from answering_proxy import AnsweringProxy
 from polling import wait_until
 from redis_answers import SERVER_ERRORS, ServerError
+from redis_figures import breaker, error_kinds
 from redis_server import RedisServer
 
 from vcache import MISSING, Cache
@@ -29,18 +30,6 @@ def answering(error: ServerError, server: RedisServer, proxy: AnsweringProxy) ->
         proxy.answer = error.answer or proxy.answer
         yield
         proxy.answer = lambda command: None
-
-
-def counted(cache: Cache, kind: str) -> int:
-    redis = cache.stats().redis
-    assert redis is not None
-    return int(redis["errors"].get(kind, 0))
-
-
-def breaker(cache: Cache) -> str:
-    redis = cache.stats().redis
-    assert redis is not None
-    return str(redis["breaker"])
 
 
 def use(cache: Cache) -> None:
@@ -74,7 +63,7 @@ def test_r15_server_errors(redis_server: RedisServer, name: str) -> None:
 
             def is_counted() -> bool:
                 use(cache)
-                return counted(cache, error.kind) > 0
+                return error_kinds(cache)[error.kind] > 0
 
             wait_until(is_counted, what=f"{error.kind}; {cache.stats().redis}")
             for _ in range(10):

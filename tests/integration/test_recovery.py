@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from alone import run_alone
+from redis_figures import figure
 from redis_server import RedisServer
 
 from vcache import MISSING, Cache
@@ -26,12 +27,6 @@ with vcache.Cache(redis=sys.argv[1], memory=0, timeout=5) as cache:
     values = cache.mget([f"k{i}" for i in range(int(sys.argv[2]))], vcache.MISSING)
 print(*sorted({str(value) for value in values}))
 """
-
-
-def figure(cache: Cache, name: str) -> int:
-    stats = cache.stats()
-    assert stats.redis is not None
-    return int(stats.redis[name])
 
 
 @pytest.mark.parametrize("kill", [True, False], ids=["killed", "frozen"])

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from redis_figures import unanswered
 from redis_server import RedisServer
 
 from vcache import MISSING, Cache
@@ -50,11 +51,6 @@ def use_everything(cache: Cache, tag: str) -> None:
 
 def same_or_missing(value: Any) -> bool:
     return value is MISSING or np.array_equal(value, VECTOR)
-
-
-def unanswered(cache: Cache) -> int:
-    stats = cache.stats()
-    return stats.errors + stats.skipped
 
 
 @pytest.mark.parametrize("memory", ["10MiB", 0])

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from nightly import examples
+from redis_figures import error_kinds
 from redis_server import RedisServer
 
 from vcache import MISSING, Cache
@@ -36,12 +37,6 @@ FORMS: list[dict[str, Any]] = [
 ]
 
 
-def errors_of(cache: Cache) -> dict[str, int]:
-    redis = cache.stats().redis
-    assert redis is not None
-    return dict(redis["errors"])
-
-
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_every_form_comes_back(make_cache: MakeCache, form: dict[str, Any]) -> None:
     cache = make_cache(memory=0, **form)
@@ -59,7 +54,7 @@ def test_every_form_comes_back(make_cache: MakeCache, form: dict[str, Any]) -> N
     out, found = cache.get_vectors(["vector"], dim=384)
     assert found.all()
     np.testing.assert_array_equal(out[0], vector)
-    assert errors_of(cache) == {}
+    assert error_kinds(cache) == {}
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
@@ -184,7 +179,7 @@ def test_r40_what_could_run_code_is_a_miss(
         assert cache.get_vectors(["k"], dim=4)[1].tolist() == [False]
         assert cache.mget(["k"], MISSING) == [MISSING]
     assert not canary.exists()
-    assert sum(errors_of(cache).values()) >= len(blobs)
+    assert sum(error_kinds(cache).values()) >= len(blobs)
 
 
 def test_r39_nothing_of_an_encrypted_value_is_readable_in_redis(
@@ -209,7 +204,7 @@ def test_a_key_is_rotated_without_a_miss(make_cache: MakeCache) -> None:
     rotated.set("k", RECORD)
     assert make_cache(memory=0, encryption_key=OTHER).get("k") == RECORD
     assert old.get("k", MISSING) is MISSING
-    assert errors_of(old) == {"decrypt": 1}
+    assert error_kinds(old) == {"decrypt": 1}
 
 
 def test_what_was_stored_without_a_key_is_a_miss_with_one(make_cache: MakeCache) -> None:
@@ -217,7 +212,7 @@ def test_what_was_stored_without_a_key_is_a_miss_with_one(make_cache: MakeCache)
     cache = make_cache(memory=0, encryption_key=KEY)
     assert cache.get("k", MISSING) is MISSING
     assert not cache.exists("k")
-    assert errors_of(cache) == {"decrypt": 1}
+    assert error_kinds(cache) == {"decrypt": 1}
     assert cache.get_or_set("k", lambda: 5) == 5
     assert cache.get("k") == 5
 
