@@ -51,7 +51,7 @@ def make_cache(redis_server: RedisServer) -> Iterator[Callable[..., Cache]]:
     caches: list[Cache] = []
 
     def make(**arguments: object) -> Cache:
-        defaults: dict[str, object] = {"redis": redis_server.url, "timeout": 0.25, "jitter": 0.0}
+        defaults: dict[str, object] = {"redis": redis_server.url, "timeout": 5.0, "jitter": 0.0}
         caches.append(Cache(**(defaults | arguments)))  # type: ignore[arg-type]
         return caches[-1]
 
