@@ -50,11 +50,12 @@ def test_no_older_value_comes_back(
         redis_server.resume()
 
     def all_taken() -> bool:
-        assert set(cache.mget(keys[::97], MISSING)) == {"new"}
+        # A server that catches up may be late with what was evicted: a miss, and nothing older.
+        assert set(cache.mget(keys[::97], MISSING)) <= {"new", MISSING}
         return figure(cache, "waiting") == 0
 
     eventually(all_taken)
-    assert set(cache.mget(keys, MISSING)) == {"new"}
+    eventually(lambda: set(cache.mget(keys, MISSING)) == {"new"})
     assert figure(cache, "recovered") >= KEYS, "and what a busy machine did not take at first"
     assert figure(cache, "dropped") == 0
     assert run_alone(NEW_PROCESS, redis_server.url, str(KEYS)) == "new"
