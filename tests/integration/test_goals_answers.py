@@ -56,17 +56,19 @@ def test_r01_no_wrong_vector_under_any_fault(
     seconds, checked, seed = (30.0 if NIGHTLY else 1.5), 0, 0
     settling = 3.0 if NIGHTLY else 1.0
     load = {"threads": 8, "keys": 500, "batch": 128, "settling": settling, "dim": 16}
+    # A doubled reply that comes late ends its connection, and no call: not each round notices it.
+    noticed, unnoticed = 0, {"slices"}
     with Cache(redis=proxy.url, memory=memory, timeout=0.1) as cache:
-        while checked < least:
+        while checked < least or not (noticed or fault in unnoticed):
             seed += 1
+            assert seed <= 10 or NIGHTLY, "too little is read, or nobody notices the fault"
             run = Load(**load, seconds=seconds, seed=seed, prefix=f"r01-{seed}")  # type: ignore[arg-type]
             steps = faults.steps(MATRIX[fault])
             report = Generator(cache, run, steps, faults.counts).run()
-            slowness = {"slices"}  # is not noticed as a failure
             assert report.faults[fault_name(fault)] > 0
-            assert report.noticed > 0 or fault in slowness
             assert report.failures(expects_faults=False, recovery=10.0) == []
             checked += report.checked
+            noticed += report.noticed
 
 
 def fault_name(fault: str) -> str:
