@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from redis_figures import coherence
 from redis_server import RedisServer
 
 from vcache import Cache
@@ -34,7 +35,7 @@ def test_reads_of_one_turn_share_a_round_trip(
     cache = make_cache(memory=memory)
     cache.get("other")
     if memory:  # its link learns the namespace's state by itself
-        eventually(lambda: cache.stats().redis["coherence"] == "tracking")
+        eventually(lambda: coherence(cache) == "tracking")
 
     async def read() -> list[Any]:
         return await asyncio.gather(*[cache.aget(key, "none") for key in [*KEYS, "no", KEYS[0]]])

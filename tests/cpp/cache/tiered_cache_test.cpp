@@ -2,16 +2,17 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <thread>
 
 #include "l2/null_l2.hpp"
+#include "support/float_vector.hpp"
 #include "support/map_l2.hpp"
 
 namespace vcache::cache {
 namespace {
 
 using std::chrono::seconds;
+using testing::first_of;
 
 std::array<float, 4> four(float fill) { return {fill, fill, fill, fill}; }
 
@@ -22,12 +23,6 @@ base::ValueView vector_of(std::span<const float> data) {
                        .payload = std::as_bytes(data)};
   view.shape.dims[0] = static_cast<std::uint32_t>(data.size());
   return view;
-}
-
-float first_of(const l1::EntryRef& entry) {
-  float value = 0;
-  std::memcpy(&value, entry->payload().data(), sizeof value);
-  return value;
 }
 
 class TieredCacheTest : public ::testing::Test {
