@@ -36,8 +36,10 @@ std::unique_ptr<l2::L2> make_tier(l2::RedisOptions node, const base::Clock& time
 std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entries,
                                 const std::string& policy, const std::string& name,
                                 const py::object& ttl, const py::object& memory_ttl, double jitter,
-                                double grace, std::size_t max_value, bool strict, bool metrics,
-                                const std::optional<l2::RedisOptions>& redis,
+                                double grace, std::size_t max_value,
+                                std::uint32_t promotion_threshold,
+                                const std::optional<cache::SmallOrHot>& admit, bool strict,
+                                bool metrics, const std::optional<l2::RedisOptions>& redis,
                                 const l2::codec::Packing& packing,
                                 std::shared_ptr<base::ManualClock> clock, std::uint64_t seed) {
   cache::CacheOptions options{
@@ -47,6 +49,8 @@ std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entrie
       .grace = lifetime_of(grace).value_or(base::Nanos{0}),
       .jitter = jitter,
       .max_value = max_value,
+      .promotion_threshold = promotion_threshold,
+      .admit = admit,
       .metrics = metrics,
       .memory = {.bytes = memory_bytes, .entries = max_entries, .policy = policy, .seed = seed}};
   require(options.validate());
@@ -155,6 +159,11 @@ l2::codec::Packing make_packing(const std::string& compression,
 }
 
 void bind_options(py::module_& module) {
+  py::class_<cache::SmallOrHot>(module, "SmallOrHot", "Which values may enter memory.")
+      .def(py::init([](std::size_t bytes, std::uint32_t hits) {
+             return cache::SmallOrHot{.bytes = bytes, .hits = hits};
+           }),
+           py::kw_only(), py::arg("bytes"), py::arg("hits"));
   py::class_<l2::codec::Packing>(module, "Packing", "In what form values are stored.")
       .def(py::init(&make_packing), py::kw_only(), py::arg("compression"),
            py::arg("storage_dtype").none(true), py::arg("encryption_keys"));
@@ -199,8 +208,9 @@ void bind_cache(py::module_& module) {
       .def(py::init(&make_core), py::kw_only(), py::arg("memory_bytes"), py::arg("max_entries"),
            py::arg("policy"), py::arg("namespace"), py::arg("ttl").none(true),
            py::arg("memory_ttl").none(true), py::arg("jitter"), py::arg("grace"),
-           py::arg("max_value"), py::arg("strict"), py::arg("metrics"), py::arg("redis").none(true),
-           py::arg("packing"), py::arg("clock") = nullptr, py::arg("seed") = 0)
+           py::arg("max_value"), py::arg("promotion_threshold"), py::arg("admit").none(true),
+           py::arg("strict"), py::arg("metrics"), py::arg("redis").none(true), py::arg("packing"),
+           py::arg("clock") = nullptr, py::arg("seed") = 0)
       .def("lookup", &lookup, py::arg("key"))
       .def("put", &put, py::arg("key"), py::arg("value"), py::arg("ttl"), py::arg("memory_ttl"),
            py::arg("metadata"), py::arg("cost"), py::arg("seconds"))

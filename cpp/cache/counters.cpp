@@ -10,6 +10,7 @@ Tally& Tally::operator+=(const Tally& other) noexcept {
   misses += other.misses;
   mismatch += other.mismatch;
   expired += other.expired;
+  declined += other.declined;
   skipped += other.skipped;
   errors += other.errors;
   coalesced += other.coalesced;

@@ -28,6 +28,7 @@ struct Tally {
   std::int64_t misses = 0;
   std::int64_t mismatch = 0;
   std::int64_t expired = 0;
+  std::int64_t declined = 0;  // kept out of memory by the admission
   std::int64_t skipped = 0;
   std::int64_t errors = 0;
   std::int64_t coalesced = 0;

@@ -2,10 +2,15 @@
 
 namespace vcache::cache {
 
-MemoryFirst::MemoryFirst(l1::L1Cache& memory, Jitter& jitter, const Lifetimes& lifetimes,
-                         std::span<const std::string_view> keys,
+MemoryFirst::MemoryFirst(l1::L1Cache& memory, const Admission& admission, Jitter& jitter,
+                         const Lifetimes& lifetimes, std::span<const std::string_view> keys,
                          std::span<const base::ValueView> values)
-    : memory_(memory), jitter_(jitter), lifetimes_(lifetimes), keys_(keys), values_(values) {
+    : memory_(memory),
+      admission_(admission),
+      jitter_(jitter),
+      lifetimes_(lifetimes),
+      keys_(keys),
+      values_(values) {
   pinned_.reserve(keys.size());
   writes_.reserve(keys.size());
 }
@@ -22,10 +27,20 @@ void MemoryFirst::finish() {
 void MemoryFirst::put_next() {
   const std::size_t i = writes_.size();
   const Lifetimes mine = jitter_(lifetimes_);
-  pinned_.push_back(memory_.insert_pinned(keys_[i], values_[i], in_memory(mine)));
+  pinned_.push_back(put(i, in_memory(mine)));
   const l1::EntryRef& entry = pinned_.back();
   writes_.push_back(
       {.key = keys_[i], .value = entry ? entry->view() : values_[i], .ttl = to_redis(mine.ttl)});
+}
+
+l1::EntryRef MemoryFirst::put(std::size_t index, base::Nanos lifetime) {
+  const std::string_view key = keys_[index];
+  if (admission_.admits(key, values_[index])) {
+    return memory_.insert_pinned(key, values_[index], lifetime);
+  }
+  memory_.erase(key);
+  ++declined_;
+  return {};
 }
 
 }  // namespace vcache::cache

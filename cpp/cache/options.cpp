@@ -28,6 +28,14 @@ base::Error CacheOptions::validate() const {
   }
   if (grace < base::Nanos{0}) return invalid("grace: allowed are 0 seconds or more");
   if (max_value == 0) return invalid("max_value=0: allowed is at least 1 byte");
+  if (promotion_threshold < 1 || promotion_threshold > RedisHits::kMost) {
+    return invalid("promotion_threshold=" + std::to_string(promotion_threshold) +
+                   ": allowed is a whole number from 1 to " + std::to_string(RedisHits::kMost));
+  }
+  if (admit && admit->hits >= RedisHits::kMost) {
+    return invalid("admit.hits=" + std::to_string(admit->hits) +
+                   ": allowed is a whole number from 0 to " + std::to_string(RedisHits::kMost - 1));
+  }
   return memory.validate();
 }
 

@@ -71,7 +71,12 @@ void Promotion::promote(std::size_t index, const l2::StoredValue& stored) {
   Located& located = out_[places_[index]];
   const base::Nanos lifetime = lifetime_of(stored);
   const Unwritten gate(target_.fills, key, token_);
-  located.entry = target_.memory.insert_pinned(key, stored.value, lifetime, stored.age, gate);
+  if (target_.admission.promotes(key, stored.value)) {
+    located.entry = target_.memory.insert_pinned(key, stored.value, lifetime, stored.age, gate);
+  } else {
+    ++tally_.declined;
+    target_.memory.drop_unverified(key, gate);
+  }
   if (!located.entry) {
     located.entry =
         l1::make_detached(key, stored.value, target_.memory.identity_of(key, lifetime, stored.age));

@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "cache/admission.hpp"
 #include "cache/counters.hpp"
 #include "cache/fill_guard.hpp"
 #include "cache/lifetimes.hpp"
@@ -15,14 +16,16 @@
 namespace vcache::cache {
 
 // Puts what L2 answers to one fetch into memory and into the caller's places. A key that somebody
-// wrote to since the fetch began keeps what memory has; the reader gets what Redis had. Where Redis
-// gives no answer, the reader gets what memory has unverified.
+// wrote to since the fetch began keeps what memory has; the reader gets what Redis had. So
+// does the reader of a value that the admission keeps out, and memory keeps no unverified copy of
+// its key. Where Redis gives no answer, the reader gets what memory has unverified.
 class Promotion final : public l2::FetchSink {
  public:
   // Where values are promoted to.
   struct Target {
     l1::L1Cache& memory;
     const FillGuard& fills;
+    Admission& admission;
     Jitter& jitter;
     const Ttl& memory_ttl;
     Stale stale = Stale::kUnanswered;
@@ -42,7 +45,7 @@ class Promotion final : public l2::FetchSink {
 
   // True when a key that Redis gave no answer for was not in memory either.
   [[nodiscard]] bool unanswered() const noexcept { return unanswered_; }
-  // Of the keys that got no value.
+  // Of the keys that got no value, and of the values that did not enter memory.
   [[nodiscard]] const Tally& tally() const noexcept { return tally_; }
 
  private:

@@ -39,6 +39,10 @@ Tally hit_beyond(const Located& located) noexcept {
           .seconds_saved = static_cast<double>(costs.seconds)};
 }
 
+std::uint64_t seed_of(const CacheOptions& options) {
+  return options.memory.seed != 0 ? options.memory.seed : std::random_device{}();
+}
+
 l1::L1Options memory_options(const CacheOptions& options) {
   l1::L1Options memory = options.memory;
   memory.grace = options.grace;
@@ -59,8 +63,8 @@ TieredCache::TieredCache(CacheOptions options, const MakeL2& make_redis, bool ha
       has_redis_(has_redis),
       memory_(memory_options(options_), clock, groups_),
       redis_(make_redis(coherence_)),
-      jitter_(options_.jitter,
-              options_.memory.seed != 0 ? options_.memory.seed : std::random_device{}()) {}
+      admission_(options_, seed_of(options_)),
+      jitter_(options_.jitter, seed_of(options_)) {}
 
 void TieredCache::count_miss(std::string_view key) {
   counters_.add(groups_.id_of(key), {.misses = 1});
@@ -228,11 +232,13 @@ base::Error TieredCache::put_both(std::span<const std::string_view> keys,
                                   std::span<const base::ValueView> values,
                                   const Lifetimes& lifetimes) {
   WriteMark mark(fills_, keys);
-  MemoryFirst writes(memory_, jitter_, lifetimes, keys, values);
+  MemoryFirst writes(memory_, admission_, jitter_, lifetimes, keys, values);
   std::vector<l2::Outcome> outcomes(keys.size(), l2::Outcome::kSkipped);
   base::Error error = redis_->store(writes, outcomes);
   writes.finish();
-  counters_.add(failures_of(outcomes));
+  Tally tally = failures_of(outcomes);
+  tally.declined = writes.declined();
+  counters_.add(tally);
   drop_from_memory(mark.finish());
   return error;
 }
@@ -315,6 +321,7 @@ base::Error TieredCache::fetch(std::span<const std::string_view> keys,
   for (const std::uint32_t place : places) wanted.push_back(keys[place]);
   Promotion promotion({.memory = memory_,
                        .fills = fills_,
+                       .admission = admission_,
                        .jitter = jitter_,
                        .memory_ttl = options_.memory_ttl,
                        .stale = stale},

@@ -11,6 +11,7 @@
 #include "base/clock.hpp"
 #include "base/fork.hpp"
 #include "base/result.hpp"
+#include "cache/admission.hpp"
 #include "cache/coherence.hpp"
 #include "cache/counters.hpp"
 #include "cache/fill_guard.hpp"
@@ -39,7 +40,8 @@ struct Probe {
 };
 
 // Joins the tiers: looks up memory, then Redis, and promotes what Redis had into memory; writes to
-// both. L1 and L2 know nothing of each other. Thread-safe; takes no Python lock.
+// both. L1 and L2 know nothing of each other. Where there is Redis, the admission says what enters
+// memory. Thread-safe; takes no Python lock.
 // A failure of Redis is a counted miss; the returned Error is for callers that raise (strict).
 class TieredCache final : private base::ForkParticipant {
  public:
@@ -135,6 +137,7 @@ class TieredCache final : private base::ForkParticipant {
   Coherence coherence_{memory_, fills_};
   std::unique_ptr<l2::L2> redis_;
   Counters counters_;
+  Admission admission_;
   Jitter jitter_;
   base::ForkRegistration fork_registration_{*this};  // last: takes part while all else lives
 };

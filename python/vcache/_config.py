@@ -16,7 +16,15 @@ from ._servers import parse_node
 from ._storing import parse_compression, parse_keys, parse_storage_dtype
 from .durations import MAX_SECONDS, parse_duration, parse_ttl
 from .errors import ConfigError
-from .options import RedisOptions, parse_redis, parse_timeout, with_timeouts
+from .options import (
+    MAX_HITS,
+    RedisOptions,
+    SmallOrHot,
+    parse_admit_bytes,
+    parse_redis,
+    parse_timeout,
+    with_timeouts,
+)
 from .sizes import parse_size
 
 __all__ = ["CHECKS", "Config", "Policy", "to_core"]
@@ -47,6 +55,8 @@ class Config:
     lease: float
     strict: bool
     max_value: int
+    promotion_threshold: int
+    admit: SmallOrHot | None
     metrics: bool
     compression: str
     storage_dtype: str | None
@@ -85,6 +95,8 @@ class Config:
             grace=self.grace,
             jitter=self.jitter,
             max_value=self.max_value,
+            promotion_threshold=self.promotion_threshold,
+            admit=None if self.admit is None else _admit_to_core(self.admit),
             strict=self.strict,
             metrics=self.metrics,
             redis=None if self.redis is None else to_core(self.redis),
@@ -134,6 +146,10 @@ def to_core(redis: RedisOptions) -> _core.RedisOptions:
     )
 
 
+def _admit_to_core(admit: SmallOrHot) -> _core.SmallOrHot:
+    return _core.SmallOrHot(bytes=parse_admit_bytes(admit.bytes, "bytes"), hits=admit.hits)
+
+
 def _layout(redis: RedisOptions) -> str:
     if redis.shards:
         return "shards"
@@ -170,6 +186,20 @@ def _max_value(value: object, name: str) -> int:
     if size == 0:
         raise ConfigError(f"{name}={shown(value)}: {allowed}")
     return size
+
+
+def _promotion_threshold(value: object, name: str) -> int:
+    if type(value) is not int or not 1 <= value <= MAX_HITS:
+        raise ConfigError(f"{name}={shown(value)}: allowed is an int from 1 to {MAX_HITS}")
+    return value
+
+
+def _admit(value: object, name: str) -> SmallOrHot | None:
+    if value is not None and not isinstance(value, SmallOrHot):
+        raise ConfigError(
+            f"{name}={shown(value)}: allowed are None and a vcache.options.SmallOrHot"
+        )
+    return value
 
 
 def _max_entries(value: object, name: str) -> int:
@@ -245,6 +275,8 @@ CHECKS: dict[str, Callable[[object, str], Any]] = {
     "lease": _lease,
     "strict": _flag,
     "max_value": _max_value,
+    "promotion_threshold": _promotion_threshold,
+    "admit": _admit,
     "metrics": _flag,
     "compression": parse_compression,
     "storage_dtype": parse_storage_dtype,

@@ -15,6 +15,7 @@ __all__: list[str] = [
     "MissingType",
     "Packing",
     "RedisOptions",
+    "SmallOrHot",
     "TextCall",
     "TieredCache",
     "TlsOptions",
@@ -53,6 +54,17 @@ class DefaultType:
         """
         Return repr(self).
         """
+
+class SmallOrHot:
+    """
+    Which values may enter memory.
+    """
+    def __init__(
+        self,
+        *,
+        bytes: typing.SupportsInt | typing.SupportsIndex,
+        hits: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
 
 class Packing:
     """
@@ -137,6 +149,8 @@ class TieredCache:
         jitter: typing.SupportsFloat | typing.SupportsIndex,
         grace: typing.SupportsFloat | typing.SupportsIndex,
         max_value: typing.SupportsInt | typing.SupportsIndex,
+        promotion_threshold: typing.SupportsInt | typing.SupportsIndex,
+        admit: SmallOrHot | None,
         strict: bool,
         metrics: bool,
         redis: RedisOptions | None,

@@ -20,7 +20,7 @@ from .decorators import AsyncCached, Cached, Decorator, Options, decorate
 from .durations import Duration
 from .errors import ConfigError
 from .objects import decode, encode
-from .options import RedisOptions
+from .options import RedisOptions, SmallOrHot
 from .sizes import Size
 
 __all__ = ["Cache"]
@@ -51,6 +51,10 @@ class Cache(Twins):
         this if it does not end; 0 or None: each computes its own.
     strict: raise RedisError where Redis fails; else that is a miss, and counted.
     max_value: most bytes of one value.
+    promotion_threshold: at which of its hits in Redis a value enters memory, 1 to 255. What is set
+        enters at once. All counts are halved with every 65,536 hits, so that old ones fade.
+    admit: which values may enter memory, from Redis and when set: all with None, else as a
+        vcache.options.SmallOrHot says; the others are in Redis only. Without Redis all may.
     metrics: keep latency percentiles.
     compression: "auto" compresses objects over 1 KiB in Redis, "zstd" all but float vectors, "none"
         nothing; what would not shrink by a sixteenth is stored as it is.
@@ -85,6 +89,8 @@ class Cache(Twins):
         lease: Duration | None = 5.0,
         strict: bool = False,
         max_value: Size = "16MiB",
+        promotion_threshold: int = 1,
+        admit: SmallOrHot | None = None,
         metrics: bool = True,
         compression: Compression = "auto",
         storage_dtype: StorageDtype | None = None,
@@ -105,6 +111,8 @@ class Cache(Twins):
             "connect_timeout": connect_timeout,
             "strict": strict,
             "max_value": max_value,
+            "promotion_threshold": promotion_threshold,
+            "admit": admit,
             "metrics": metrics,
             "compression": compression,
             "storage_dtype": storage_dtype,

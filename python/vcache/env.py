@@ -23,9 +23,20 @@ from ._variables import check_names, warn_of_idle
 from .cache import Cache
 from .durations import POSITIVE, parse_duration
 from .errors import ConfigError
-from .options import RedisOptions, options_of_url, parse_timeout
+from .options import (
+    MAX_HITS,
+    RedisOptions,
+    SmallOrHot,
+    options_of_url,
+    parse_admit_bytes,
+    parse_timeout,
+)
 
 __all__ = ["VARIABLES", "arguments_from_env", "encryption_key_from_env", "get_cache"]
+
+
+# Options, the variables that give them and how to read these.
+_Parts = dict[str, tuple[str, Callable[[str, str], Any]]]
 
 
 class _Variables(BaseSettings):
@@ -74,6 +85,9 @@ class _Variables(BaseSettings):
     VCACHE_CONNECT_TIMEOUT: str | None = None
     VCACHE_STRICT: str | None = None
     VCACHE_MAX_VALUE: str | None = None
+    VCACHE_PROMOTION_THRESHOLD: str | None = None
+    VCACHE_ADMIT_BYTES: str | None = None
+    VCACHE_ADMIT_HITS: str | None = None
     VCACHE_METRICS: str | None = None
     VCACHE_GRACE: str | None = None
     VCACHE_LEASE: str | None = None
@@ -116,6 +130,8 @@ def arguments_from_env() -> dict[str, Any]:
                 break
     if variables.has("CACHE_LOCAL_ENABLED") and not variables.read("CACHE_LOCAL_ENABLED", _flag):
         arguments["memory"] = None
+    if admit := _read_parts(variables, _ADMIT_PARTS):
+        arguments["admit"] = SmallOrHot(**admit)
     redis = _redis(variables)
     if redis is not None:
         arguments["redis"] = redis
@@ -162,17 +178,21 @@ class _Reader:
             raise ConfigError(text if name in text else f"{name}: {text}") from None
 
 
+def _read_parts(variables: _Reader, parts: _Parts) -> dict[str, Any]:
+    """Those of `parts` that are set, by their names as options."""
+    return {
+        name: variables.read(variable, parse)
+        for name, (variable, parse) in parts.items()
+        if variables.has(variable)
+    }
+
+
 def _redis(variables: _Reader) -> RedisOptions | None:
     named = ("REDIS_URL", "REDIS_HOST", "REDIS_DB", "REDIS_USERNAME", "REDIS_PASSWORD")
     is_given = any(map(variables.has, named)) or variables.is_port("REDIS_PORT")
     if not variables.read("CACHE_REDIS_ENABLED", _flag, is_given):
         return None
-    parts = {
-        name: variables.read(variable, parse)
-        for name, (variable, parse) in _REDIS_PARTS.items()
-        if variables.has(variable)
-    }
-    parts |= _tls(variables)
+    parts = _read_parts(variables, _REDIS_PARTS) | _tls(variables)
     if variables.has("REDIS_URL"):
         parts.pop("tls", None)  # the URL says it too
         options: RedisOptions = variables.read(
@@ -195,11 +215,7 @@ def _tls(variables: _Reader) -> dict[str, Any]:
         raise ConfigError(
             "REDIS_TLS: allowed is true only without REDIS_URL or with rediss:// there"
         )
-    given = {
-        name: variables.read(variable, parse)
-        for name, (variable, parse) in _TLS_PARTS.items()
-        if variables.has(variable)
-    }
+    given = _read_parts(variables, _TLS_PARTS)
     if given and not is_tls:
         variable, _ = _TLS_PARTS[next(iter(given))]
         raise ConfigError(f"{variable}: allowed only with REDIS_TLS=true or a rediss:// REDIS_URL")
@@ -306,6 +322,7 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], Callable[[str, str], Any]]] = {
     "connect_timeout": (("VCACHE_CONNECT_TIMEOUT",), parse_timeout),
     "strict": (("VCACHE_STRICT",), _flag),
     "max_value": (("VCACHE_MAX_VALUE",), CHECKS["max_value"]),
+    "promotion_threshold": (("VCACHE_PROMOTION_THRESHOLD",), _int_up_to(MAX_HITS, least=1)),
     "metrics": (("VCACHE_METRICS",), _flag),
     "compression": (("VCACHE_COMPRESSION",), CHECKS["compression"]),
     "storage_dtype": (("VCACHE_STORAGE_DTYPE",), _storage_dtype),
@@ -313,14 +330,19 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], Callable[[str, str], Any]]] = {
 }
 
 # What a URL may leave open.
-_REDIS_PARTS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+_REDIS_PARTS: _Parts = {
     "db": ("REDIS_DB", _int_up_to(2**31 - 1, least=0)),
     "username": ("REDIS_USERNAME", _text),
     "password": ("REDIS_PASSWORD", _text),
     "pool_size": ("REDIS_POOL_SIZE", _int_up_to(1024, least=1)),
 }
 
-_TLS_PARTS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+_ADMIT_PARTS: _Parts = {
+    "bytes": ("VCACHE_ADMIT_BYTES", parse_admit_bytes),
+    "hits": ("VCACHE_ADMIT_HITS", _int_up_to(MAX_HITS - 1, least=0)),
+}
+
+_TLS_PARTS: _Parts = {
     "ca_file": ("VCACHE_REDIS_CA_FILE", _text),
     "cert_file": ("VCACHE_REDIS_CERT_FILE", _text),
     "key_file": ("VCACHE_REDIS_KEY_FILE", _text),

@@ -11,11 +11,24 @@ from ._messages import shown
 from ._servers import SERVERS_QUERY, check_nodes, servers_of_url, shown_nodes
 from .durations import Duration, parse_duration
 from .errors import ConfigError
+from .sizes import Size, parse_size
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-__all__ = ["RedisOptions", "options_of_url", "parse_redis", "parse_timeout", "with_timeouts"]
+__all__ = [
+    "MAX_HITS",
+    "RedisOptions",
+    "SmallOrHot",
+    "options_of_url",
+    "parse_admit_bytes",
+    "parse_redis",
+    "parse_timeout",
+    "with_timeouts",
+]
+
+MAX_HITS = 255  # that are counted of one key
+_MAX_BYTES = 256 << 20
 
 _SUPPORTED = (
     "supported are redis://[user:password@]host[:port][/db], rediss:// for TLS and"
@@ -169,6 +182,32 @@ class RedisOptions:
             return f"unix://{self.unix_socket}?db={self.db}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}/{self.db}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallOrHot:
+    """Which values may enter memory: those of at most `bytes`, and those hit often in Redis.
+
+    `bytes` is a size such as 100 or "4KiB"; of a vector its numbers count, of an object its
+    MessagePack. Often is more than `hits` times, 0 to 254; all counts are halved with every 65,536
+    hits in Redis, so that old ones fade. Raises ConfigError naming the option that is not allowed.
+    """
+
+    bytes: Size = 100
+    hits: int = 50
+
+    def __post_init__(self) -> None:
+        parse_admit_bytes(self.bytes, "bytes")
+        _check_range("hits", self.hits, 0, MAX_HITS - 1)
+
+
+def parse_admit_bytes(value: object, name: str) -> int:
+    """Bytes of the largest small value; else a ConfigError."""
+    allowed = 'allowed is 0 to 256 MiB, as bytes or text such as "4KiB"'
+    try:
+        return parse_size(value, name, most=_MAX_BYTES, allowed=allowed)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(str(error)) from None
 
 
 def options_of_url(url: object, defaults: Mapping[str, Any]) -> RedisOptions:

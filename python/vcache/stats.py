@@ -62,7 +62,8 @@ class Stats:
 
     Rates are shares of all requests, so `memory_hit_rate + redis_hit_rate == hit_rate`. Sizes are
     bytes, times are seconds, `cost_saved` is in the unit that `cost=` was given in. `latency` is by
-    operation and tier, `groups` by the part of a key before its first ":".
+    operation and tier, `groups` by the part of a key before its first ":". `declined` counts values
+    that did not enter memory, for `promotion_threshold`, `admit` or want of room.
     """
 
     hits: int
@@ -79,6 +80,7 @@ class Stats:
     requests: int
     evictions: int
     expired: int
+    declined: int
     errors: int
     skipped: int
     entries: int

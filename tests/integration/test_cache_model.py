@@ -13,10 +13,22 @@ from hypothesis.stateful import run_state_machine_as_test
 from nightly import examples
 from redis_server import RedisServer
 
+from vcache.options import SmallOrHot
 
-@pytest.mark.parametrize("memory", ["1MiB", 0])
-@pytest.mark.parametrize("memory_ttl", [None, 101.0])
-def test_memory_and_redis(redis_server: RedisServer, memory: Any, memory_ttl: Any) -> None:
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"memory_ttl": None},
+        {"memory_ttl": 101.0},
+        {"memory": 0, "memory_ttl": None},
+        {"memory": 0, "memory_ttl": 101.0},
+        {"promotion_threshold": 3},
+        {"admit": SmallOrHot(bytes=8, hits=1)},
+    ],
+    ids=str,
+)
+def test_memory_and_redis(redis_server: RedisServer, arguments: dict[str, Any]) -> None:
     class OverRedis(CacheModel):
         is_timed = False
         count = 0
@@ -24,11 +36,10 @@ def test_memory_and_redis(redis_server: RedisServer, memory: Any, memory_ttl: An
         def open(self) -> ClockedCache:
             OverRedis.count += 1
             return ClockedCache(
-                memory=memory,
-                memory_ttl=memory_ttl,
                 redis=redis_server.unix_url,
                 namespace=f"run-{OverRedis.count}",
                 timeout=5.0,
+                **({"memory": "1MiB"} | arguments),
             )
 
     limits = settings(

@@ -13,6 +13,7 @@ import vcache
 from vcache import Cache, RedisOptions, env
 from vcache.env import VARIABLES, arguments_from_env
 from vcache.errors import ConfigError
+from vcache.options import SmallOrHot
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "0123456789abcdef" * 4
@@ -57,6 +58,13 @@ def test_nothing_set_is_the_constructors_defaults() -> None:
         ({"VCACHE_STRICT": "on"}, {"strict": True}),
         ({"VCACHE_MAX_VALUE": "1MiB"}, {"max_value": 1 << 20}),
         ({"VCACHE_METRICS": "0"}, {"metrics": False}),
+        ({"VCACHE_PROMOTION_THRESHOLD": "3"}, {"promotion_threshold": 3}),
+        ({"VCACHE_ADMIT_BYTES": "4KiB"}, {"admit": SmallOrHot(bytes=4096)}),
+        ({"VCACHE_ADMIT_HITS": "0"}, {"admit": SmallOrHot(hits=0)}),
+        (
+            {"VCACHE_ADMIT_BYTES": "10", "VCACHE_ADMIT_HITS": "7"},
+            {"admit": SmallOrHot(bytes=10, hits=7)},
+        ),
         ({"VCACHE_COMPRESSION": "zstd"}, {"compression": "zstd"}),
         ({"VCACHE_STORAGE_DTYPE": "int8"}, {"storage_dtype": "int8"}),
         ({"VCACHE_STORAGE_DTYPE": "None"}, {"storage_dtype": None}),
@@ -149,6 +157,12 @@ def test_redis_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
         ("VCACHE_MAX_VALUE", "1GiB"),
         ("VCACHE_MAX_VALUE", "0"),
         ("VCACHE_METRICS", "yes please"),
+        ("VCACHE_PROMOTION_THRESHOLD", "0"),
+        ("VCACHE_PROMOTION_THRESHOLD", "256"),
+        ("VCACHE_ADMIT_BYTES", "few"),
+        ("VCACHE_ADMIT_BYTES", "257MiB"),
+        ("VCACHE_ADMIT_HITS", "255"),
+        ("VCACHE_ADMIT_HITS", "-1"),
         ("REDIS_PORT", "tcp://10.0.0.1:6379"),
         ("REDIS_PORT", "0"),
         ("REDIS_DB", "-1"),
@@ -334,7 +348,7 @@ def test_the_example_shows_every_variable_once_and_parses(tmp_path: Path) -> Non
     assert set(arguments) == {
         "memory", "max_entries", "ttl", "memory_ttl", "namespace", "policy", "grace", "jitter",
         "timeout", "connect_timeout", "lease", "strict", "max_value", "metrics", "redis",
-        "compression", "storage_dtype",
+        "compression", "storage_dtype", "promotion_threshold",
     }  # fmt: skip
     redis = arguments["redis"]
     assert (redis.username, redis.password, redis.pool_size) == ("vcache", "change-me", 16)
@@ -357,6 +371,14 @@ def test_each_shadowed_variable_of_the_example_parses_too(
             monkeypatch.setenv(name, value)
     with Cache.from_env() as cache:
         assert cache._config.redis is not None
+
+
+def test_the_rule_of_the_example_is_the_default_of_the_option(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = dict(example(r"# (VCACHE_ADMIT_[A-Z]+)=(.*)"))
+    setenv(monkeypatch, **shown)
+    assert arguments_from_env() == {"admit": SmallOrHot()}
 
 
 def test_one_cache_for_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

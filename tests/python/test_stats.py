@@ -24,6 +24,7 @@ FIELDS = [
     "requests",
     "evictions",
     "expired",
+    "declined",
     "errors",
     "skipped",
     "entries",
