@@ -221,7 +221,8 @@ void bind_cache(py::module_& module) {
            py::arg("dtype"), py::arg("out").none(true))
       .def("set_vectors", &set_vectors, py::arg("keys"), py::arg("matrix"), py::arg("ttl"),
            py::arg("memory_ttl"), py::arg("cost"), py::arg("seconds"))
-      .def("memory_get_many", &memory_get_many, py::arg("keys"), py::arg("default"))
+      .def("memory_get_many", &memory_get_many, py::arg("keys"), py::arg("default"),
+           py::arg("fresh") = false)
       .def("memory_has", &memory_has, py::arg("keys"))
       .def("delete", &delete_key, py::arg("key"))
       .def("mdelete", &mdelete, py::arg("keys"))

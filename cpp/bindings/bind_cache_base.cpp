@@ -85,7 +85,7 @@ PyObject* get_as(const char* name, cache::Stale stale, PyObject* object, PyObjec
   return guarded(as_base(object), [&](Core& core) -> PyObject* {
     const auto [key_object, otherwise] = get_arguments(name, args, count, names);
     const std::string_view key = key_view(key_object);
-    PyObject* value = hit_in_memory(core, key, as_base(object)->count);
+    PyObject* value = hit_in_memory(core, key, as_base(object)->count, stale);
     if (value != nullptr || PyErr_Occurred() != nullptr) return value;
     if (!core.cache.has_redis()) {
       core.cache.count_miss(key);
@@ -105,12 +105,22 @@ PyObject* fresh_get(PyObject* object, PyObject* const* args, Py_ssize_t count, P
   return get_as("_fresh_get", cache::Stale::kNever, object, args, count, names);
 }
 
-PyObject* memory_get(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+PyObject* memory_get_as(const char* name, cache::Stale stale, PyObject* object,
+                        PyObject* const* args, Py_ssize_t count, PyObject* names) {
   return guarded(as_base(object), [&](Core& core) -> PyObject* {
-    const auto [key_object, otherwise] = get_arguments("_memory_get", args, count, names);
-    PyObject* value = hit_in_memory(core, key_view(key_object), as_base(object)->count);
+    const auto [key_object, otherwise] = get_arguments(name, args, count, names);
+    PyObject* value = hit_in_memory(core, key_view(key_object), as_base(object)->count, stale);
     return value != nullptr || PyErr_Occurred() != nullptr ? value : Py_NewRef(otherwise);
   });
+}
+
+PyObject* memory_get(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  return memory_get_as("_memory_get", cache::Stale::kUnanswered, object, args, count, names);
+}
+
+PyObject* fresh_memory_get(PyObject* object, PyObject* const* args, Py_ssize_t count,
+                           PyObject* names) {
+  return memory_get_as("_fresh_memory_get", cache::Stale::kNever, object, args, count, names);
 }
 
 // What set() was given, by the places of its parameters; nullptr for what it was not.
@@ -262,6 +272,9 @@ PyMethodDef methods[] = {
     {"_memory_get", as_method(memory_get), METH_FASTCALL | METH_KEYWORDS,
      "_memory_get($self, key, default=None)\n--\n\n"
      "get() that asks memory only and counts no miss."},
+    {"_fresh_memory_get", as_method(fresh_memory_get), METH_FASTCALL | METH_KEYWORDS,
+     "_fresh_memory_get($self, key, default=None)\n--\n\n"
+     "_memory_get() that returns no unverified value, whether Redis answers or not."},
     {"set", as_method(set), METH_FASTCALL | METH_KEYWORDS,
      "set($self, key, value, *, ttl=..., memory_ttl=..., metadata=None, cost=None)\n--\n\n"
      "Stores a vector (float32, float16, float64, int8, uint8, int32 or int64, 0 to 4 dimensions)\n"

@@ -54,7 +54,7 @@ PyObject* find(TextCall* self, PyObject* text) {
   if (size == 0 || size > key.size()) return nullptr;
   std::memcpy(key.data(), head->data(), head->size());
   std::memcpy(key.data() + head->size(), tail->data(), tail->size());
-  return hit_in_memory(*self->core, {key.data(), size}, self->count);
+  return hit_in_memory(*self->core, {key.data(), size}, self->count, cache::Stale::kNever);
 }
 
 PyObject* find_or_raise(TextCall* self, PyObject* text) noexcept {

@@ -9,7 +9,8 @@ namespace vcache::bindings {
 py::tuple lookup(Core& core, const py::object& key);
 // fresh: no expired values, whatever Redis answers.
 py::list mget(Core& core, const py::object& keys, const py::object& otherwise, bool fresh);
-py::list memory_get_many(Core& core, const py::object& keys, const py::object& otherwise);
+py::list memory_get_many(Core& core, const py::object& keys, const py::object& otherwise,
+                         bool fresh);
 bool memory_has(Core& core, const py::object& keys);
 py::tuple get_vectors(Core& core, const py::object& keys, std::optional<std::uint32_t> dim,
                       const std::string& dtype, const py::object& out);

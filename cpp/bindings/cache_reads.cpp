@@ -49,6 +49,10 @@ std::vector<Located> find_many(Core& core, const KeyBatch& keys,
   return located;
 }
 
+cache::Stale stale_for(bool fresh) noexcept {
+  return fresh ? cache::Stale::kNever : cache::Stale::kUnanswered;
+}
+
 py::list to_list(std::span<Located> located, const py::object& otherwise) {
   py::list values(located.size());
   for (std::size_t i = 0; i < located.size(); ++i) {
@@ -178,6 +182,10 @@ py::tuple lookup(Core& core, const py::object& key) {
   const std::string_view view = key_view(key.ptr());
   Located located{.entry = core.cache.find_memory(view), .tier = Tier::kMemory};
   if (!located.entry) {
+    located.entry = core.cache.find_unverified(view);
+    located.stale = static_cast<bool>(located.entry);
+  }
+  if (!located.entry) {
     located.tier = Tier::kNone;
     base::Error error;
     {
@@ -201,20 +209,20 @@ py::tuple lookup(Core& core, const py::object& key) {
 py::list mget(Core& core, const py::object& keys, const py::object& otherwise, bool fresh) {
   const KeyBatch batch(keys.ptr());
   Timer timer(core, Operation::kMget);
-  const auto stale = fresh ? cache::Stale::kNever : cache::Stale::kUnanswered;
-  std::vector<Located> located = find_many(core, batch, stale);
+  std::vector<Located> located = find_many(core, batch, stale_for(fresh));
   const Tier slowest = slowest_of(located, core.cache.has_redis());
   py::list values = to_list(located, otherwise);
   timer.stop(slowest);
   return values;
 }
 
-py::list memory_get_many(Core& core, const py::object& keys, const py::object& otherwise) {
+py::list memory_get_many(Core& core, const py::object& keys, const py::object& otherwise,
+                         bool fresh) {
   const KeyBatch batch(keys.ptr());
   std::vector<l1::EntryRef> found(batch.size());
   {
     const LongBatch released(batch);
-    core.cache.memory().find_many(batch.views(), found);
+    (void)core.cache.find_many_in_memory(batch.views(), found, stale_for(fresh));
   }
   py::list values(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) {

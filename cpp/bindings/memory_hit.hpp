@@ -20,16 +20,21 @@ struct CallCount {
   }
 };
 
+// The value under the key in memory for a reader who takes unverified ones, or does not.
+inline PyObject* find_in_memory(Core& core, std::string_view key, cache::Stale stale) {
+  if (l1::EntryRef entry = core.cache.find_memory(key)) return to_python(std::move(entry));
+  if (stale == cache::Stale::kNever) return nullptr;
+  l1::EntryRef entry = core.cache.find_unverified(key);
+  return entry ? to_python(std::move(entry)) : nullptr;
+}
+
 // The value under the key in memory as a new reference, which counts a hit; nullptr on a miss, or
 // with an exception set when the value cannot be decoded.
-inline PyObject* hit_in_memory(Core& core, std::string_view key, CallCount& count) {
-  if (!count.is_timed(core)) {
-    l1::EntryRef entry = core.cache.find_memory(key);
-    return entry ? to_python(std::move(entry)) : nullptr;
-  }
+inline PyObject* hit_in_memory(Core& core, std::string_view key, CallCount& count,
+                               cache::Stale stale) {
+  if (!count.is_timed(core)) return find_in_memory(core, key, stale);
   Timer timer(core, cache::Operation::kGet);
-  l1::EntryRef entry = core.cache.find_memory(key);
-  PyObject* value = entry ? to_python(std::move(entry)) : nullptr;
+  PyObject* value = find_in_memory(core, key, stale);
   timer.stop(cache::Tier::kMemory);
   return value;
 }

@@ -34,6 +34,8 @@ class Recovery final : public l2::L2, public l2::Chore {
   [[nodiscard]] l2::Status status(bool probe) noexcept override;
   void close() noexcept override;
   [[nodiscard]] bool skips(std::string_view key) noexcept override;
+  // Whatever waits: a value that does is what memory has, if that has one.
+  [[nodiscard]] bool is_silent() const noexcept override { return tier_->is_silent(); }
   [[nodiscard]] l2::Leases& leases() noexcept override { return tier_->leases(); }
   [[nodiscard]] l2::Keeper* keeper() noexcept override { return tier_->keeper(); }
   [[nodiscard]] bool has_news() const noexcept override { return tier_->has_news(); }

@@ -98,16 +98,27 @@ base::Error TieredCache::find_redis(std::string_view key, Located& out, Stale st
 base::Error TieredCache::find_many(std::span<const std::string_view> keys, std::span<Located> out,
                                    Stale stale) {
   std::vector<l1::EntryRef> found(keys.size());
-  memory_.find_many(keys, found);
+  const bool unverified = find_many_in_memory(keys, found, stale);
   std::vector<std::uint32_t> missing;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (found[i]) {
-      out[i] = {.entry = std::move(found[i]), .tier = Tier::kMemory};
+      out[i] = {.entry = std::move(found[i]), .tier = Tier::kMemory, .stale = unverified};
     } else {
       missing.push_back(static_cast<std::uint32_t>(i));
     }
   }
   return missing.empty() ? base::Error{} : find_missing(keys, missing, out, stale);
+}
+
+bool TieredCache::find_many_in_memory(std::span<const std::string_view> keys,
+                                      std::span<l1::EntryRef> out, Stale stale) {
+  const bool unverified = stale != Stale::kNever && memory_stands_in();
+  unverified ? memory_.find_many_unverified(keys, out) : memory_.find_many(keys, out);
+  return unverified;
+}
+
+l1::EntryRef TieredCache::peek_memory(std::string_view key) {
+  return memory_stands_in() ? memory_.peek_stale(key) : memory_.peek(key);
 }
 
 base::Error TieredCache::find_again(std::span<const std::string_view> keys, std::span<Located> out,
@@ -156,7 +167,7 @@ base::Error TieredCache::get_vectors(std::span<const std::string_view> keys, con
   std::vector<l1::EntryRef>& found = scratch;
   found.clear();  // what a failed call left
   found.resize(keys.size());
-  memory_.find_many(keys, found);
+  (void)find_many_in_memory(keys, found, Stale::kUnanswered);
   std::vector<std::uint32_t> missing;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (i + 1 < keys.size() && found[i + 1]) prefetch_payload(*found[i + 1]);

@@ -55,6 +55,14 @@ class TieredCache final : private base::ForkParticipant {
 
   // Memory only: a hit is counted, a miss is not.
   [[nodiscard]] l1::EntryRef find_memory(std::string_view key) { return memory_.find(key); }
+  // The same for what is unverified, where that is what asking Redis would come to.
+  [[nodiscard]] l1::EntryRef find_unverified(std::string_view key) {
+    return memory_stands_in() ? memory_.find_unverified(key) : l1::EntryRef();
+  }
+  // Both for many keys, out[i] for keys[i]; true when what is there is unverified. `stale` says
+  // whether such is wanted. Requires: out.size() == keys.size(), out all empty.
+  bool find_many_in_memory(std::span<const std::string_view> keys, std::span<l1::EntryRef> out,
+                           Stale stale);
   void count_miss(std::string_view key);
   // After a miss in memory: counts one of both tiers where Redis is not asked for it and memory has
   // nothing stale, which takes hardly longer than a miss in memory. Else false.
@@ -87,8 +95,9 @@ class TieredCache final : private base::ForkParticipant {
   }
   // Copies rows out of what find_many() found, and corrects its counts for mismatches.
   void gather(std::span<const Located> located, const VectorRows& rows);
-  // Memory only: neither counted nor noted as an access.
-  [[nodiscard]] l1::EntryRef peek_memory(std::string_view key) { return memory_.peek(key); }
+  // Memory only: what find_memory() or else find_unverified() has, neither counted nor noted as an
+  // access.
+  [[nodiscard]] l1::EntryRef peek_memory(std::string_view key);
 
   base::Error put(std::string_view key, const base::ValueView& value, const Lifetimes& lifetimes);
   base::Error put_many(std::span<const std::string_view> keys,
@@ -110,6 +119,11 @@ class TieredCache final : private base::ForkParticipant {
   [[nodiscard]] const metrics::GroupTable& groups() const noexcept { return groups_; }
 
  private:
+  // Whether memory serves what it has unverified before Redis is asked: Redis is known to give no
+  // answer, so that it would be served after.
+  [[nodiscard]] bool memory_stands_in() const noexcept {
+    return memory_.in_doubt() && redis_->is_silent();
+  }
   base::Error fetch(std::span<const std::string_view> keys, std::span<const std::uint32_t> places,
                     std::span<Located> out, Stale stale);
   base::Error find_missing(std::span<const std::string_view> keys,

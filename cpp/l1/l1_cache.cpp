@@ -66,6 +66,16 @@ L1Cache::L1Cache(const L1Options& options, const base::Clock& clock, metrics::Gr
 }
 
 void L1Cache::find_many(std::span<const std::string_view> keys, std::span<EntryRef> out) {
+  if (!in_doubt()) find_many(keys, now(), Trust::kVerified, out);
+}
+
+void L1Cache::find_many_unverified(std::span<const std::string_view> keys,
+                                   std::span<EntryRef> out) {
+  find_many(keys, now(), Trust::kAny, out);
+}
+
+void L1Cache::find_many(std::span<const std::string_view> keys, std::int64_t time, Trust trust,
+                        std::span<EntryRef> out) {
   thread_local std::vector<Probe> scratch;
   std::vector<Probe>& probes = scratch;
   probes.resize(2 * keys.size());
@@ -81,10 +91,9 @@ void L1Cache::find_many(std::span<const std::string_view> keys, std::span<EntryR
   for (std::size_t s = 0; s < shards_.size(); ++s) starts[s + 1] += starts[s];
   auto next = starts;
   for (const Probe& probe : unsorted) sorted[next[shard_index(probe.hash, mask)]++] = probe;
-  const std::int64_t time = look_up_time();
   for (std::size_t s = 0; s < shards_.size(); ++s) {
     const std::span<const Probe> mine = sorted.subspan(starts[s], starts[s + 1] - starts[s]);
-    if (!mine.empty()) shards_[s]->find_many(mine, time, out);
+    if (!mine.empty()) shards_[s]->find_many(mine, time, trust, out);
   }
 }
 
@@ -182,6 +191,7 @@ ShardStats L1Cache::stats() const {
   for (const auto& shard : shards_) {
     const ShardStats stats = shard->stats();
     sum.hits += stats.hits;
+    sum.stale += stats.stale;
     sum.evictions += stats.evictions;
     sum.expired += stats.expired;
     sum.declined += stats.declined;

@@ -37,11 +37,20 @@ class L1Cache {
 
   // Pinned entry, or empty. Counts a hit; a miss is counted by whoever asks the next tier.
   [[nodiscard]] EntryRef find(std::string_view key) {
+    if (in_doubt()) [[unlikely]] {
+      return {};
+    }
     const Probe probe{.key = key, .hash = hash_of(key)};
-    return shard_of(probe.hash).find(probe, look_up_time());
+    return shard_of(probe.hash).find(probe, now());
   }
   // out[i] for keys[i]. Requires: out.size() == keys.size(), out all empty.
   void find_many(std::span<const std::string_view> keys, std::span<EntryRef> out);
+  // The same for what is unverified as well. All that they find is counted as stale.
+  [[nodiscard]] EntryRef find_unverified(std::string_view key) {
+    const Probe probe{.key = key, .hash = hash_of(key)};
+    return shard_of(probe.hash).find_unverified(probe, now());
+  }
+  void find_many_unverified(std::span<const std::string_view> keys, std::span<EntryRef> out);
   // As find(), but neither counted nor noted as an access.
   [[nodiscard]] EntryRef peek(std::string_view key);
   // As peek(), also an entry that is unverified or expired less than the grace ago.
@@ -64,13 +73,17 @@ class L1Cache {
   void clear();
 
   // Entries are verified while whoever fills the cache would hear of a change of their values.
-  // Unverified ones are misses for all calls but peek_stale(); their time runs on.
+  // Unverified ones are misses for all calls but those that say otherwise; their time runs on.
   //
   // Makes all entries unverified, and those to come, until trust(). At once, whatever their number.
   void distrust() noexcept;
   // Ends that: entries that come from now on are verified. Takes a while where there are many;
   // those that come meanwhile may be left unverified.
   void trust();
+  // True from distrust() to trust(): no entry is verified.
+  [[nodiscard]] bool in_doubt() const noexcept {
+    return doubt_.load(std::memory_order_relaxed) != 0;
+  }
   // Drops an unverified entry where the gate is open.
   void drop_unverified(std::string_view key, const Gate& gate);
   // Entries here and to come live no longer than that from now on.
@@ -104,6 +117,8 @@ class L1Cache {
     return *shards_[shard_index(hash, shards_.size() - 1)];
   }
 
+  void find_many(std::span<const std::string_view> keys, std::int64_t time, Trust trust,
+                 std::span<EntryRef> out);
   Entry* insert(std::string_view key, const base::ValueView& value, const Identity& identity,
                 const Gate* gate, std::uint32_t pins);
 

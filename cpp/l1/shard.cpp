@@ -26,6 +26,10 @@ bool expired(const Entry& entry, std::int64_t now) noexcept {
   return entry.expires.load(std::memory_order_relaxed) <= now;
 }
 
+bool ended(const Entry& entry, std::int64_t now, Trust trust) noexcept {
+  return trust == Trust::kAny ? entry.ends() <= now : expired(entry, now);
+}
+
 // The lines of the header and the key, to be written to.
 void prefetch_header(const Entry* entry) noexcept {
   const auto* line = reinterpret_cast<const char*>(entry);
@@ -60,17 +64,25 @@ EntryRef Shard::find(const Probe& probe, std::int64_t now) {
   return EntryRef(id == kNoEntry ? nullptr : hit(id));
 }
 
-void Shard::find_many(std::span<const Probe> probes, std::int64_t now, std::span<EntryRef> out) {
+EntryRef Shard::find_unverified(const Probe& probe, std::int64_t now) {
+  const base::SpinLock lock(mutex_);
+  const EntryId id = lookup_stale(probe, now);
+  return EntryRef(id == kNoEntry ? nullptr : hit(id, Trust::kAny));
+}
+
+void Shard::find_many(std::span<const Probe> probes, std::int64_t now, Trust trust,
+                      std::span<EntryRef> out) {
   const base::SpinLock lock(mutex_);
   while (!probes.empty()) {
     const auto window = probes.first(std::min(probes.size(), kWindow));
-    find_window(window, now, out);
+    find_window(window, now, trust, out);
     probes = probes.subspan(window.size());
   }
 }
 
 // Three passes, so that the memory each needs is on its way: slots, headers with keys, payloads.
-void Shard::find_window(std::span<const Probe> probes, std::int64_t now, std::span<EntryRef> out) {
+void Shard::find_window(std::span<const Probe> probes, std::int64_t now, Trust trust,
+                        std::span<EntryRef> out) {
   std::array<EntryId, kWindow> likely;
   for (const Probe& probe : probes) index_.prefetch(probe.hash);
   for (std::size_t i = 0; i < probes.size(); ++i) {
@@ -82,11 +94,12 @@ void Shard::find_window(std::span<const Probe> probes, std::int64_t now, std::sp
     EntryId id = likely[i];
     if (id == kNoEntry) continue;
     const Entry* entry = entries_[id];
-    const bool sure = entry != nullptr && entry->has_key(probes[i].key) && !expired(*entry, now);
-    if (!sure) id = lookup_live(probes[i], now);
+    const bool sure =
+        entry != nullptr && entry->has_key(probes[i].key) && !ended(*entry, now, trust);
+    if (!sure) id = lookup(probes[i], now, trust);
     if (id == kNoEntry) continue;
     __builtin_prefetch(entries_[id]->payload().data());
-    out[probes[i].place].adopt(hit(id));
+    out[probes[i].place].adopt(hit(id, trust));
   }
 }
 
@@ -100,8 +113,8 @@ EntryRef Shard::peek(const Probe& probe, std::int64_t now) {
 
 EntryRef Shard::peek_stale(const Probe& probe, std::int64_t now) {
   const base::SpinLock lock(mutex_);
-  const EntryId id = lookup(probe);
-  if (id == kNoEntry || is_over(*entries_[id], now)) return {};
+  const EntryId id = lookup_stale(probe, now - limits_.grace);
+  if (id == kNoEntry) return {};
   entries_[id]->pin();
   return EntryRef(entries_[id]);
 }
@@ -325,6 +338,15 @@ Shard::EntryId Shard::lookup_live(const Probe& probe, std::int64_t now) {
   return kNoEntry;
 }
 
+Shard::EntryId Shard::lookup_stale(const Probe& probe, std::int64_t end) const {
+  const EntryId id = lookup(probe);
+  return id == kNoEntry || entries_[id]->ends() > end ? id : kNoEntry;
+}
+
+Shard::EntryId Shard::lookup(const Probe& probe, std::int64_t now, Trust trust) {
+  return trust == Trust::kAny ? lookup_stale(probe, now) : lookup_live(probe, now);
+}
+
 bool Shard::is_over(const Entry& entry, std::int64_t now) const noexcept {
   return now != kTrustNothing && entry.ends() <= now - limits_.grace;
 }
@@ -349,6 +371,11 @@ Entry* Shard::hit(EntryId id) noexcept {
     counters_.seconds_saved += static_cast<double>(costs.seconds);
   }
   return entry;
+}
+
+Entry* Shard::hit(EntryId id, Trust trust) noexcept {
+  counters_.stale += trust == Trust::kAny ? 1 : 0;
+  return hit(id);
 }
 
 void Shard::drain_notes() noexcept {

@@ -51,9 +51,13 @@ struct Publication {
 // The time to look up at when no entry is to be trusted: all are unverified then.
 inline constexpr std::int64_t kTrustNothing = kNever;
 
+// Which entries a look-up takes, of those that have not ended.
+enum class Trust : std::uint8_t { kVerified, kAny };
+
 // What a shard counted since it was made, and what it holds now.
 struct ShardStats {
   std::uint64_t hits = 0;
+  std::uint64_t stale = 0;  // of the hits: taken though unverified
   std::uint64_t evictions = 0;
   std::uint64_t expired = 0;
   std::uint64_t declined = 0;  // larger than the shard, or no room beside pinned entries
@@ -77,9 +81,12 @@ class Shard {
 
   // The entry under the key, pinned; counts a hit and notes the access. Empty on a miss.
   [[nodiscard]] EntryRef find(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
-  // find() for each probe, under one lock; out[probe.place] is written.
-  void find_many(std::span<const Probe> probes, std::int64_t now, std::span<EntryRef> out)
+  // As find(), also an unverified entry, and counts it as stale.
+  [[nodiscard]] EntryRef find_unverified(const Probe& probe, std::int64_t now)
       VCACHE_EXCLUDES(mutex_);
+  // One of the two for each probe, under one lock; out[probe.place] is written.
+  void find_many(std::span<const Probe> probes, std::int64_t now, Trust trust,
+                 std::span<EntryRef> out) VCACHE_EXCLUDES(mutex_);
   // The entry under the key, pinned, without counting or noting.
   [[nodiscard]] EntryRef peek(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
   // As peek(), also an entry that is unverified or expired less than the grace ago.
@@ -130,15 +137,22 @@ class Shard {
   void drop(const Probe& probe) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] EntryId lookup(const Probe& probe) const VCACHE_REQUIRES(mutex_);
   [[nodiscard]] EntryId lookup_live(const Probe& probe, std::int64_t now) VCACHE_REQUIRES(mutex_);
+  // Verified or not, what ends after that.
+  [[nodiscard]] EntryId lookup_stale(const Probe& probe, std::int64_t end) const
+      VCACHE_REQUIRES(mutex_);
+  // The one of the two that finds what is trusted.
+  [[nodiscard]] EntryId lookup(const Probe& probe, std::int64_t now, Trust trust)
+      VCACHE_REQUIRES(mutex_);
   // Whether its time and its grace are over, verified or not.
   [[nodiscard]] bool is_over(const Entry& entry, std::int64_t now) const noexcept;
   void expire(EntryId id) VCACHE_REQUIRES(mutex_);
   template <class Change>
   [[nodiscard]] std::size_t change_some(std::size_t from, Change change) VCACHE_REQUIRES(mutex_);
   void shorten(Entry& entry, std::int64_t now) const noexcept VCACHE_REQUIRES(mutex_);
-  void find_window(std::span<const Probe> probes, std::int64_t now, std::span<EntryRef> out)
-      VCACHE_REQUIRES(mutex_);
+  void find_window(std::span<const Probe> probes, std::int64_t now, Trust trust,
+                   std::span<EntryRef> out) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] Entry* hit(EntryId id) noexcept VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] Entry* hit(EntryId id, Trust trust) noexcept VCACHE_REQUIRES(mutex_);
   void drain_notes() noexcept VCACHE_REQUIRES(mutex_);
   [[nodiscard]] EntryId new_id(Entry* entry) VCACHE_REQUIRES(mutex_);
   void free_id(EntryId id) noexcept VCACHE_REQUIRES(mutex_);

@@ -133,6 +133,9 @@ class L2 {
 
   // True where a fetch of the key would be skipped without a wait; counts it then.
   [[nodiscard]] virtual bool skips(std::string_view /*key*/) noexcept { return false; }
+  // True while every fetch would be skipped without a wait, the tier being known to give no answer;
+  // false before the next one is let through. Costs hardly more than a load.
+  [[nodiscard]] virtual bool is_silent() const noexcept { return false; }
   // Runs chores of this process beside the calls; null where nobody does. Lives as long as this.
   [[nodiscard]] virtual Keeper* keeper() noexcept { return nullptr; }
   // What a log should say, the oldest first; each event is told once.

@@ -18,6 +18,7 @@
 #include "l2/command/touch.hpp"
 #include "l2/lease_watch.hpp"
 #include "l2/session.hpp"
+#include "l2/silence.hpp"
 #include "l2/spread.hpp"
 
 namespace vcache::l2 {
@@ -30,7 +31,9 @@ class RedisL2 final : public L2, private Leases {
       : options_(std::move(options)),
         clock_(clock),
         listener_(listener),
-        session_(new Session(options_, clock_, listener_)) {}
+        session_(new Session(options_, clock_, listener_)) {
+    silence_.follow(session_.load()->only_breaker());
+  }
   ~RedisL2() override;
 
   base::Error fetch(std::span<const std::string_view> keys, FetchSink& sink) noexcept override;
@@ -43,6 +46,7 @@ class RedisL2 final : public L2, private Leases {
   [[nodiscard]] Leases& leases() noexcept override { return *this; }
   void close() noexcept override;
   [[nodiscard]] bool skips(std::string_view key) noexcept override;
+  [[nodiscard]] bool is_silent() const noexcept override { return silence_.holds(); }
   [[nodiscard]] Keeper* keeper() noexcept override;
   [[nodiscard]] bool has_news() const noexcept override {
     return session_.load(std::memory_order_acquire)->news().any();
@@ -78,6 +82,7 @@ class RedisL2 final : public L2, private Leases {
 
   // Own synchronization.
   std::atomic<Session*> session_;  // owned; replaced in a forked child
+  Silence silence_;
   std::atomic<bool> closed_{false};
   std::atomic<std::uint64_t> clears_failed_{0};
   std::atomic<std::uint64_t> clears_paid_{0};  // of those, how many a later step made up for
@@ -136,6 +141,7 @@ Session* RedisL2::replace(Session* parents) {
     return parents;  // another thread was first: this is its session
   }
   parents->abandon();
+  silence_.follow(fresh->only_breaker());
   return fresh.release();
 }
 

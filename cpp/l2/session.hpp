@@ -56,6 +56,10 @@ class Session {
   // The server of all keys; of several, the one that holds the namespace's own keys, as far as that
   // is known.
   [[nodiscard]] Node& node() noexcept;
+  // The breaker of the server of all keys, where that is the same for good; else null.
+  [[nodiscard]] const Breaker* only_breaker() const noexcept {
+    return options_.layout == Layout::kOneServer ? &nodes_[0].breaker() : nullptr;
+  }
   // Runs a batch about the key of these two parts, the second of which is the user's, by whoever
   // has it.
   [[nodiscard]] base::Error run(std::string_view prefix, std::string_view key,

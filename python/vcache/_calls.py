@@ -50,6 +50,8 @@ class Calls(_core.CacheBase):
 
         def _memory_get(self, key: Key, default: Any = None) -> Any: ...
 
+        def _fresh_memory_get(self, key: Key, default: Any = None) -> Any: ...
+
         def set(
             self,
             key: Key,

@@ -56,7 +56,7 @@ class Twins(Calls):
         """Twin of _fresh_get()."""
         if not self._has_redis:
             return self.get(key, default)
-        value = self._memory_get(key, MISSING)
+        value = self._fresh_memory_get(key, MISSING)
         if value is MISSING:
             value = await self._fresh_turns.get(key)
         return default if value is MISSING else value
@@ -98,7 +98,7 @@ class Twins(Calls):
     async def _amget(self, keys: Sequence[Key], default: Any, *, fresh: bool) -> list[Any]:
         if not self._has_redis:
             return self.mget(keys, default)
-        values = self._tiers.memory_get_many(keys, MISSING)
+        values = self._tiers.memory_get_many(keys, MISSING, fresh)
         missed = [index for index, value in enumerate(values) if value is MISSING]
         if missed:
             found = await self._on_loop.core(

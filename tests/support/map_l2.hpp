@@ -13,17 +13,22 @@
 namespace vcache::testing {
 
 // An L2 in a map, with hooks that order threads: after_fetch runs between reading the values and
-// handing them over, before_store before anything is written; each once. `down` fails all calls;
-// with `forgets` each value that was handed over is void afterwards.
+// handing them over, before_fetch and before_store before anything else; each once. `down` fails
+// all calls; with `forgets` each value that was handed over is void afterwards.
 class MapL2 final : public l2::L2 {
  public:
+  std::function<void()> before_fetch;
   std::function<void()> after_fetch;
   std::function<void()> before_store;
   std::atomic<bool> down = false;
+  std::atomic<bool> silent = false;  // as a breaker knows it to be
+  std::atomic<int> fetches = 0;
   bool forgets = false;
   bool refuses_values = false;  // as a full server does
 
   base::Error fetch(std::span<const std::string_view> keys, l2::FetchSink& sink) noexcept override {
+    ++fetches;
+    run_once(before_fetch);
     if (down) {
       for (std::size_t i = 0; i < keys.size(); ++i) sink.on_absent(i, l2::Outcome::kFailed);
       return {base::ErrorCode::kTimeout, "down"};
@@ -97,6 +102,7 @@ class MapL2 final : public l2::L2 {
     status.outcome = down ? l2::Outcome::kFailed : l2::Outcome::kHit;
     return status;
   }
+  [[nodiscard]] bool is_silent() const noexcept override { return silent; }
   void close() noexcept override {}
 
   // What somebody else stores.

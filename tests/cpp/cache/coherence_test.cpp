@@ -2,13 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <thread>
 
-#include "cache/tiered_cache.hpp"
+#include "cpp/cache/coherence_fixture.hpp"
 #include "l2/redis_l2.hpp"
 #include "support/fake_clock.hpp"
-#include "support/map_l2.hpp"
 #include "support/poll_until.hpp"
 #include "support/redis_server.hpp"
 
@@ -18,63 +16,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::poll_until;
-
-constexpr Lifetimes kLifetimes{.ttl = seconds(100), .memory_ttl = seconds(50)};
-
-CacheOptions cache_options() {
-  CacheOptions options{.name = "ns", .ttl = seconds(100), .memory_ttl = seconds(50), .jitter = 0};
-  options.memory = {.bytes = 1 << 20, .seed = 3};
-  return options;
-}
-
-void put(TieredCache& cache, std::string_view key, std::uint64_t version) {
-  const base::ValueView value{.payload = std::as_bytes(std::span(&version, 1))};
-  (void)cache.put(key, value, kLifetimes);
-}
-
-// As Python's get: memory, then Redis.
-Located get(TieredCache& cache, std::string_view key) {
-  Located located{.entry = cache.find_memory(key), .tier = Tier::kMemory};
-  if (located.entry) return located;
-  located.tier = Tier::kNone;
-  (void)cache.find_redis(key, located);
-  return located;
-}
-
-std::uint64_t version_of(const Located& located) {
-  std::uint64_t version = 0;
-  if (located.entry) std::memcpy(&version, located.entry->payload().data(), sizeof version);
-  return version;
-}
-
-std::uint64_t read(TieredCache& cache, std::string_view key) { return version_of(get(cache, key)); }
-
-// A cache whose tier beyond memory does what the test says, and tells it so.
-class CoherenceTest : public ::testing::Test {
- protected:
-  CoherenceTest()
-      : cache_(
-            cache_options(),
-            [this](l2::Listener& listener) {
-              listener_ = &listener;
-              auto redis = std::make_unique<testing::MapL2>();
-              redis_ = redis.get();
-              return redis;
-            },
-            true, clock_) {}
-
-  // What another process does.
-  void write_elsewhere(std::string_view key, std::uint64_t version) {
-    const l2::Write write{.key = key, .value = {.payload = std::as_bytes(std::span(&version, 1))}};
-    redis_->write(write);
-  }
-  void push(std::string_view key) { listener_->on_keys_changed({&key, 1}); }
-
-  base::ManualClock clock_{seconds(1000)};
-  testing::MapL2* redis_ = nullptr;
-  l2::Listener* listener_ = nullptr;
-  TieredCache cache_;
-};
 
 TEST_F(CoherenceTest, WhatOthersChangeLeavesMemory) {
   put(cache_, "a", 1);
@@ -309,6 +250,7 @@ TEST_F(TwoCachesTest, ARestartOfTheServerIsAGap) {
   server_.kill();
   ASSERT_TRUE(poll_until([&] { return get(*ours, "k").stale; }));
   EXPECT_EQ(read(*ours, "k"), 1U);
+  ASSERT_TRUE(poll_until([&] { return get(*ours, "k").stale && ours->redis().is_silent(); }));
   server_.start();
   EXPECT_TRUE(comes_to(*ours, "k", 0)) << "it was kept in memory only";
 }

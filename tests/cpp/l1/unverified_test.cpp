@@ -54,6 +54,55 @@ TEST_F(UnverifiedTest, DistrustedEntriesAreMissesThatCanStillBeAskedFor) {
   EXPECT_TRUE(cache.peek_stale("for ever"));
 }
 
+TEST_F(UnverifiedTest, AreFoundAndCountedWhereThatIsAskedFor) {
+  L1Cache cache = make(1 << 20);
+  EXPECT_FALSE(cache.in_doubt());
+  cache.insert("a", Vector(8, 1).view(), seconds(10));
+  cache.distrust();
+  cache.insert("b", Vector(8, 2).view(), seconds(10));
+  EXPECT_TRUE(cache.in_doubt());
+  EXPECT_EQ(first_of(cache.find_unverified("a")), 1);
+  EXPECT_FALSE(cache.find_unverified("none"));
+  const std::array<std::string_view, 3> keys = {"b", "none", "a"};
+  std::array<EntryRef, 3> found;
+  cache.find_many_unverified(keys, found);
+  EXPECT_EQ(first_of(found[0]), 2);
+  EXPECT_FALSE(found[1]);
+  EXPECT_EQ(first_of(found[2]), 1);
+  ShardStats stats = cache.stats();
+  EXPECT_EQ(stats.hits, 3U);
+  EXPECT_EQ(stats.stale, 3U);
+  cache.trust();
+  EXPECT_FALSE(cache.in_doubt());
+  EXPECT_EQ(first_of(cache.find_unverified("a")), 1) << "unverified, each by itself";
+  cache.insert("a", Vector(8, 3).view(), seconds(10));
+  EXPECT_EQ(first_of(cache.find("a")), 3);
+  stats = cache.stats();
+  EXPECT_EQ(stats.hits, 5U);
+  EXPECT_EQ(stats.stale, 4U);
+}
+
+TEST_F(UnverifiedTest, AreNotFoundPastTheirEnd) {
+  L1Cache cache(L1Options{.bytes = 1 << 20, .seed = 5, .grace = seconds(20)}, clock_, groups_);
+  cache.insert("in doubt", Vector(8, 1).view(), seconds(10));
+  cache.distrust();
+  cache.trust();
+  cache.insert("a", Vector(8, 1).view(), seconds(10));
+  cache.distrust();
+  const std::array<std::string_view, 2> keys = {"a", "in doubt"};
+  clock_.advance(seconds(10) - std::chrono::nanoseconds(1));
+  for (const std::string_view key : keys) EXPECT_TRUE(cache.find_unverified(key)) << key;
+  clock_.advance(std::chrono::nanoseconds(1));
+  std::array<EntryRef, 2> found;
+  cache.find_many_unverified(keys, found);
+  EXPECT_FALSE(found[0] || found[1]);
+  for (const std::string_view key : keys) {
+    EXPECT_FALSE(cache.find_unverified(key)) << key;
+    EXPECT_TRUE(cache.peek_stale(key)) << key << ": its grace is not over";
+  }
+  EXPECT_EQ(cache.stats().expired, 0U);
+}
+
 TEST_F(UnverifiedTest, OnlyWhatComesAfterTrustIsVerified) {
   L1Cache cache = make(1 << 20);
   for (int i = 0; i < 500; ++i) {
