@@ -76,12 +76,15 @@ struct Entry {
   }
   // Makes it unverified. Requires: the shard's lock.
   void distrust() noexcept { expires.store(-ends(), std::memory_order_relaxed); }
-  // Makes it end no later than that. Requires: the shard's lock.
-  void end_by(std::int64_t latest) noexcept {
-    const std::int64_t at = expires.load(std::memory_order_relaxed);
-    const std::int64_t end = std::min(ends(), latest);
-    expires.store(at < 0 ? -end : end, std::memory_order_relaxed);
+  [[nodiscard]] bool is_verified() const noexcept {
+    return expires.load(std::memory_order_relaxed) >= 0;
   }
+  // Makes it end then, verified or not. Requires: the shard's lock.
+  void end_at(std::int64_t end) noexcept {
+    expires.store(is_verified() ? end : -end, std::memory_order_relaxed);
+  }
+  // Makes it end no later than that. Requires: the shard's lock.
+  void end_by(std::int64_t latest) noexcept { end_at(std::min(ends(), latest)); }
   [[nodiscard]] std::string_view key() const noexcept {
     return {reinterpret_cast<const char*>(this) + kKeyOffset, key_bytes};
   }

@@ -292,11 +292,11 @@ void Shard::drop(const Probe& probe) {
 
 bool Shard::touch(const Probe& probe, std::int64_t now, std::int64_t expires) {
   const base::SpinLock lock(mutex_);
-  const EntryId id = lookup_live(probe, now);
+  const EntryId id = lookup_stale(probe, now);
   if (id == kNoEntry) return false;
-  entries_[id]->expires.store(expires, std::memory_order_relaxed);
+  entries_[id]->end_at(expires);
   shorten(*entries_[id], now);
-  return true;
+  return entries_[id]->is_verified();
 }
 
 void Shard::clear() {

@@ -112,7 +112,7 @@ class Shard {
   // shorten_some() meets.
   void limit_lifetimes(std::int64_t longest) VCACHE_EXCLUDES(mutex_);
 
-  // True when the key was there, verified and not expired.
+  // True when the key was there, verified and not expired. An unverified entry is changed too.
   bool erase(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
   bool touch(const Probe& probe, std::int64_t now, std::int64_t expires) VCACHE_EXCLUDES(mutex_);
   void clear() VCACHE_EXCLUDES(mutex_);

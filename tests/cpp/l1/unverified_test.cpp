@@ -126,6 +126,23 @@ TEST_F(UnverifiedTest, OnlyWhatComesAfterTrustIsVerified) {
   EXPECT_FALSE(cache.peek_stale("old:2")) << "gone nevertheless";
 }
 
+TEST_F(UnverifiedTest, EndWhenTheyAreTouchedToEnd) {
+  L1Cache cache = make(1 << 20);
+  cache.insert("by itself", Vector(8, 1).view(), seconds(10));
+  cache.distrust();
+  cache.trust();
+  cache.distrust();
+  cache.insert("with all", Vector(8, 1).view(), seconds(10));
+  EXPECT_FALSE(cache.touch("by itself", seconds(5)));
+  (void)cache.touch("with all", seconds(5));
+  clock_.advance(seconds(5) - std::chrono::nanoseconds(1));
+  EXPECT_TRUE(cache.find_unverified("by itself"));
+  EXPECT_TRUE(cache.find_unverified("with all"));
+  clock_.advance(std::chrono::nanoseconds(1));
+  EXPECT_FALSE(cache.find_unverified("by itself"));
+  EXPECT_FALSE(cache.find_unverified("with all"));
+}
+
 TEST_F(UnverifiedTest, DropsTheUnverifiedOnlyAndOnlyThroughAnOpenGate) {
   L1Cache cache = make(1 << 20);
   const FixedGate open(true);
