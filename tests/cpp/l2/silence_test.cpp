@@ -1,7 +1,10 @@
+#include "l2/silence.hpp"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <memory>
+#include <thread>
 
 #include "cpp/l2/redis_fixture.hpp"
 #include "support/in_child.hpp"
@@ -15,6 +18,54 @@ using testing::fetch;
 using testing::holds_in_child;
 using testing::poll_until;
 using testing::store;
+
+using Verdict = Breaker::Verdict;
+
+TEST(SilenceTest, IsOverBeforeAnybodyHearsOfIt) {
+  testing::FakeClock clock;
+  Silence silence;
+  int closings = 0;
+  Breaker breaker(clock, {}, 1, [&](Breaker::State state, Verdict) {
+    if (state == Breaker::State::kOpen) return breaker.leave_probes_to_others();
+    ++closings;
+    EXPECT_FALSE(silence.holds());
+  });
+  EXPECT_FALSE(silence.holds()) << "of nobody";
+  silence.follow(&breaker);
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 5; ++i) {
+      EXPECT_FALSE(silence.holds());
+      breaker.allow().report(Verdict::kBad);
+    }
+    EXPECT_TRUE(silence.holds());
+    clock.advance(seconds(1));
+    Breaker::Permit probe = breaker.allow_probe();
+    EXPECT_TRUE(silence.holds()) << "it was asked, and has not answered";
+    probe.report(Verdict::kGood);
+    EXPECT_EQ(closings, round + 1);
+  }
+}
+
+TEST(SilenceTest, IsOverBeforeTheNextCallIsLetThrough) {
+  testing::FakeClock clock;
+  Breaker breaker(clock, {}, 1);
+  breaker.leave_probes_to_others();
+  Silence silence;
+  silence.follow(&breaker);
+  for (int round = 0; round < 500; ++round) {
+    for (int i = 0; i < 5; ++i) breaker.allow().report(Verdict::kBad);
+    ASSERT_TRUE(silence.holds());
+    clock.advance(seconds(1));
+    const std::jthread prober([&] { breaker.allow_probe().report(Verdict::kGood); });
+    Breaker::Permit permit;
+    while (!permit) {
+      std::this_thread::yield();
+      permit = breaker.allow();
+    }
+    ASSERT_FALSE(silence.holds()) << round;
+    permit.report(Verdict::kGood);
+  }
+}
 
 bool is_answered(L2& tier) {
   const Outcome outcome = fetch(tier, "k").outcome;
