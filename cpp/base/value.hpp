@@ -52,6 +52,7 @@ struct ValueView {
   Shape shape{};
   ByteView payload{};
   ByteView metadata{};  // MessagePack map, empty when there is none
+  ByteView tags{};      // as encode_tags() makes them, empty when there are none
   float cost = 0;       // what a miss costs, in the caller's unit
   float seconds = 0;    // measured time of the computation
 };
