@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/value.hpp"
+#include "base/tags.hpp"
 #include "l2/client/tls.hpp"
 #include "l2/codec/format.hpp"
 #include "l2/command/login.hpp"
@@ -11,10 +11,13 @@ namespace vcache::l2 {
 
 namespace {
 
-// The longest string of ours: a payload of max_value behind the longest metadata, encrypted.
+// The longest string of ours: a payload of max_value behind the longest metadata and the most tags,
+// encrypted.
 client::ReplyLimits limits_for(const RedisOptions& options) noexcept {
-  return {.string_bytes = options.max_value + codec::payload_offset(base::kMaxMetadataBytes) +
-                          codec::kSealSize};
+  constexpr std::size_t kTags =
+      codec::kTagStampSize + base::kMaxTags * (sizeof(std::uint16_t) + base::kMaxTagBytes);
+  constexpr std::size_t kHead = codec::payload_offset(base::kMaxMetadataBytes + kTags);
+  return {.string_bytes = options.max_value + kHead + codec::kSealSize};
 }
 
 }  // namespace

@@ -58,6 +58,7 @@ codec::Stamps stamps_of(const codec::DecodeResult& result, const codec::Fingerpr
           .created = result.created,
           .expires = result.expires,
           .generation = result.generation,
+          .tag_stamp = result.tag_stamp,
           .grace = result.grace};
 }
 
@@ -86,7 +87,8 @@ void check_original(base::ByteView bytes, const codec::Packing& packing) {
   again.insert(again.end(), packed.rest.begin(), packed.rest.end());
   const codec::DecodeResult plain = codec::decode(again, fingerprint, kLimits);
   require(plain.ok() && std::ranges::equal(plain.value.payload, result.value.payload) &&
-          std::ranges::equal(plain.value.metadata, result.value.metadata));
+          std::ranges::equal(plain.value.metadata, result.value.metadata) &&
+          std::ranges::equal(plain.value.tags, result.value.tags));
 }
 
 void check(const Bytes& bytes) {

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "base/tags.hpp"
 #include "l2/codec/checksum.hpp"
 #include "l2/codec/format.hpp"
 #include "l2/codec/rules.hpp"
@@ -32,12 +33,23 @@ class Header {
     return std::memcmp(bytes_.data() + offset::kFingerprint, expected.data(), expected.size()) == 0;
   }
   [[nodiscard]] bool reserved_is_zero() const noexcept {
-    return is_zero(bytes_.subspan(offset::kReserved, 3));
+    return is_zero(bytes_.subspan(offset::kReserved, 1));
   }
   [[nodiscard]] Form form() const noexcept {
     return {.flags = get<std::uint8_t>(offset::kFlags),
             .length = get<std::uint32_t>(offset::kPayloadLength),
             .original = get<std::uint32_t>(offset::kOriginalLength)};
+  }
+  [[nodiscard]] std::size_t metadata_length() const noexcept {
+    return get<std::uint32_t>(offset::kMetadataLength);
+  }
+  // With their stamp.
+  [[nodiscard]] std::size_t tags_length() const noexcept {
+    return get<std::uint16_t>(offset::kTagsLength);
+  }
+  // A length if and only if the flag says so, and then of at least one tag.
+  [[nodiscard]] bool tags_fit_flag() const noexcept {
+    return form().has_tags() ? tags_length() > kTagStampSize : tags_length() == 0;
   }
   [[nodiscard]] base::Shape shape() const noexcept {
     base::Shape shape;
@@ -69,12 +81,13 @@ bool is_intact(base::ByteView bytes) noexcept {
 // Lengths against what was received and against the limits, then the checksum.
 Refusal check_body(base::ByteView bytes, const Limits& limits) noexcept {
   const Header header(bytes);
-  const std::size_t metadata = header.get<std::uint32_t>(offset::kMetadataLength);
+  const std::size_t metadata = header.metadata_length();
   const Form form = header.form();
   // What its lengths mean is then unknown as well.
   if (!is_known(form)) return is_intact(bytes) ? Refusal::kVersion : Refusal::kCorrupt;
   const std::size_t seal = form.encrypted() ? kSealSize : 0;
-  if (form.payload_offset(metadata) + form.length + seal != bytes.size()) return Refusal::kCorrupt;
+  const std::size_t start = form.payload_offset(metadata + header.tags_length());
+  if (start + form.length + seal != bytes.size()) return Refusal::kCorrupt;
   if (metadata > base::kMaxMetadataBytes || form.length > limits.max_value) return Refusal::kTooBig;
   return is_intact(bytes) ? Refusal::kNone : Refusal::kCorrupt;
 }
@@ -86,7 +99,8 @@ bool is_cost(float value) noexcept {
 
 bool check_fields(base::ByteView bytes, const DecodeResult& result) noexcept {
   const base::ValueView& value = result.value;
-  return Header(bytes).reserved_is_zero() && consistent(result.form, value) &&
+  const Header header(bytes);
+  return header.reserved_is_zero() && header.tags_fit_flag() && consistent(result.form, value) &&
          is_cost(value.cost) && is_cost(value.seconds) && result.created.count() >= 0 &&
          result.expires.count() >= 0;
 }
@@ -123,24 +137,30 @@ DecodeResult decode(base::ByteView bytes, const Fingerprint& expected,
   if (result.form.original > limits.max_value) return refuse(Refusal::kTooBig);
   result.value = read_value(bytes);
   const base::ByteView body = result.value.payload;
-  const bool sound = check_fields(bytes, result) &&
-                     (result.form.encrypted() || read_body(bytes, body, result.value));
+  const bool sound =
+      check_fields(bytes, result) && (result.form.encrypted() || read_body(bytes, body, result));
   return sound ? result : refuse(Refusal::kCorrupt);
 }
 
-bool read_body(base::ByteView header, base::ByteView body, base::ValueView& value) noexcept {
-  const std::size_t metadata = Header(header).get<std::uint32_t>(offset::kMetadataLength);
-  const std::size_t payload = Header(header).form().payload_offset(metadata) - kHeaderSize;
-  value.metadata = body.first(metadata);
-  value.payload = body.subspan(payload);
-  return is_zero(body.subspan(metadata, payload - metadata));
+bool read_body(base::ByteView header, base::ByteView body, DecodeResult& result) noexcept {
+  const std::size_t metadata = Header(header).metadata_length();
+  const base::ByteView tags = body.subspan(metadata, Header(header).tags_length());
+  const std::size_t end = metadata + tags.size();
+  const std::size_t payload = Header(header).form().payload_offset(end) - kHeaderSize;
+  result.value.metadata = body.first(metadata);
+  result.value.payload = body.subspan(payload);
+  if (!tags.empty()) {
+    std::memcpy(&result.tag_stamp, tags.data(), kTagStampSize);
+    result.value.tags = tags.subspan(kTagStampSize);
+  }
+  return base::are_tags(result.value.tags) && is_zero(body.subspan(end, payload - end));
 }
 
 DecodeResult decode_header(base::ByteView bytes, const Fingerprint& expected) noexcept {
   if (const Refusal refusal = check_frame(bytes); refusal != Refusal::kNone) return refuse(refusal);
   const Header header(bytes);
   if (!header.is_for(expected)) return refuse(Refusal::kMismatch);
-  if (!header.reserved_is_zero()) return refuse(Refusal::kCorrupt);
+  if (!header.reserved_is_zero() || !header.tags_fit_flag()) return refuse(Refusal::kCorrupt);
   const DecodeResult result = read_stamps(bytes);
   return is_known(result.form) ? result : refuse(Refusal::kVersion);
 }

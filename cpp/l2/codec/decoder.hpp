@@ -33,7 +33,8 @@ struct DecodeResult {
   base::Millis created{0};
   base::Millis expires{0};  // 0: none. Redis' own TTL may have been changed since
   std::uint64_t generation = 0;
-  bool grace = false;  // Redis keeps the value past `expires`
+  std::uint64_t tag_stamp = 0;  // of a value with tags
+  bool grace = false;           // Redis keeps the value past `expires`
 
   [[nodiscard]] bool ok() const noexcept { return refusal == Refusal::kNone; }
 };
@@ -45,9 +46,9 @@ struct DecodeResult {
                                   const Limits& limits) noexcept;
 
 // Reads what lies behind the header of a value that decode() took, when it was encrypted: metadata,
-// padding and payload go into `value`. False when they are not as they must be.
+// tags and payload go into `result`. False when they are not as they must be.
 [[nodiscard]] bool read_body(base::ByteView header, base::ByteView body,
-                             base::ValueView& value) noexcept;
+                             DecodeResult& result) noexcept;
 
 // Reads the first kHeaderSize bytes of a stored value (fewer when it is shorter): what they say,
 // without the checksum, so `value` stays empty.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/tags.hpp"
 #include "l2/codec/checksum.hpp"
 #include "l2/codec/format.hpp"
 #include "l2/codec/rules.hpp"
@@ -21,8 +22,18 @@ void copy(std::span<std::byte> out, std::size_t at, const void* data, std::size_
   if (size != 0) std::memcpy(out.data() + at, data, size);
 }
 
-std::uint8_t with_grace(std::uint8_t flags, bool grace) noexcept {
+std::uint8_t with_grace(unsigned flags, bool grace) noexcept {
   return static_cast<std::uint8_t>(grace ? flags | flag::kGrace : flags & ~flag::kGrace);
+}
+
+// Bytes of the tags with their stamp.
+std::size_t tags_length(const base::ValueView& value) noexcept {
+  return value.tags.empty() ? 0 : kTagStampSize + value.tags.size();
+}
+
+std::uint8_t flags_of(const base::ValueView& value, const Form& form, bool grace) noexcept {
+  const unsigned tags = value.tags.empty() ? 0 : flag::kTags;
+  return with_grace(form.flags | tags, grace);
 }
 
 std::uint64_t unsigned_millis(base::Millis time) noexcept {
@@ -33,11 +44,11 @@ std::uint64_t unsigned_millis(base::Millis time) noexcept {
 
 bool encodable(const base::ValueView& value, std::size_t max_value) noexcept {
   return value.payload.size() <= max_value && value.metadata.size() <= base::kMaxMetadataBytes &&
-         consistent(value);
+         base::are_tags(value.tags) && consistent(value);
 }
 
 std::size_t head_size(const base::ValueView& value, const Form& form) noexcept {
-  return form.payload_offset(value.metadata.size());
+  return form.payload_offset(value.metadata.size() + tags_length(value));
 }
 
 void encode_head(const base::ValueView& value, const Stamps& stamps,
@@ -53,7 +64,7 @@ void fill_head(const base::ValueView& value, const Form& form, const Stamps& sta
   put(out, offset::kVersion, kFormatVersion);
   put(out, offset::kKind, value.kind);
   put(out, offset::kDType, value.dtype);
-  put(out, offset::kFlags, with_grace(form.flags, stamps.grace));
+  put(out, offset::kFlags, flags_of(value, form, stamps.grace));
   copy(out, offset::kFingerprint, stamps.fingerprint.data(), stamps.fingerprint.size());
   copy(out, offset::kShape, value.shape.dims.data(), sizeof value.shape.dims);
   put(out, offset::kNdim, value.shape.ndim);
@@ -66,6 +77,11 @@ void fill_head(const base::ValueView& value, const Form& form, const Stamps& sta
   put(out, offset::kCost, storable(value.cost));
   put(out, offset::kSeconds, storable(value.seconds));
   copy(out, kHeaderSize, value.metadata.data(), value.metadata.size());
+  if (value.tags.empty()) return;
+  const std::size_t tags = kHeaderSize + value.metadata.size();
+  put(out, offset::kTagsLength, static_cast<std::uint16_t>(tags_length(value)));
+  put(out, tags, stamps.tag_stamp);
+  copy(out, tags + kTagStampSize, value.tags.data(), value.tags.size());
 }
 
 void put_checksum(std::span<std::byte> head, base::ByteView rest) noexcept {

@@ -17,7 +17,8 @@ struct Stamps {
   base::Millis created{0};  // Redis' time
   base::Millis expires{0};  // Redis' time; 0: none
   std::uint64_t generation = 0;
-  bool grace = false;  // Redis keeps the value past `expires`
+  std::uint64_t tag_stamp = 0;  // of a value with tags
+  bool grace = false;           // Redis keeps the value past `expires`
 };
 
 // True when a decoder with the same limit would take the value.

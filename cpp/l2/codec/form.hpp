@@ -16,6 +16,7 @@ struct Form {
   std::uint32_t original = 0;  // of the payload as it was set; 0 where that is `length`
 
   [[nodiscard]] bool compressed() const noexcept { return (flags & flag::kZstd) != 0; }
+  [[nodiscard]] bool has_tags() const noexcept { return (flags & flag::kTags) != 0; }
   [[nodiscard]] bool encrypted() const noexcept { return (flags & flag::kEncrypted) != 0; }
   [[nodiscard]] Precision precision() const noexcept {
     return static_cast<Precision>((flags & flag::kPrecision) >> flag::kPrecisionShift);
@@ -24,9 +25,9 @@ struct Form {
   [[nodiscard]] bool changed() const noexcept { return compressed() || rounded(); }
   [[nodiscard]] bool rounded() const noexcept { return precision() != Precision::kAsIs; }
   // Where the payload begins. It is aligned where readers take it as it lies.
-  [[nodiscard]] std::size_t payload_offset(std::size_t metadata_length) const noexcept {
-    return changed() || encrypted() ? kHeaderSize + metadata_length
-                                    : codec::payload_offset(metadata_length);
+  // `extras`: bytes of metadata and tags.
+  [[nodiscard]] std::size_t payload_offset(std::size_t extras) const noexcept {
+    return changed() || encrypted() ? kHeaderSize + extras : codec::payload_offset(extras);
   }
   // Bytes of the payload as it was set.
   [[nodiscard]] std::size_t full_size() const noexcept { return changed() ? original : length; }

@@ -26,7 +26,8 @@ inline constexpr std::size_t kChecksum = 8;
 inline constexpr std::size_t kFingerprint = 16;
 inline constexpr std::size_t kShape = 32;
 inline constexpr std::size_t kNdim = 48;
-inline constexpr std::size_t kReserved = 49;  // 3 bytes
+inline constexpr std::size_t kReserved = 49;  // 1 byte
+inline constexpr std::size_t kTagsLength = 50;
 inline constexpr std::size_t kMetadataLength = 52;
 inline constexpr std::size_t kPayloadLength = 56;
 inline constexpr std::size_t kOriginalLength = 60;
@@ -39,14 +40,19 @@ inline constexpr std::size_t kSeconds = 92;
 
 // What the flags say. Bits that no constant names are of a later format.
 namespace flag {
+// Behind the metadata lie a stamp and tags.
+inline constexpr std::uint8_t kTags = 0x01;
 inline constexpr std::uint8_t kZstd = 0x02;
 inline constexpr std::uint8_t kEncrypted = 0x04;
 inline constexpr std::uint8_t kPrecision = 0x18;  // two bits: a Precision
 inline constexpr unsigned kPrecisionShift = 3;
 // Redis keeps the value past `expires`, for fail-safe: readers go by that field.
 inline constexpr std::uint8_t kGrace = 0x20;
-inline constexpr std::uint8_t kKnown = kZstd | kEncrypted | kPrecision | kGrace;
+inline constexpr std::uint8_t kKnown = kTags | kZstd | kEncrypted | kPrecision | kGrace;
 }  // namespace flag
+
+// Comes before the tags: of the moment by which the making of the value had not begun.
+inline constexpr std::size_t kTagStampSize = 8;
 
 // What encryption puts between the header and the rest, and behind it.
 inline constexpr std::size_t kNonceSize = 24;
@@ -57,8 +63,9 @@ inline constexpr std::size_t kSealSize = kPreambleSize + kTagSize;
 // The checksum covers every byte from here on; the bytes before it are its seed.
 inline constexpr std::size_t kChecksummed = offset::kFingerprint;
 
-[[nodiscard]] constexpr std::size_t payload_offset(std::size_t metadata_length) noexcept {
-  const std::size_t end = kHeaderSize + metadata_length;
+// `extras`: bytes of metadata and tags.
+[[nodiscard]] constexpr std::size_t payload_offset(std::size_t extras) noexcept {
+  const std::size_t end = kHeaderSize + extras;
   return (end + kPayloadAlignment - 1) / kPayloadAlignment * kPayloadAlignment;
 }
 

@@ -29,7 +29,7 @@ Refusal Unpacker::unpack(base::ByteView bytes, DecodeResult& result) {
     const std::span<std::byte> body = pieces_.take(bytes.size() - kHeaderSize - kSealSize);
     if (!sealer_) sealer_.emplace(*packing_.keys);
     if (!sealer_->open(bytes, body)) return Refusal::kDecrypt;
-    if (!read_body(bytes, body, result.value)) return Refusal::kCorrupt;
+    if (!read_body(bytes, body, result)) return Refusal::kCorrupt;
   }
   return !form.changed() || expand(result) ? Refusal::kNone : Refusal::kCorrupt;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/hash.hpp"
+#include "base/tags.hpp"
 #include "l2/codec/checksum.hpp"
 #include "l2/codec/encoder.hpp"
 #include "l2/codec/format.hpp"
@@ -182,6 +183,8 @@ TEST_F(DecoderTest, SealedNonsenseIsRefused) {
       with(valid_, offset::kNdim, std::uint8_t{2}),
       with(valid_, offset::kNdim, std::uint8_t{5}),
       with(valid_, offset::kReserved, std::uint8_t{1}),
+      with(valid_, offset::kFlags, flag::kTags),
+      with(valid_, offset::kTagsLength, std::uint16_t{8}),
       with(valid_, offset::kOriginalLength, std::uint32_t{1}),
       with(valid_, offset::kShape, std::uint32_t{5}),
       with(valid_, offset::kShape, std::uint32_t{0}),
@@ -197,6 +200,25 @@ TEST_F(DecoderTest, SealedNonsenseIsRefused) {
   for (std::size_t i = 0; i < nonsense.size(); ++i) {
     EXPECT_EQ(refusal_of(sealed(nonsense[i])), Refusal::kCorrupt) << "case " << i;
   }
+}
+
+TEST_F(DecoderTest, TagsOfAnotherFormAreRefused) {
+  const std::vector<std::string_view> tags = {"red", "blue"};
+  const std::string encoded = base::encode_tags(tags);
+  base::ValueView value = vector_of(elements_);
+  value.tags = std::as_bytes(std::span(encoded));
+  const Bytes tagged = encode(value);
+  ASSERT_EQ(refusal_of(tagged), Refusal::kNone);
+  const std::size_t first = kHeaderSize + kTagStampSize;
+  EXPECT_EQ(refusal_of(sealed(with(tagged, first, std::uint16_t{0}))), Refusal::kCorrupt);
+  EXPECT_EQ(refusal_of(sealed(with(tagged, first, std::uint16_t{4}))), Refusal::kCorrupt);
+  EXPECT_EQ(refusal_of(sealed(with(tagged, first, std::uint16_t{0xFFFF}))), Refusal::kCorrupt);
+  EXPECT_EQ(refusal_of(sealed(with(tagged, offset::kTagsLength, std::uint16_t{8}))),
+            Refusal::kCorrupt);
+  EXPECT_EQ(refusal_of(sealed(with(tagged, offset::kFlags, std::uint8_t{0}))), Refusal::kCorrupt);
+  const std::string nonsense = "x";
+  value.tags = std::as_bytes(std::span(nonsense));
+  EXPECT_FALSE(encodable(value, 1024));
 }
 
 TEST_F(DecoderTest, HugeShapesDoNotOverflow) {

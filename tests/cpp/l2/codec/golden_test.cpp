@@ -23,6 +23,7 @@ struct Golden {
   base::ValueView value;
   base::Millis expires;
   Packing packing = {};
+  std::uint64_t tag_stamp = 0;
   bool reproducible = true;  // by any version of zstd, and with any nonce
 };
 
@@ -32,6 +33,7 @@ const std::vector<std::int64_t> kLongs = {0, -1, (std::int64_t{1} << 53) + 1};
 const std::string kObject =
     "\x83\xa4name\xa4gpu0\xa5price\xca\x3f\x80\x00\x00\xa4tags\x92\x01\xc0"s;
 const std::string kMetadata = "\x81\xa5model\xa5small";
+const std::string kTags = "\x06\0doc:42\x06\0tenant"s;
 const std::string kEmptyText;
 const std::vector<float> kExact = {127.0F, -3.0F, 0.0F, 64.0F, 1.0F};  // also as float16 and int8
 const std::string kLongText = "\xda\x07\x08"s + std::string(1800, 'x');
@@ -85,10 +87,18 @@ std::vector<Golden> goldens() {
   with_metadata.value.metadata = std::as_bytes(std::span(kMetadata));
   with_metadata.value.cost = 0.0001F;
   with_metadata.value.seconds = 0.125F;
+  Golden with_tags{.file = "v1_float32_tags.bin",
+                   .key = "emb:small:2",
+                   .value = vector_of(kFloats, base::DType::kFloat32, {5}),
+                   .expires = base::Millis(1'700'003'600'000),
+                   .tag_stamp = 1'700'000'000'000'001};
+  with_tags.value.metadata = std::as_bytes(std::span(kMetadata));
+  with_tags.value.tags = std::as_bytes(std::span(kTags));
   std::vector<Golden> all = {
       {"v1_float32.bin", "emb:small:0", vector_of(kFloats, base::DType::kFloat32, {5}),
        base::Millis(1'700'003'600'000)},
       with_metadata,
+      with_tags,
       {"v1_float16_2d.bin", "bin\r\n\0key"s, vector_of(kHalves, base::DType::kFloat16, {2, 3}),
        base::Millis(1'700'003'600'000)},
       {"v1_int64.bin", "ids", vector_of(kLongs, base::DType::kInt64, {3}), base::Millis(0)},
@@ -112,7 +122,8 @@ std::vector<std::byte> encode(const Golden& golden) {
                        {.fingerprint = fingerprint("vcache", golden.key),
                         .created = base::Millis(1'700'000'000'000),
                         .expires = golden.expires,
-                        .generation = 1'700'000'000'000'000});
+                        .generation = 1'700'000'000'000'000,
+                        .tag_stamp = golden.tag_stamp});
 }
 
 std::filesystem::path path_of(const Golden& golden) {
@@ -136,6 +147,8 @@ TEST(GoldenTest, EveryFileDecodes) {
     EXPECT_EQ(result.generation, 1'700'000'000'000'000U) << golden.file;
     EXPECT_TRUE(std::ranges::equal(result.value.payload, golden.value.payload)) << golden.file;
     EXPECT_TRUE(std::ranges::equal(result.value.metadata, golden.value.metadata)) << golden.file;
+    EXPECT_TRUE(std::ranges::equal(result.value.tags, golden.value.tags)) << golden.file;
+    EXPECT_EQ(result.tag_stamp, golden.tag_stamp) << golden.file;
   }
 }
 
