@@ -8,7 +8,9 @@ void Coherence::on_keys_changed(std::span<const std::string_view> keys) noexcept
   for (const std::string_view key : keys) memory_.erase(key);
 }
 
-void Coherence::on_tags_changed(std::span<const std::string_view> /*tags*/) noexcept {}
+void Coherence::on_stamps(std::span<const base::TagStamp> stamps) noexcept {
+  for (const base::TagStamp& each : stamps) memory_.tags().learn(each);
+}
 
 void Coherence::on_leases_changed(std::span<const std::string_view> /*keys*/) noexcept {}
 

@@ -22,7 +22,7 @@ class Coherence final : public l2::Listener {
   Coherence(l1::L1Cache& memory, FillGuard& fills) noexcept : memory_(memory), fills_(fills) {}
 
   void on_keys_changed(std::span<const std::string_view> keys) noexcept override;
-  void on_tags_changed(std::span<const std::string_view> tags) noexcept override;
+  void on_stamps(std::span<const base::TagStamp> stamps) noexcept override;
   void on_leases_changed(std::span<const std::string_view> keys) noexcept override;
   void on_all_changed() noexcept override;
   void on_gap() noexcept override { fills_.void_all(); }

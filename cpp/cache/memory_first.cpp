@@ -3,12 +3,14 @@
 namespace vcache::cache {
 
 MemoryFirst::MemoryFirst(l1::L1Cache& memory, const Admission& admission, Jitter& jitter,
-                         const Lifetimes& lifetimes, std::span<const std::string_view> keys,
+                         const Lifetimes& lifetimes, const base::Moment& made,
+                         std::span<const std::string_view> keys,
                          std::span<const base::ValueView> values)
     : memory_(memory),
       admission_(admission),
       jitter_(jitter),
       lifetimes_(lifetimes),
+      made_(made),
       keys_(keys),
       values_(values) {
   pinned_.reserve(keys.size());
@@ -29,14 +31,17 @@ void MemoryFirst::put_next() {
   const Lifetimes mine = jitter_(lifetimes_);
   pinned_.push_back(put(i, in_memory(mine)));
   const l1::EntryRef& entry = pinned_.back();
-  writes_.push_back(
-      {.key = keys_[i], .value = entry ? entry->view() : values_[i], .ttl = to_redis(mine.ttl)});
+  writes_.push_back({.key = keys_[i],
+                     .value = entry ? entry->view() : values_[i],
+                     .ttl = to_redis(mine.ttl),
+                     .stamp = made_.shared});
+  writes_.back().value.tags = values_[i].tags;  // which memory keeps in another form
 }
 
 l1::EntryRef MemoryFirst::put(std::size_t index, base::Nanos lifetime) {
   const std::string_view key = keys_[index];
   if (admission_.admits(key, values_[index])) {
-    return memory_.insert_pinned(key, values_[index], lifetime);
+    return memory_.insert_pinned(key, values_[index], lifetime, made_);
   }
   memory_.erase(key);
   ++declined_;

@@ -19,9 +19,10 @@ namespace vcache::cache {
 class MemoryFirst final : public l2::WriteSource {
  public:
   // All arguments outlive it. Requires: values.size() == keys.size().
+  // `made`: of the values with tags.
   MemoryFirst(l1::L1Cache& memory, const Admission& admission, Jitter& jitter,
-              const Lifetimes& lifetimes, std::span<const std::string_view> keys,
-              std::span<const base::ValueView> values);
+              const Lifetimes& lifetimes, const base::Moment& made,
+              std::span<const std::string_view> keys, std::span<const base::ValueView> values);
 
   [[nodiscard]] std::size_t size() const noexcept override { return keys_.size(); }
   [[nodiscard]] const l2::Write& at(std::size_t index) override;
@@ -38,6 +39,7 @@ class MemoryFirst final : public l2::WriteSource {
   const Admission& admission_;
   Jitter& jitter_;
   const Lifetimes& lifetimes_;
+  const base::Moment made_;
   const std::span<const std::string_view> keys_;
   const std::span<const base::ValueView> values_;
   std::vector<l1::EntryRef> pinned_;

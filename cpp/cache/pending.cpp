@@ -29,7 +29,8 @@ base::Millis Pending::ttl(base::Nanos now) const noexcept {
 
 std::size_t Pending::size() const noexcept {
   constexpr std::size_t kBookkeeping = 256;  // about
-  return kBookkeeping + key.size() + value.payload.size() + value.metadata.size();
+  return kBookkeeping + key.size() + value.payload.size() + value.metadata.size() +
+         value.tags.size();
 }
 
 PendingRef pending_value(const l2::Write& write, base::Nanos now) {
@@ -37,15 +38,18 @@ PendingRef pending_value(const l2::Write& write, base::Nanos now) {
   out->kind = Pending::Kind::kValue;
   out->key = write.key;
   out->value = write.value;
-  const std::size_t size = write.value.payload.size() + write.value.metadata.size();
+  const std::size_t size =
+      write.value.payload.size() + write.value.metadata.size() + write.value.tags.size();
   // NOLINTNEXTLINE(modernize-avoid-c-arrays)
   const std::shared_ptr<std::byte[]> bytes(new std::byte[std::max<std::size_t>(size, 1)]);
   std::byte* to = bytes.get();
   move_to(to, out->value.payload);
   move_to(to, out->value.metadata);
+  move_to(to, out->value.tags);
   out->bytes = bytes;
   out->made = now;
   out->expires = expiry(write.ttl, now);
+  out->stamp = write.stamp;
   return out;
 }
 
@@ -122,6 +126,16 @@ bool PendingWrites::replace(PendingRef pending, const PendingRef& expected) {
   if (found == places_.end() || found->second->pending != expected) return false;
   change(found->second, std::move(pending));
   return true;
+}
+
+void PendingWrites::end_values(const std::function<bool(const Pending&)>& is_over) {
+  const base::MutexLock lock(mutex_);
+  for (auto place = queue_.begin(); place != queue_.end(); ++place) {
+    const Pending& each = *place->pending;
+    if (each.kind == Pending::Kind::kValue && is_over(each)) {
+      change(place, pending_erase(each.key, now()));
+    }
+  }
 }
 
 void PendingWrites::clear() {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <span>
@@ -28,6 +29,7 @@ struct Pending {
   std::shared_ptr<const std::byte[]> bytes = {};  // NOLINT(modernize-avoid-c-arrays)
   base::Nanos made{0};                            // on the steady clock, as the next
   base::Nanos expires{0};                         // kNoExpiry: it has none
+  std::uint64_t stamp = 0;                        // of a value with tags, as l2::Write has it
 
   static constexpr base::Nanos kNoExpiry = base::Nanos::max();
 
@@ -80,6 +82,8 @@ class PendingWrites final : private base::ForkParticipant {
   bool replace(PendingRef pending) VCACHE_EXCLUDES(mutex_);
   // The same where that is `expected`.
   bool replace(PendingRef pending, const PendingRef& expected) VCACHE_EXCLUDES(mutex_);
+  // Has those values that are over become deletions of their keys.
+  void end_values(const std::function<bool(const Pending&)>& is_over) VCACHE_EXCLUDES(mutex_);
   // Drops all. What is being sent becomes a deletion.
   void clear() VCACHE_EXCLUDES(mutex_);
 

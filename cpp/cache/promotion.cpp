@@ -52,8 +52,7 @@ void Promotion::hand_stale(std::size_t index, const l2::StoredValue& stored) {
   if (target_.stale != Stale::kAny) return;
   const std::string_view key = keys_[index];
   Located& located = out_[places_[index]];
-  located.entry = l1::make_detached(key, stored.value,
-                                    target_.memory.identity_of(key, base::Nanos{0}, stored.age));
+  located.entry = l1::make_detached(key, stored.value, identity_of(key, stored, base::Nanos{0}));
   located.stale = static_cast<bool>(located.entry);
   if (located.stale) located.tier = Tier::kRedis;
 }
@@ -69,19 +68,22 @@ void Promotion::take_back(std::size_t index) noexcept {
 void Promotion::promote(std::size_t index, const l2::StoredValue& stored) {
   const std::string_view key = keys_[index];
   Located& located = out_[places_[index]];
-  const base::Nanos lifetime = lifetime_of(stored);
+  const l1::Identity identity = identity_of(key, stored, lifetime_of(stored));
   const Unwritten gate(target_.fills, key, token_);
   if (target_.admission.promotes(key, stored.value)) {
-    located.entry = target_.memory.insert_pinned(key, stored.value, lifetime, stored.age, gate);
+    located.entry = target_.memory.insert_pinned(key, stored.value, identity, gate);
   } else {
     ++tally_.declined;
     target_.memory.drop_unverified(key, gate);
   }
-  if (!located.entry) {
-    located.entry =
-        l1::make_detached(key, stored.value, target_.memory.identity_of(key, lifetime, stored.age));
-  }
+  if (!located.entry) located.entry = l1::make_detached(key, stored.value, identity);
   if (located.entry) located.tier = Tier::kRedis;
+}
+
+l1::Identity Promotion::identity_of(std::string_view key, const l2::StoredValue& stored,
+                                    base::Nanos lifetime) const {
+  return target_.memory.identity_of(key, lifetime, stored.age,
+                                    {.here = began_, .shared = stored.stamp});
 }
 
 base::Nanos Promotion::lifetime_of(const l2::StoredValue& stored) const noexcept {

@@ -38,7 +38,8 @@ class Promotion final : public l2::FetchSink {
         keys_(keys),
         places_(places),
         out_(out),
-        token_(target.fills.begin_fill()) {}
+        token_(target.fills.begin_fill()),
+        began_(target.memory.tags().now()) {}
 
   void on_value(std::size_t index, const l2::StoredValue& stored) noexcept override;
   void on_absent(std::size_t index, l2::Outcome outcome) noexcept override;
@@ -54,12 +55,15 @@ class Promotion final : public l2::FetchSink {
   // Hands over an expired value if the caller takes one. Memory keeps its own.
   void hand_stale(std::size_t index, const l2::StoredValue& stored);
   [[nodiscard]] base::Nanos lifetime_of(const l2::StoredValue& stored) const noexcept;
+  [[nodiscard]] l1::Identity identity_of(std::string_view key, const l2::StoredValue& stored,
+                                         base::Nanos lifetime) const;
 
   const Target target_;
   const std::span<const std::string_view> keys_;
   const std::span<const std::uint32_t> places_;
   const std::span<Located> out_;
   const FillGuard::Token token_;
+  const std::uint64_t began_;  // in steps of invalidations of tags
   Tally tally_;
   bool unanswered_ = false;
 };

@@ -4,6 +4,10 @@
 #include <exception>
 #include <utility>
 
+#include "base/glob.hpp"
+#include "base/tags.hpp"
+#include "cache/rest_of_keys.hpp"
+
 namespace vcache::cache {
 
 namespace {
@@ -23,54 +27,6 @@ bool is_unanswered(Outcome outcome) noexcept {
   return outcome == Outcome::kSkipped || outcome == Outcome::kFailed;
 }
 
-// An answer to the rest of the keys, for whoever asked for all.
-class RestSink final : public l2::FetchSink {
- public:
-  RestSink(l2::FetchSink& sink, std::span<const std::size_t> places) noexcept
-      : sink_(sink), places_(places) {}
-
-  void on_value(std::size_t index, const l2::StoredValue& stored) noexcept override {
-    sink_.on_value(places_[index], stored);
-  }
-  void on_absent(std::size_t index, Outcome outcome) noexcept override {
-    sink_.on_absent(places_[index], outcome);
-  }
-
- private:
-  l2::FetchSink& sink_;
-  const std::span<const std::size_t> places_;
-};
-
-// Some of the writes of another source.
-class RestOfWrites final : public l2::WriteSource {
- public:
-  explicit RestOfWrites(l2::WriteSource& writes) noexcept : writes_(writes) {}
-
-  void add(std::size_t place) { places_.push_back(place); }
-  [[nodiscard]] std::span<const std::size_t> places() const noexcept { return places_; }
-  [[nodiscard]] std::size_t size() const noexcept override { return places_.size(); }
-  [[nodiscard]] const l2::Write& at(std::size_t index) override {
-    return writes_.at(places_[index]);
-  }
-
- private:
-  l2::WriteSource& writes_;
-  std::vector<std::size_t> places_;
-};
-
-// The values of a batch, with the time they have left.
-class PendingSource final : public l2::WriteSource {
- public:
-  void add(const Pending& pending, base::Nanos now) {
-    writes_.push_back({.key = pending.key, .value = pending.value, .ttl = pending.ttl(now)});
-  }
-  [[nodiscard]] std::size_t size() const noexcept override { return writes_.size(); }
-  [[nodiscard]] const l2::Write& at(std::size_t index) override { return writes_[index]; }
-
- private:
-  std::vector<l2::Write> writes_;
-};
-
 End end_of(Outcome outcome, const base::Error& error) noexcept {
   if (!is_unanswered(outcome)) return End::kTaken;
   const bool answered =
@@ -80,7 +36,8 @@ End end_of(Outcome outcome, const base::Error& error) noexcept {
 
 l2::StoredValue stored_of(const Pending& pending, base::Nanos now) noexcept {
   l2::StoredValue out{.value = pending.value,
-                      .age = std::chrono::duration_cast<base::Millis>(now - pending.made)};
+                      .age = std::chrono::duration_cast<base::Millis>(now - pending.made),
+                      .stamp = pending.stamp};
   if (pending.expires != Pending::kNoExpiry) out.remaining = pending.ttl(now);
   return out;
 }
@@ -106,7 +63,7 @@ Recovery::~Recovery() {
 }
 
 base::Error Recovery::fetch(std::span<const std::string_view> keys, l2::FetchSink& sink) noexcept {
-  if (pending_.empty()) return tier_->fetch(keys, sink);
+  if (pending_.empty() && !patterns_.any()) return tier_->fetch(keys, sink);
   return fetch_rest(keys, sink);
 }
 
@@ -118,6 +75,7 @@ base::Error Recovery::fetch_rest(std::span<const std::string_view> keys,
   try {
     for (std::size_t i = 0; i < keys.size(); ++i) {
       waiting.push_back(pending_.find(keys[i]));
+      if (is_owed(waiting.back(), keys[i])) waiting.back() = pending_erase(keys[i], pending_.now());
       if (waiting.back() && waiting.back()->kind != Pending::Kind::kTouch) continue;
       places.push_back(i);
       rest.push_back(keys[i]);
@@ -149,7 +107,7 @@ base::Error Recovery::store(l2::WriteSource& writes, std::span<Outcome> outcomes
 base::Error Recovery::store_all(l2::WriteSource& writes, std::span<Outcome> outcomes) {
   base::Error error = tier_->store(writes, outcomes);
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    if (is_unanswered(outcomes[i])) wait(pending_value(writes.at(i), pending_.now()));
+    if (is_unanswered(outcomes[i])) wait(pending_write(writes.at(i)));
   }
   return error;
 }
@@ -159,8 +117,8 @@ base::Error Recovery::store_rest(l2::WriteSource& writes, std::span<Outcome> out
   for (std::size_t i = 0; i < writes.size(); ++i) {
     const l2::Write& write = writes.at(i);
     outcomes[i] = Outcome::kSkipped;
-    const bool waits = pending_.find(write.key) != nullptr &&
-                       pending_.replace(pending_value(write, pending_.now()));
+    const bool waits =
+        pending_.find(write.key) != nullptr && pending_.replace(pending_write(write));
     if (!waits) rest.add(i);
   }
   std::vector<Outcome> rest_outcomes(rest.size(), Outcome::kSkipped);
@@ -219,6 +177,10 @@ base::Error Recovery::touch_rest(std::string_view key, base::Millis ttl, Outcome
     outcome = is_value ? Outcome::kHit : Outcome::kSkipped;
     if (!changes || pending_.replace(touched(*before, ttl, now), before)) return {};
   }
+  if (patterns_.take(key)) {
+    outcome = Outcome::kMiss;
+    return {};
+  }
   base::Error error = tier_->touch(key, ttl, outcome);
   if (changes && is_unanswered(outcome)) wait(pending_touch(key, ttl, now));
   return error;
@@ -227,13 +189,58 @@ base::Error Recovery::touch_rest(std::string_view key, base::Millis ttl, Outcome
 base::Error Recovery::clear() noexcept {
   return guarded([&] {
     pending_.clear();
-    base::Error error = tier_->clear();
-    if (!error.ok() && !closed_.load()) {
-      owes_clear_.store(true);
+    patterns_.clear();
+    return end_unless_told(tier_->clear());
+  });
+}
+
+base::Error Recovery::invalidate_tags(std::span<const std::string_view> tags) noexcept {
+  return guarded([&] {
+    pending_.end_values([tags](const Pending& pending) {
+      const std::vector<std::string_view> its = base::decode_tags(pending.value.tags);
+      return std::ranges::find_first_of(its, tags) != its.end();
+    });
+    return end_unless_told(tier_->invalidate_tags(tags));
+  });
+}
+
+// The tier makes up for it before its next call; the keeper sees to one.
+base::Error Recovery::end_unless_told(base::Error error) noexcept {
+  if (error.ok() || closed_.load()) return error;
+  owes_.store(true);
+  schedule();
+  return error;
+}
+
+base::Error Recovery::erase_matching(std::string_view pattern,
+                                     std::vector<std::string>& erased) noexcept {
+  return guarded([&] {
+    pending_.end_values([&](const Pending& pending) {
+      const bool is_over = base::matches_glob(pattern, pending.key);
+      if (is_over) erased.push_back(pending.key);
+      return is_over;
+    });
+    base::Error error = tier_->erase_matching(pattern, erased);
+    const bool refused = error.code == base::ErrorCode::kServer;
+    if (error.ok() || refused || closed_.load()) return error;
+    if (patterns_.add(pattern)) {
       schedule();
+    } else {
+      (void)clear();
     }
     return error;
   });
+}
+
+bool Recovery::is_owed(const PendingRef& waiting, std::string_view key) const noexcept {
+  const bool has_newest = waiting != nullptr && waiting->kind != Pending::Kind::kTouch;
+  return !has_newest && patterns_.take(key);
+}
+
+// Of a value with tags that bears no stamp nobody can say later whether it is current.
+PendingRef Recovery::pending_write(const l2::Write& write) const {
+  const bool unknown = !write.value.tags.empty() && write.stamp == 0;
+  return unknown ? pending_erase(write.key, pending_.now()) : pending_value(write, pending_.now());
 }
 
 l2::Status Recovery::status(bool probe) noexcept {
@@ -276,16 +283,32 @@ void Recovery::schedule() noexcept {
 }
 
 // Any call of the tier does so, before its own work.
-void Recovery::pay_clear() noexcept {
-  if (!owes_clear_.load()) return;
-  Outcome outcome = Outcome::kSkipped;
-  (void)tier_->touch("", base::Millis(-1), outcome);
-  if (!is_unanswered(outcome)) owes_clear_.store(false);
+void Recovery::pay() noexcept {
+  if (owes_.load()) {
+    Outcome outcome = Outcome::kSkipped;
+    (void)tier_->touch("", base::Millis(-1), outcome);
+    if (!is_unanswered(outcome)) owes_.store(false);
+  }
+  (void)guarded([&]() -> base::Error {
+    pay_patterns();
+    return {};
+  });
+}
+
+void Recovery::pay_patterns() {
+  while (patterns_.any()) {
+    const std::string pattern = patterns_.oldest();
+    std::vector<std::string> erased;
+    const base::Error error = tier_->erase_matching(pattern, erased);
+    if (!error.ok() && error.code != base::ErrorCode::kServer) return;
+    patterns_.remove_oldest();
+  }
 }
 
 base::Millis Recovery::run() noexcept {
-  pay_clear();
-  if (pending_.empty()) return owes_clear_.load() ? kPause : kIdle;
+  pay();
+  const bool owes = owes_.load() || patterns_.any();
+  if (owes || pending_.empty()) return owes ? kPause : kIdle;
   base::Millis pause = kPause;
   (void)guarded([&]() -> base::Error {
     const std::vector<PendingRef> batch = pending_.begin_batch(kBatchKeys, kBatchBytes);
@@ -301,6 +324,15 @@ base::Millis Recovery::run() noexcept {
   return pause;
 }
 
+// Of a tag that nobody had made there would be no stamp, and the value be over.
+void Recovery::keep_tags(std::span<const PendingRef> batch) {
+  for (const PendingRef& each : batch) {
+    if (each->value.tags.empty()) continue;
+    std::uint64_t now = 0;
+    (void)tier_->take_stamp(base::decode_tags(each->value.tags), each->ttl(pending_.now()), now);
+  }
+}
+
 std::vector<End> Recovery::send(std::span<const PendingRef> batch) {
   PendingSource values;
   std::vector<std::string_view> erased;
@@ -312,7 +344,10 @@ std::vector<End> Recovery::send(std::span<const PendingRef> batch) {
   std::vector<Outcome> erased_outcomes(erased.size(), Outcome::kSkipped);
   base::Error store_error;
   base::Error erase_error;
-  if (values.size() > 0) store_error = tier_->store(values, stored_outcomes);
+  if (values.size() > 0) {
+    keep_tags(batch);
+    store_error = tier_->store(values, stored_outcomes);
+  }
   if (!erased.empty()) erase_error = tier_->erase(erased, erased_outcomes);
   std::vector<End> ends;
   auto next_stored = stored_outcomes.begin();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "cache/owed_patterns.hpp"
 #include "cache/pending.hpp"
 #include "l2/keeper.hpp"
 #include "l2/l2.hpp"
@@ -31,6 +32,13 @@ class Recovery final : public l2::L2, public l2::Chore {
                     std::span<l2::Outcome> outcomes) noexcept override;
   base::Error touch(std::string_view key, base::Millis ttl, l2::Outcome& outcome) noexcept override;
   base::Error clear() noexcept override;
+  base::Error take_stamp(std::span<const std::string_view> tags, base::Millis ttl,
+                         std::uint64_t& stamp) noexcept override {
+    return tier_->take_stamp(tags, ttl, stamp);
+  }
+  base::Error invalidate_tags(std::span<const std::string_view> tags) noexcept override;
+  base::Error erase_matching(std::string_view pattern,
+                             std::vector<std::string>& erased) noexcept override;
   [[nodiscard]] l2::Status status(bool probe) noexcept override;
   void close() noexcept override;
   [[nodiscard]] bool skips(std::string_view key) noexcept override;
@@ -41,8 +49,8 @@ class Recovery final : public l2::L2, public l2::Chore {
   [[nodiscard]] bool has_news() const noexcept override { return tier_->has_news(); }
   [[nodiscard]] std::vector<l2::Event> take_news() override { return tier_->take_news(); }
 
-  // Sends some of what waits, after the clears that are owed; in how long it is wanted again. For
-  // the keeper, and for tests.
+  // Sends some of what waits, after the invalidations that are owed; in how long it is wanted
+  // again. For the keeper, and for tests.
   [[nodiscard]] base::Millis run() noexcept override;
   void interrupt() noexcept override {}
 
@@ -56,15 +64,22 @@ class Recovery final : public l2::L2, public l2::Chore {
   // The newest of its key waits from now on.
   void wait(PendingRef pending);
   void schedule() noexcept;
-  // Has the tier make up for clears that failed.
-  void pay_clear() noexcept;
+  [[nodiscard]] PendingRef pending_write(const l2::Write& write) const;
+  // Whether the tier may have a value of the key that it was to erase.
+  [[nodiscard]] bool is_owed(const PendingRef& waiting, std::string_view key) const noexcept;
+  [[nodiscard]] base::Error end_unless_told(base::Error error) noexcept;
+  // Has the tier make up for invalidations that failed.
+  void pay() noexcept;
+  void pay_patterns();
+  void keep_tags(std::span<const PendingRef> batch);
   [[nodiscard]] std::vector<PendingWrites::End> send(std::span<const PendingRef> batch);
 
   // Own synchronization.
   const std::unique_ptr<l2::L2> tier_;
   PendingWrites pending_;
   std::atomic<const l2::Keeper*> scheduled_{nullptr};  // the keeper that has the chore
-  std::atomic<bool> owes_clear_{false};
+  std::atomic<bool> owes_{false};  // a clear, or the invalidation of tags: the tier knows of which
+  OwedPatterns patterns_;
   std::atomic<bool> closed_{false};
 
   const base::Millis closing_;

@@ -224,26 +224,36 @@ void TieredCache::refuse_row(const l1::Entry& entry, Tier tier, const VectorRows
                               .seconds_saved = -static_cast<double>(costs.seconds)});
 }
 
+// The stamp first: an invalidation between the two ends the copy in Redis, which is a miss too
+// many.
+base::Error TieredCache::begin(std::span<const std::string_view> tags, const Lifetimes& lifetimes,
+                               base::Moment& made) {
+  base::Error error;
+  if (has_redis_) error = redis_->take_stamp(tags, to_redis(lifetimes.ttl), made.shared);
+  made.here = memory_.tags().now();
+  return error;
+}
+
 base::Error TieredCache::put(std::string_view key, const base::ValueView& value,
-                             const Lifetimes& lifetimes) {
-  return put_many({&key, 1}, {&value, 1}, lifetimes);
+                             const Lifetimes& lifetimes, const base::Moment& made) {
+  return put_many({&key, 1}, {&value, 1}, lifetimes, made);
 }
 
 base::Error TieredCache::put_many(std::span<const std::string_view> keys,
                                   std::span<const base::ValueView> values,
-                                  const Lifetimes& lifetimes) {
-  if (has_redis_) return put_both(keys, values, lifetimes);
+                                  const Lifetimes& lifetimes, const base::Moment& made) {
+  if (has_redis_) return put_both(keys, values, lifetimes, made);
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    memory_.insert(keys[i], values[i], in_memory(jitter_(lifetimes)));
+    memory_.insert(keys[i], values[i], in_memory(jitter_(lifetimes)), made);
   }
   return {};
 }
 
 base::Error TieredCache::put_both(std::span<const std::string_view> keys,
                                   std::span<const base::ValueView> values,
-                                  const Lifetimes& lifetimes) {
+                                  const Lifetimes& lifetimes, const base::Moment& made) {
   WriteMark mark(fills_, keys);
-  MemoryFirst writes(memory_, admission_, jitter_, lifetimes, keys, values);
+  MemoryFirst writes(memory_, admission_, jitter_, lifetimes, made, keys, values);
   std::vector<l2::Outcome> outcomes(keys.size(), l2::Outcome::kSkipped);
   base::Error error = redis_->store(writes, outcomes);
   writes.finish();
@@ -301,6 +311,29 @@ base::Error TieredCache::clear() {
   if (!error.ok()) counters_.add(failure_of(l2::outcome_of(error.code)));
   fills_.void_all();
   memory_.clear();
+  return error;
+}
+
+// Redis first: what is fetched after that is judged by it, and what was fetched before ends here.
+base::Error TieredCache::invalidate_tags(std::span<const std::string_view> tags) {
+  base::Error error;
+  if (has_redis_) error = redis_->invalidate_tags(tags);
+  if (!error.ok()) counters_.add(failure_of(l2::outcome_of(error.code)));
+  memory_.tags().invalidate(tags);
+  return error;
+}
+
+base::Error TieredCache::invalidate(std::string_view pattern, std::size_t& erased) {
+  std::vector<std::string> keys;
+  base::Error error;
+  if (has_redis_) error = redis_->erase_matching(pattern, keys);
+  if (!error.ok()) counters_.add(failure_of(l2::outcome_of(error.code)));
+  fills_.void_all();
+  memory_.erase_matching(pattern, keys);
+  std::ranges::sort(keys);
+  // clang 14 cannot compile the ranges form with this library.
+  const auto end = std::unique(keys.begin(), keys.end());  // NOLINT(modernize-use-ranges)
+  erased = static_cast<std::size_t>(end - keys.begin());
   return error;
 }
 

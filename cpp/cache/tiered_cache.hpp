@@ -99,14 +99,24 @@ class TieredCache final : private base::ForkParticipant {
   // access.
   [[nodiscard]] l1::EntryRef peek_memory(std::string_view key);
 
-  base::Error put(std::string_view key, const base::ValueView& value, const Lifetimes& lifetimes);
+  // When a value with these tags is made whose making begins now. Where Redis fails, what is known.
+  base::Error begin(std::span<const std::string_view> tags, const Lifetimes& lifetimes,
+                    base::Moment& made);
+  // `made`: of values with tags.
+  base::Error put(std::string_view key, const base::ValueView& value, const Lifetimes& lifetimes,
+                  const base::Moment& made = {});
   base::Error put_many(std::span<const std::string_view> keys,
-                       std::span<const base::ValueView> values, const Lifetimes& lifetimes);
+                       std::span<const base::ValueView> values, const Lifetimes& lifetimes,
+                       const base::Moment& made = {});
   // How many of the keys were in either tier.
   base::Error erase(std::span<const std::string_view> keys, std::size_t& erased);
   base::Error touch(std::string_view key, const Lifetimes& lifetimes, bool& found);
   base::Error contains(std::string_view key, bool& found);
   base::Error clear();
+  // Ends all values with one of these tags whose making began before.
+  base::Error invalidate_tags(std::span<const std::string_view> tags);
+  // Erases all values under keys that the glob pattern takes; how many there were.
+  base::Error invalidate(std::string_view pattern, std::size_t& erased);
   [[nodiscard]] Probe probe();
   void close() noexcept;
 
@@ -134,7 +144,8 @@ class TieredCache final : private base::ForkParticipant {
   void gather_row(const Located& from, const VectorRows& rows, std::size_t place);
   void refuse_row(const l1::Entry& entry, Tier tier, const VectorRows& rows, std::size_t place);
   base::Error put_both(std::span<const std::string_view> keys,
-                       std::span<const base::ValueView> values, const Lifetimes& lifetimes);
+                       std::span<const base::ValueView> values, const Lifetimes& lifetimes,
+                       const base::Moment& made);
   void drop_from_memory(std::span<const std::string_view> keys);
 
   void before_fork() noexcept override;

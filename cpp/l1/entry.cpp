@@ -6,6 +6,12 @@ namespace vcache::l1 {
 
 namespace {
 
+std::size_t count_tags(base::ByteView tags) noexcept {
+  std::size_t count = 0;
+  for (; !tags.empty(); ++count) (void)base::take_tag(tags);
+  return count;
+}
+
 base::Shape one_dimension(const Entry& entry) noexcept {
   const auto size = base::item_size(entry.dtype);
   base::Shape shape{.ndim = 1};
@@ -18,7 +24,8 @@ base::Shape one_dimension(const Entry& entry) noexcept {
 std::uint8_t Entry::extras_of(const base::ValueView& value) noexcept {
   const bool costs = value.cost > 0 || value.seconds > 0;
   return static_cast<std::uint8_t>((costs ? kHasCosts : 0) |
-                                   (value.metadata.empty() ? 0 : kHasMetadata));
+                                   (value.metadata.empty() ? 0 : kHasMetadata) |
+                                   (value.tags.empty() ? 0 : kHasTags));
 }
 
 std::size_t Entry::bytes_for(std::string_view key, const base::ValueView& value) noexcept {
@@ -29,6 +36,10 @@ std::size_t Entry::bytes_for(std::string_view key, const base::ValueView& value)
   std::size_t head = sizes.head_bytes();
   if (!value.metadata.empty()) {
     head = sizes.metadata_offset() + sizeof(std::uint32_t) + value.metadata.size();
+  }
+  if (!value.tags.empty()) {
+    head = aligned(head) + sizeof(base::Moment) + sizeof(std::uint32_t) +
+           count_tags(value.tags) * sizeof(TagMarks::Mark);
   }
   return payload_after(head) + value.payload.size();
 }
@@ -61,7 +72,24 @@ Entry* Entry::create(void* memory, store::Arena& arena, std::string_view key,
     put(entry->metadata_offset(), &size, sizeof size);
     put(entry->metadata_offset() + sizeof size, value.metadata.data(), size);
   }
+  if (entry->has_tags()) entry->write_marks(value.tags);
   return entry;
+}
+
+void Entry::write_marks(base::ByteView tags) noexcept {
+  write(tags_offset() + sizeof(base::Moment), static_cast<std::uint32_t>(count_tags(tags)));
+  for (std::size_t at = marks_offset(); !tags.empty(); at += sizeof(TagMarks::Mark)) {
+    write(at, TagMarks::mark_of(base::take_tag(tags)));
+  }
+}
+
+bool Entry::is_ended_by(const TagMarks& marks) const noexcept {
+  const auto made = read<base::Moment>(tags_offset());
+  const std::size_t end = head_bytes();
+  for (std::size_t at = marks_offset(); at < end; at += sizeof(TagMarks::Mark)) {
+    if (marks.is_over(read<TagMarks::Mark>(at), made)) return true;
+  }
+  return false;
 }
 
 base::ByteView Entry::metadata() const noexcept {

@@ -10,8 +10,10 @@
 #include <string_view>
 #include <utility>
 
+#include "base/tags.hpp"
 #include "base/value.hpp"
 #include "l1/store/arena.hpp"
+#include "l1/tag_marks.hpp"
 #include "metrics/group_table.hpp"
 
 namespace vcache::l1 {
@@ -31,11 +33,14 @@ struct Identity {
   std::int64_t created = 0;       // steady nanoseconds
   std::int64_t expires = kNever;  // steady nanoseconds
   metrics::GroupId group = 0;
+  base::Moment made = {};  // of an entry with tags
 };
 
 // One cached value and its bookkeeping, in one block of an arena:
-//   Entry | key | shape (2 to 4 dimensions only) | costs | metadata | padding to 16 | payload
-// where costs and metadata, each at a multiple of 4, are there only when they say something.
+//   Entry | key | shape (2 to 4 dimensions only) | costs | metadata | tags | padding to 16 |
+//   payload
+// where costs, metadata and tags, each at a multiple of 4, are there only when they say something.
+// Of tags there is the moment the value was made and, of each, the mark.
 // Everything but the counts and `expires` is constant once the entry is published.
 //
 // Ownership: the index holds the entry, and so does each view; the last one out frees the block.
@@ -56,7 +61,7 @@ struct Entry {
   base::ValueKind kind;
   base::DType dtype;
   std::uint8_t ndim;
-  std::uint8_t extras;  // kHasCosts, kHasMetadata
+  std::uint8_t extras;  // kHasCosts, kHasMetadata, kHasTags
 
   [[nodiscard]] static std::size_t bytes_for(std::string_view key,
                                              const base::ValueView& value) noexcept;
@@ -69,10 +74,18 @@ struct Entry {
     created = identity.created;
     expires.store(identity.expires, std::memory_order_relaxed);
     group = identity.group;
+    if (has_tags()) write(tags_offset(), identity.made);
   }
+  [[nodiscard]] bool has_tags() const noexcept { return (extras & kHasTags) != 0; }
+  // Whether one of its tags was invalidated since it was made.
+  [[nodiscard]] bool is_ended_by(const TagMarks& marks) const noexcept;
   // When it ends, verified or not.
   [[nodiscard]] std::int64_t ends() const noexcept {
     return std::abs(expires.load(std::memory_order_relaxed));
+  }
+  // True also of an unverified entry.
+  [[nodiscard]] bool is_expired(std::int64_t now) const noexcept {
+    return expires.load(std::memory_order_relaxed) <= now;
   }
   // Makes it unverified. Requires: the shard's lock.
   void distrust() noexcept { expires.store(-ends(), std::memory_order_relaxed); }
@@ -127,10 +140,12 @@ struct Entry {
   static constexpr std::size_t kKeyOffset = 44;  // right after the last member
   static constexpr std::uint8_t kHasCosts = 1;
   static constexpr std::uint8_t kHasMetadata = 2;
+  static constexpr std::uint8_t kHasTags = 4;
   static constexpr std::uint32_t kHeld = 1U << 30;      // what being held by the index is worth
   static constexpr std::uint32_t kMostPins = 1U << 28;  // so that views cannot use that up
 
   [[nodiscard]] static std::uint8_t extras_of(const base::ValueView& value) noexcept;
+  void write_marks(base::ByteView tags) noexcept;
   void settle() noexcept {
     balance.fetch_add(pins, std::memory_order_relaxed);
     pins = 0;
@@ -143,6 +158,10 @@ struct Entry {
     T value;
     std::memcpy(&value, data() + at, sizeof value);
     return value;
+  }
+  template <class T>
+  void write(std::size_t at, const T& value) noexcept {
+    std::memcpy(reinterpret_cast<std::byte*>(this) + at, &value, sizeof value);
   }
   [[nodiscard]] static std::uint64_t word_at(const void* data, std::size_t at) noexcept {
     std::uint64_t word = 0;
@@ -169,11 +188,22 @@ struct Entry {
   [[nodiscard]] std::size_t metadata_offset() const noexcept {
     return costs_offset() + ((extras & kHasCosts) == 0 ? 0 : sizeof(Costs));
   }
-  [[nodiscard]] std::size_t head_bytes() const noexcept {
-    if (extras == 0 && ndim < 2) return kKeyOffset + key_bytes;
+  [[nodiscard]] std::size_t metadata_end() const noexcept {
     const std::size_t metadata = metadata_offset();
     if ((extras & kHasMetadata) == 0) return metadata;
     return metadata + sizeof(std::uint32_t) + read<std::uint32_t>(metadata);
+  }
+  [[nodiscard]] std::size_t tags_offset() const noexcept { return aligned(metadata_end()); }
+  [[nodiscard]] std::size_t marks_offset() const noexcept {
+    return tags_offset() + sizeof(base::Moment) + sizeof(std::uint32_t);
+  }
+  [[nodiscard]] std::uint32_t mark_count() const noexcept {
+    return read<std::uint32_t>(tags_offset() + sizeof(base::Moment));
+  }
+  [[nodiscard]] std::size_t head_bytes() const noexcept {
+    if (extras == 0 && ndim < 2) return kKeyOffset + key_bytes;
+    if (!has_tags()) return metadata_end();
+    return marks_offset() + mark_count() * sizeof(TagMarks::Mark);
   }
   // Blocks start 8 bytes past a multiple of 16, so that this is where a multiple of 16 lies.
   [[nodiscard]] static std::size_t payload_after(std::size_t head) noexcept {

@@ -61,7 +61,7 @@ L1Cache::L1Cache(const L1Options& options, const base::Clock& clock, metrics::Gr
   for (std::size_t i = 0; i < count; ++i) {
     ShardLimits limits{.bytes = part(options.bytes, i, count), .grace = options.grace.count()};
     if (options.entries != 0) limits.entries = part(options.entries, i, count);
-    shards_.push_back(std::make_unique<Shard>(limits, policy_of(options, seed_ + i), seed_));
+    shards_.push_back(std::make_unique<Shard>(limits, policy_of(options, seed_ + i), seed_, tags_));
   }
 }
 
@@ -107,25 +107,29 @@ EntryRef L1Cache::peek_stale(std::string_view key) {
   return shard_of(probe.hash).peek_stale(probe, now());
 }
 
-bool L1Cache::insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime) {
-  return insert(key, value, identity_of(key, lifetime, base::Nanos{0}), nullptr, 0) != nullptr;
+bool L1Cache::insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime,
+                     const base::Moment& made) {
+  return insert(key, value, identity_of(key, lifetime, base::Nanos{0}, made), nullptr, 0) !=
+         nullptr;
 }
 
 EntryRef L1Cache::insert_pinned(std::string_view key, const base::ValueView& value,
-                                base::Nanos lifetime) {
-  return EntryRef(insert(key, value, identity_of(key, lifetime, base::Nanos{0}), nullptr, 1));
+                                base::Nanos lifetime, const base::Moment& made) {
+  return EntryRef(insert(key, value, identity_of(key, lifetime, base::Nanos{0}, made), nullptr, 1));
 }
 
 EntryRef L1Cache::insert_pinned(std::string_view key, const base::ValueView& value,
-                                base::Nanos lifetime, base::Nanos age, const Gate& gate) {
-  return EntryRef(insert(key, value, identity_of(key, lifetime, age), &gate, 1));
+                                const Identity& identity, const Gate& gate) {
+  return EntryRef(insert(key, value, identity, &gate, 1));
 }
 
-Identity L1Cache::identity_of(std::string_view key, base::Nanos lifetime, base::Nanos age) {
+Identity L1Cache::identity_of(std::string_view key, base::Nanos lifetime, base::Nanos age,
+                              const base::Moment& made) {
   const std::int64_t time = now();
   return {.created = time - age.count(),
           .expires = expiry(time, lifetime),
-          .group = groups_.id_of(key)};
+          .group = groups_.id_of(key),
+          .made = made};
 }
 
 Entry* L1Cache::insert(std::string_view key, const base::ValueView& value, const Identity& identity,
@@ -176,6 +180,15 @@ void L1Cache::limit_lifetimes(base::Nanos longest) {
 
 void L1Cache::clear() {
   for (const auto& shard : shards_) shard->clear();
+}
+
+void L1Cache::erase_matching(std::string_view pattern, std::vector<std::string>& erased) {
+  const std::int64_t time = look_up_time();
+  for (const auto& shard : shards_) {
+    for (std::size_t at = shard->erase_some(0, time, pattern, erased); at != 0;) {
+      at = shard->erase_some(at, time, pattern, erased);
+    }
+  }
 }
 
 void L1Cache::lock_all() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {

@@ -58,19 +58,27 @@ class L1Cache {
 
   // Copies the value in, in place of an older one. False when the shard declines it, for its size
   // or for want of room beside pinned entries: then nothing is left under the key.
-  bool insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime);
+  // `made`: of a value with tags.
+  bool insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime,
+              const base::Moment& made = {});
   // As insert(); the stored entry, or empty.
   [[nodiscard]] EntryRef insert_pinned(std::string_view key, const base::ValueView& value,
-                                       base::Nanos lifetime);
-  // The same for a value made `age` ago; also empty when the gate was closed: then nothing was
-  // stored, though others may have been evicted.
+                                       base::Nanos lifetime, const base::Moment& made = {});
+  // The same for another identity than that of a value made now; also empty when the gate was
+  // closed: then nothing was stored, though others may have been evicted.
   [[nodiscard]] EntryRef insert_pinned(std::string_view key, const base::ValueView& value,
-                                       base::Nanos lifetime, base::Nanos age, const Gate& gate);
-  // What an entry inserted now would bear.
-  [[nodiscard]] Identity identity_of(std::string_view key, base::Nanos lifetime, base::Nanos age);
+                                       const Identity& identity, const Gate& gate);
+  // What an entry inserted now would bear whose value was made `age` ago.
+  [[nodiscard]] Identity identity_of(std::string_view key, base::Nanos lifetime, base::Nanos age,
+                                     const base::Moment& made = {});
   bool erase(std::string_view key);
   bool touch(std::string_view key, base::Nanos lifetime);
   void clear();
+  // Drops all entries whose key the glob pattern takes; adds their keys to `erased`. Throws
+  // std::bad_alloc.
+  void erase_matching(std::string_view pattern, std::vector<std::string>& erased);
+  // By which entries with tags are judged.
+  [[nodiscard]] TagMarks& tags() noexcept { return tags_; }
 
   // Entries are verified while whoever fills the cache would hear of a change of their values.
   // Unverified ones are misses for all calls but those that say otherwise; their time runs on.
@@ -129,6 +137,7 @@ class L1Cache {
   std::vector<std::unique_ptr<Shard>> shards_;  // a power of two
 
   // Own synchronization.
+  TagMarks tags_;
   std::atomic<std::int64_t> doubt_{0};  // 0, or kTrustNothing
   std::atomic<bool> doubted_{false};    // some entries may be unverified
 };

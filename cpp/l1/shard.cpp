@@ -21,13 +21,8 @@ std::size_t chunk_bytes_for(std::size_t shard_bytes) noexcept {
   return std::clamp(std::bit_floor(shard_bytes / 8 + 1), kMinChunk, kMaxChunk);
 }
 
-// True also of an unverified entry.
-bool expired(const Entry& entry, std::int64_t now) noexcept {
-  return entry.expires.load(std::memory_order_relaxed) <= now;
-}
-
 bool ended(const Entry& entry, std::int64_t now, Trust trust) noexcept {
-  return trust == Trust::kAny ? entry.ends() <= now : expired(entry, now);
+  return trust == Trust::kAny ? entry.ends() <= now : entry.is_expired(now);
 }
 
 // The lines of the header and the key, to be written to.
@@ -46,10 +41,11 @@ policy::Candidate candidate_of(const Entry& entry, std::uint64_t hash) noexcept 
 
 }  // namespace
 
-Shard::Shard(ShardLimits limits, policy::AnyPolicy policy, std::uint64_t seed)
+Shard::Shard(ShardLimits limits, policy::AnyPolicy policy, std::uint64_t seed, const TagMarks& tags)
     : limits_(limits),
       seed_(seed),
       chunk_bytes_(chunk_bytes_for(limits.bytes)),
+      tags_(tags),
       arena_(new store::Arena(chunk_bytes_)),
       policy_(std::move(policy)) {}
 
@@ -94,8 +90,8 @@ void Shard::find_window(std::span<const Probe> probes, std::int64_t now, Trust t
     EntryId id = likely[i];
     if (id == kNoEntry) continue;
     const Entry* entry = entries_[id];
-    const bool sure =
-        entry != nullptr && entry->has_key(probes[i].key) && !ended(*entry, now, trust);
+    const bool sure = entry != nullptr && entry->has_key(probes[i].key) &&
+                      !ended(*entry, now, trust) && !entry->has_tags();
     if (!sure) id = lookup(probes[i], now, trust);
     if (id == kNoEntry) continue;
     __builtin_prefetch(entries_[id]->payload().data());
@@ -240,41 +236,6 @@ void Shard::make_room(std::size_t bytes, const Probe& probe) {
   }
 }
 
-void Shard::drop_unverified(const Probe& probe, std::int64_t now, const Gate& gate) {
-  const base::SpinLock lock(mutex_);
-  const EntryId id = lookup(probe);
-  if (id != kNoEntry && expired(*entries_[id], now) && gate.is_open()) drop(probe);
-}
-
-template <class Change>
-std::size_t Shard::change_some(std::size_t from, Change change) {
-  const std::size_t end = std::min(from + kSlice, entries_.size());
-  for (std::size_t id = from; id < end; ++id) {
-    if (entries_[id] != nullptr) change(*entries_[id]);
-  }
-  return end == entries_.size() ? 0 : end;
-}
-
-std::size_t Shard::distrust_some(std::size_t from) {
-  const base::SpinLock lock(mutex_);
-  return change_some(from, [](Entry& entry) { entry.distrust(); });
-}
-
-std::size_t Shard::shorten_some(std::size_t from, std::int64_t now) {
-  const base::SpinLock lock(mutex_);
-  return change_some(from,
-                     [this, now](Entry& entry) VCACHE_REQUIRES(mutex_) { shorten(entry, now); });
-}
-
-void Shard::limit_lifetimes(std::int64_t longest) {
-  const base::SpinLock lock(mutex_);
-  longest_ = longest;
-}
-
-void Shard::shorten(Entry& entry, std::int64_t now) const noexcept {
-  if (longest_ < kNever - now) entry.end_by(now + longest_);
-}
-
 bool Shard::erase(const Probe& probe, std::int64_t now) {
   const base::SpinLock lock(mutex_);
   const bool was_there = lookup_live(probe, now) != kNoEntry;
@@ -333,14 +294,17 @@ Shard::EntryId Shard::lookup(const Probe& probe) const {
 
 Shard::EntryId Shard::lookup_live(const Probe& probe, std::int64_t now) {
   const EntryId id = lookup(probe);
-  if (id == kNoEntry || !expired(*entries_[id], now)) return id;
-  if (is_over(*entries_[id], now)) expire(id);
+  if (id == kNoEntry) return id;
+  const Entry& entry = *entries_[id];
+  if (!entry.is_expired(now) && !is_ended_by_tag(entry)) return id;
+  if (is_over(entry, now)) expire(id);
   return kNoEntry;
 }
 
 Shard::EntryId Shard::lookup_stale(const Probe& probe, std::int64_t end) const {
   const EntryId id = lookup(probe);
-  return id == kNoEntry || entries_[id]->ends() > end ? id : kNoEntry;
+  const bool ends_later = id != kNoEntry && entries_[id]->ends() > end;
+  return ends_later && !is_ended_by_tag(*entries_[id]) ? id : kNoEntry;
 }
 
 Shard::EntryId Shard::lookup(const Probe& probe, std::int64_t now, Trust trust) {
@@ -348,7 +312,7 @@ Shard::EntryId Shard::lookup(const Probe& probe, std::int64_t now, Trust trust) 
 }
 
 bool Shard::is_over(const Entry& entry, std::int64_t now) const noexcept {
-  return now != kTrustNothing && entry.ends() <= now - limits_.grace;
+  return (now != kTrustNothing && entry.ends() <= now - limits_.grace) || is_ended_by_tag(entry);
 }
 
 void Shard::expire(EntryId id) {
@@ -442,19 +406,6 @@ void Shard::evict_to_limits() {
   while (policy::size(policy_) > 0 && used_bytes_ + bookkeeping_bytes() > limits_.bytes) {
     (void)evict_one();
   }
-}
-
-// Looks at one entry for each publication, so that expired ones do not wait for an eviction; at
-// several in a row, so that the memory each needs is on its way at once.
-void Shard::sweep(std::int64_t now) {
-  if (++unswept_ < kSweep) return;
-  for (; unswept_ > 0; --unswept_) sweep_one(now);
-}
-
-void Shard::sweep_one(std::int64_t now) {
-  const auto id = static_cast<EntryId>(sweep_cursor_);
-  if (++sweep_cursor_ >= entries_.size()) sweep_cursor_ = 0;
-  if (entries_[id] != nullptr && is_over(*entries_[id], now)) expire(id);
 }
 
 std::size_t Shard::bookkeeping_bytes() const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -74,7 +75,8 @@ struct ShardStats {
 // Thread-safe. No lock is held while a payload of more than a few KiB is copied.
 class Shard {
  public:
-  Shard(ShardLimits limits, policy::AnyPolicy policy, std::uint64_t seed);
+  // `tags` outlives it.
+  Shard(ShardLimits limits, policy::AnyPolicy policy, std::uint64_t seed, const TagMarks& tags);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
@@ -115,6 +117,11 @@ class Shard {
   // True when the key was there, verified and not expired. An unverified entry is changed too.
   bool erase(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
   bool touch(const Probe& probe, std::int64_t now, std::int64_t expires) VCACHE_EXCLUDES(mutex_);
+  // Drops the entries whose key the pattern takes, a few under one lock; adds the keys of those
+  // that a look-up would have found to `erased`. Goes on from a place as distrust_some(). Throws
+  // std::bad_alloc.
+  [[nodiscard]] std::size_t erase_some(std::size_t from, std::int64_t now, std::string_view pattern,
+                                       std::vector<std::string>& erased) VCACHE_EXCLUDES(mutex_);
   void clear() VCACHE_EXCLUDES(mutex_);
   [[nodiscard]] ShardStats stats() const VCACHE_EXCLUDES(mutex_);
 
@@ -143,8 +150,11 @@ class Shard {
   // The one of the two that finds what is trusted.
   [[nodiscard]] EntryId lookup(const Probe& probe, std::int64_t now, Trust trust)
       VCACHE_REQUIRES(mutex_);
-  // Whether its time and its grace are over, verified or not.
+  // Whether it is over for good, verified or not: its time and its grace, or by a tag.
   [[nodiscard]] bool is_over(const Entry& entry, std::int64_t now) const noexcept;
+  [[nodiscard]] bool is_ended_by_tag(const Entry& entry) const noexcept {
+    return entry.has_tags() && entry.is_ended_by(tags_);
+  }
   void expire(EntryId id) VCACHE_REQUIRES(mutex_);
   template <class Change>
   [[nodiscard]] std::size_t change_some(std::size_t from, Change change) VCACHE_REQUIRES(mutex_);
@@ -178,6 +188,7 @@ class Shard {
   const ShardLimits limits_;
   const std::uint64_t seed_;
   const std::size_t chunk_bytes_;
+  const TagMarks& tags_;
 
   // Guarded by mutex_.
   mutable base::SpinMutex mutex_;

@@ -47,6 +47,7 @@ struct StoredValue {
   base::ValueView value;
   base::Millis age{0};         // this and the next are ten years at most
   base::Millis remaining{-1};  // until the expiry in its header; negative: none
+  std::uint64_t stamp = 0;     // of a value with tags: of the moment that it was made at
   bool stale = false;          // that expiry is over, its grace is not: for fail-safe only
 };
 
@@ -64,6 +65,8 @@ struct Write {
   std::string_view key;  // the user's key, without the namespace
   base::ValueView value;
   base::Millis ttl{0};  // 0: no expiry
+  // Of a value with tags: what take_stamp() said before the value was made.
+  std::uint64_t stamp = 0;
 };
 
 // Where a store takes its writes from. Each is asked for when its turn to be sent comes, so that
@@ -124,6 +127,18 @@ class L2 {
   // fails, later calls make up for it, and until one succeeds nothing is fetched, stored or
   // touched.
   virtual base::Error clear() noexcept = 0;
+  // The stamp that values with these tags bear whose making begins now; they may live as long as
+  // `ttl` (0: no expiry). Where it fails, the newest that is known; 0: none is.
+  virtual base::Error take_stamp(std::span<const std::string_view> tags, base::Millis ttl,
+                                 std::uint64_t& stamp) noexcept = 0;
+  // Every value with one of these tags whose stamp was taken before reads as kExpired from now on.
+  // When that fails, as for clear().
+  virtual base::Error invalidate_tags(std::span<const std::string_view> tags) noexcept = 0;
+  // Erases the values under keys that the glob pattern takes; adds the keys of those that a fetch
+  // would have served to `erased`. In as many round trips as it takes, each of which has the
+  // timeout; values stored meanwhile may stay.
+  virtual base::Error erase_matching(std::string_view pattern,
+                                     std::vector<std::string>& erased) noexcept = 0;
   // probe: also asks the server (round trip and figures); else only what is known here.
   [[nodiscard]] virtual Status status(bool probe) noexcept = 0;
   // Who computes missing values, over all processes. Lives as long as this.

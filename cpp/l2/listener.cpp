@@ -11,7 +11,7 @@ namespace {
 class DeafListener final : public Listener {
  public:
   void on_keys_changed(std::span<const std::string_view> /*keys*/) noexcept override {}
-  void on_tags_changed(std::span<const std::string_view> /*tags*/) noexcept override {}
+  void on_stamps(std::span<const base::TagStamp> /*stamps*/) noexcept override {}
   void on_leases_changed(std::span<const std::string_view> /*keys*/) noexcept override {}
   void on_all_changed() noexcept override {}
   void on_gap() noexcept override {}

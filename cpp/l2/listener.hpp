@@ -3,6 +3,8 @@
 #include <span>
 #include <string_view>
 
+#include "base/tags.hpp"
+
 namespace vcache::l2 {
 
 // Hears what becomes of the shared tier behind its back, by whomever. One call at a time, on a
@@ -16,8 +18,8 @@ class Listener {
 
   // The values of these keys (the user's, without the namespace) are not what they were.
   virtual void on_keys_changed(std::span<const std::string_view> keys) noexcept = 0;
-  // The tags may have been invalidated.
-  virtual void on_tags_changed(std::span<const std::string_view> tags) noexcept = 0;
+  // Tags have these stamps by now. Unlike the others on any thread, and at any time.
+  virtual void on_stamps(std::span<const base::TagStamp> stamps) noexcept = 0;
   // The leases of these keys were taken, given up or ran out.
   virtual void on_leases_changed(std::span<const std::string_view> keys) noexcept = 0;
   // Any value may not be what it was.

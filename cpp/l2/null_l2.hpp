@@ -13,6 +13,18 @@ class NullL2 final : public L2 {
                     std::span<Outcome> outcomes) noexcept override;
   base::Error touch(std::string_view key, base::Millis ttl, Outcome& outcome) noexcept override;
   base::Error clear() noexcept override { return {}; }
+  base::Error take_stamp(std::span<const std::string_view> /*tags*/, base::Millis /*ttl*/,
+                         std::uint64_t& stamp) noexcept override {
+    stamp = 0;
+    return {};
+  }
+  base::Error invalidate_tags(std::span<const std::string_view> /*tags*/) noexcept override {
+    return {};
+  }
+  base::Error erase_matching(std::string_view /*pattern*/,
+                             std::vector<std::string>& /*erased*/) noexcept override {
+    return {};
+  }
   [[nodiscard]] Status status(bool probe) noexcept override;
   void close() noexcept override {}
 };

@@ -3,38 +3,33 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <exception>
 #include <utility>
 #include <vector>
 
+#include "base/tags.hpp"
 #include "l2/command/erase.hpp"
 #include "l2/command/fetch.hpp"
-#include "l2/command/generation.hpp"
-#include "l2/command/lease.hpp"
 #include "l2/command/probe.hpp"
 #include "l2/command/restamp.hpp"
+#include "l2/command/scan.hpp"
 #include "l2/command/store.hpp"
 #include "l2/command/touch.hpp"
-#include "l2/lease_watch.hpp"
+#include "l2/invalidation.hpp"
+#include "l2/owed.hpp"
+#include "l2/redis_leases.hpp"
 #include "l2/session.hpp"
-#include "l2/silence.hpp"
+#include "l2/session_slot.hpp"
 #include "l2/spread.hpp"
 
 namespace vcache::l2 {
 
 namespace {
 
-class RedisL2 final : public L2, private Leases {
+class RedisL2 final : public L2 {
  public:
   RedisL2(RedisOptions options, const base::Clock& clock, Listener& listener)
-      : options_(std::move(options)),
-        clock_(clock),
-        listener_(listener),
-        session_(new Session(options_, clock_, listener_)) {
-    silence_.follow(session_.load()->only_breaker());
-  }
-  ~RedisL2() override;
+      : session_(std::move(options), clock, listener) {}
 
   base::Error fetch(std::span<const std::string_view> keys, FetchSink& sink) noexcept override;
   base::Error store(WriteSource& writes, std::span<Outcome> outcomes) noexcept override;
@@ -42,50 +37,41 @@ class RedisL2 final : public L2, private Leases {
                     std::span<Outcome> outcomes) noexcept override;
   base::Error touch(std::string_view key, base::Millis ttl, Outcome& outcome) noexcept override;
   base::Error clear() noexcept override;
+  base::Error take_stamp(std::span<const std::string_view> tags, base::Millis ttl,
+                         std::uint64_t& stamp) noexcept override;
+  base::Error invalidate_tags(std::span<const std::string_view> tags) noexcept override;
+  base::Error erase_matching(std::string_view pattern,
+                             std::vector<std::string>& erased) noexcept override;
   [[nodiscard]] Status status(bool probe) noexcept override;
-  [[nodiscard]] Leases& leases() noexcept override { return *this; }
-  void close() noexcept override;
+  [[nodiscard]] Leases& leases() noexcept override { return leases_; }
+  void close() noexcept override { session_.close(); }
   [[nodiscard]] bool skips(std::string_view key) noexcept override;
-  [[nodiscard]] bool is_silent() const noexcept override { return silence_.holds(); }
+  [[nodiscard]] bool is_silent() const noexcept override { return session_.is_silent(); }
   [[nodiscard]] Keeper* keeper() noexcept override;
-  [[nodiscard]] bool has_news() const noexcept override {
-    return session_.load(std::memory_order_acquire)->news().any();
-  }
+  [[nodiscard]] bool has_news() const noexcept override { return session_.current().news().any(); }
   [[nodiscard]] std::vector<Event> take_news() override;
 
  private:
-  void take(std::span<const std::string_view> keys, const LeaseTerms& terms,
-            std::span<Grant> grants) noexcept override;
-  void give_up(std::span<const std::string_view> keys, std::string_view token) noexcept override;
-  [[nodiscard]] std::unique_ptr<LeaseWait> watch(std::span<const std::string_view> keys) override;
-
-  // The session of this process, in use from now on; or why there is none.
-  [[nodiscard]] Session* session(base::Error& error) noexcept;
-  [[nodiscard]] Session* find_session(base::Error& error) noexcept;
-  [[nodiscard]] Session* replace(Session* parents);
   base::Error fetch_from_one(Session& mine, std::span<const std::string_view> keys, FetchSink& sink,
                              client::Deadline deadline) noexcept;
   base::Error store_on_one(Session& mine, WriteSource& writes, std::span<Outcome> outcomes,
                            client::Deadline deadline) noexcept;
   base::Error touch_on_one(Session& mine, std::string_view key, base::Millis ttl, Outcome& outcome,
-                           client::Deadline deadline) noexcept;
+                           bool& has_tags, client::Deadline deadline) noexcept;
+  // Whether a value with tags is current; then its tags are kept for that TTL, if it is one.
+  base::Error judge_touched(std::string_view key, base::Millis ttl, Outcome& outcome);
+  base::Error erase_on(Session& mine, Node& node, std::string_view pattern,
+                       std::vector<std::string>& erased);
   static void ask_server(Session& mine, client::Deadline deadline, Status& out);
-  [[nodiscard]] base::Error step_generation(Session& session, client::Deadline deadline) noexcept;
-  // Waits until it is known where keys lie, and makes up for clears that failed. An error means
-  // that nobody can be asked, or that what those clears ended may still be there.
+  // Waits until it is known where keys lie, and makes up for invalidations that failed. An error
+  // means that nobody can be asked, or that what those ended may still be there.
   [[nodiscard]] base::Error prepare(Session& session, client::Deadline deadline) noexcept;
-
-  // Constant after construction.
-  const RedisOptions options_;
-  const base::Clock& clock_;
-  Listener& listener_;
+  [[nodiscard]] base::Error pay(Session& session, client::Deadline deadline);
 
   // Own synchronization.
-  std::atomic<Session*> session_;  // owned; replaced in a forked child
-  Silence silence_;
-  std::atomic<bool> closed_{false};
-  std::atomic<std::uint64_t> clears_failed_{0};
-  std::atomic<std::uint64_t> clears_paid_{0};  // of those, how many a later step made up for
+  SessionSlot session_;
+  Owed owed_;
+  RedisLeases leases_{session_};
 };
 
 // What a call that runs in C++ alone ends with: memory is short.
@@ -98,56 +84,31 @@ base::Error guarded(Call call) noexcept {
   }
 }
 
+// The tags of the value that a fetch of one key finds.
+class TagsOf final : public FetchSink {
+ public:
+  void on_value(std::size_t /*index*/, const StoredValue& stored) noexcept override {
+    outcome = stored.stale ? Outcome::kExpired : Outcome::kHit;
+    try {
+      tags.assign(stored.value.tags.begin(), stored.value.tags.end());
+    } catch (const std::exception&) {
+      tags.clear();  // they may go before the value, which is a miss then
+    }
+  }
+  void on_absent(std::size_t /*index*/, Outcome reason) noexcept override { outcome = reason; }
+
+  Outcome outcome = Outcome::kMiss;
+  std::vector<std::byte> tags;
+};
+
 // Answers for all keys.
 void all_absent(FetchSink& sink, std::size_t keys, Outcome outcome) noexcept {
   for (std::size_t i = 0; i < keys; ++i) sink.on_absent(i, outcome);
 }
 
-RedisL2::~RedisL2() {
-  Session* session = session_.load(std::memory_order_acquire);
-  if (session->process() == getpid()) {
-    delete session;
-  } else {
-    session->abandon();
-  }
-}
-
-Session* RedisL2::session(base::Error& error) noexcept {
-  Session* const found = find_session(error);
-  if (found != nullptr) found->begin();
-  return found;
-}
-
-Session* RedisL2::find_session(base::Error& error) noexcept {
-  if (closed_.load(std::memory_order_acquire)) {
-    error.code = base::ErrorCode::kClosed;
-    return nullptr;
-  }
-  Session* current = session_.load(std::memory_order_acquire);
-  if (current->process() == getpid()) return current;
-  try {
-    return replace(current);
-  } catch (const std::exception&) {
-    error.code = base::ErrorCode::kServer;
-    return nullptr;
-  }
-}
-
-// The connections and locks of a parent process are not ours: a child gets a session of its own.
-// The parent's is left as it lies, since one of its locks may be held for ever.
-Session* RedisL2::replace(Session* parents) {
-  auto fresh = std::make_unique<Session>(options_, clock_, listener_);
-  if (!session_.compare_exchange_strong(parents, fresh.get(), std::memory_order_acq_rel)) {
-    return parents;  // another thread was first: this is its session
-  }
-  parents->abandon();
-  silence_.follow(fresh->only_breaker());
-  return fresh.release();
-}
-
 base::Error RedisL2::fetch(std::span<const std::string_view> keys, FetchSink& sink) noexcept {
   base::Error error;
-  Session* const mine = session(error);
+  Session* const mine = session_.begin(error);
   if (mine == nullptr) {
     all_absent(sink, keys.size(), outcome_of(error.code));
     return error;
@@ -169,6 +130,9 @@ base::Error RedisL2::fetch_from_one(Session& mine, std::span<const std::string_v
   base::Error error = node.run(batch, deadline);
   if (!error.ok()) mine.on_trouble();
   batch.finish(outcome_of(error.code));
+  command::Fetch* const all = &batch;
+  base::Error of_tags = release_held(mine, {&all, 1}, deadline);
+  if (error.ok()) error = std::move(of_tags);
   if (!batch.spoiled().empty()) {
     command::Remove removal(node.context(), batch.spoiled());
     (void)node.run(removal, deadline);  // what stays is refused again
@@ -178,7 +142,7 @@ base::Error RedisL2::fetch_from_one(Session& mine, std::span<const std::string_v
 
 base::Error RedisL2::store(WriteSource& writes, std::span<Outcome> outcomes) noexcept {
   base::Error error;
-  Session* const mine = session(error);
+  Session* const mine = session_.begin(error);
   if (mine == nullptr || writes.size() == 0) {
     std::ranges::fill(outcomes, outcome_of(error.code));
     return error;
@@ -212,7 +176,7 @@ base::Error RedisL2::store_on_one(Session& mine, WriteSource& writes, std::span<
 base::Error RedisL2::erase(std::span<const std::string_view> keys,
                            std::span<Outcome> outcomes) noexcept {
   base::Error error;
-  Session* const mine = session(error);
+  Session* const mine = session_.begin(error);
   if (mine == nullptr || keys.empty()) {
     std::ranges::fill(outcomes, outcome_of(error.code));
     return error;
@@ -234,7 +198,7 @@ base::Error RedisL2::erase(std::span<const std::string_view> keys,
 
 base::Error RedisL2::touch(std::string_view key, base::Millis ttl, Outcome& outcome) noexcept {
   base::Error error;
-  Session* const mine = session(error);
+  Session* const mine = session_.begin(error);
   if (mine == nullptr) {
     outcome = outcome_of(error.code);
     return error;
@@ -244,15 +208,32 @@ base::Error RedisL2::touch(std::string_view key, base::Millis ttl, Outcome& outc
     outcome = Outcome::kSkipped;
     return error;
   }
-  if (!mine->several()) return touch_on_one(*mine, key, ttl, outcome, deadline);
-  return guarded([&] { return Spread(*mine, deadline).touch(key, ttl, outcome); });
+  bool has_tags = false;
+  if (mine->several()) {
+    error = guarded([&] { return Spread(*mine, deadline).touch(key, ttl, outcome, has_tags); });
+  } else {
+    error = touch_on_one(*mine, key, ttl, outcome, has_tags, deadline);
+  }
+  if (outcome != Outcome::kHit || !has_tags) return error;
+  return guarded([&] { return judge_touched(key, ttl, outcome); });
+}
+
+base::Error RedisL2::judge_touched(std::string_view key, base::Millis ttl, Outcome& outcome) {
+  TagsOf found;
+  base::Error error = fetch({&key, 1}, found);
+  outcome = found.outcome;
+  if (outcome != Outcome::kHit || ttl < base::Millis::zero()) return error;
+  std::uint64_t stamp = 0;
+  return take_stamp(base::decode_tags(found.tags), ttl, stamp);
 }
 
 base::Error RedisL2::touch_on_one(Session& mine, std::string_view key, base::Millis ttl,
-                                  Outcome& outcome, client::Deadline deadline) noexcept {
+                                  Outcome& outcome, bool& has_tags,
+                                  client::Deadline deadline) noexcept {
   Node& node = mine.node();
   command::Touch batch(node.context(), key, ttl);
   base::Error error = node.run(batch, deadline);
+  has_tags = batch.has_tags();
   outcome = batch.outcome().value_or(outcome_of(error.code));
   const bool changed = outcome == Outcome::kHit && ttl >= base::Millis::zero();
   if (changed && !node.writes_paused()) {
@@ -263,78 +244,107 @@ base::Error RedisL2::touch_on_one(Session& mine, std::string_view key, base::Mil
   return error;
 }
 
+// It makes up for all that was owed before.
 base::Error RedisL2::clear() noexcept {
   base::Error error;
-  Session* const mine = session(error);
+  Session* const mine = session_.begin(error);
+  const Owed::Debts before = owed_.take();
   if (mine != nullptr) {
     const client::Deadline deadline = mine->deadline();
     error = mine->ready(deadline);
     if (error.ok()) error = step_generation(*mine, deadline);
   }
-  if (!error.ok()) clears_failed_.fetch_add(1);
+  error.ok() ? owed_.settle() : owed_.add_clear();
   return error;
 }
 
-base::Error RedisL2::step_generation(Session& session, client::Deadline deadline) noexcept {
-  const std::uint64_t failed = clears_failed_.load();
-  const command::Context& context = session.node().context();
-  command::ReadGeneration last(context);
-  base::Error error = session.run_own(last, deadline);
-  if (!error.ok()) return error;
-  command::WriteGeneration next(context, session.facts().generation_after(last.generation()));
-  error = session.run_own(next, deadline);
-  std::uint64_t paid = clears_paid_.load();
-  while (error.ok() && paid < failed && !clears_paid_.compare_exchange_weak(paid, failed)) {
+base::Error RedisL2::take_stamp(std::span<const std::string_view> tags, base::Millis ttl,
+                                std::uint64_t& stamp) noexcept {
+  base::Error error;
+  Session* const mine = session_.begin(error);
+  stamp = mine == nullptr ? 0 : mine->facts().stamp();
+  if (mine == nullptr) return error;
+  const client::Deadline deadline = mine->deadline();
+  if (error = prepare(*mine, deadline); !error.ok()) return error;
+  return guarded([&] { return l2::take_stamp(*mine, tags, ttl, deadline, stamp); });
+}
+
+base::Error RedisL2::invalidate_tags(std::span<const std::string_view> tags) noexcept {
+  base::Error error;
+  Session* const mine = session_.begin(error);
+  if (mine != nullptr) {
+    const client::Deadline deadline = mine->deadline();
+    error = prepare(*mine, deadline);
+    if (error.ok()) error = guarded([&] { return step_stamp(*mine, tags, deadline); });
   }
+  if (!error.ok()) owed_.add_tags(tags);
   return error;
 }
 
-// Clears are made up for by one thread at a time: the step of a second one would end what the first
+base::Error RedisL2::erase_matching(std::string_view pattern,
+                                    std::vector<std::string>& erased) noexcept {
+  base::Error error;
+  Session* const mine = session_.begin(error);
+  if (mine == nullptr) return error;
+  if (error = mine->ready(mine->deadline()); !error.ok()) return error;
+  return guarded([&] {
+    if (!mine->several()) return erase_on(*mine, mine->node(), pattern, erased);
+    base::Error first;
+    for (Node& node : mine->topology().servers()) {
+      base::Error of_node = erase_on(*mine, node, pattern, erased);
+      if (first.ok()) first = std::move(of_node);
+    }
+    return first;
+  });
+}
+
+base::Error RedisL2::erase_on(Session& mine, Node& node, std::string_view pattern,
+                              std::vector<std::string>& erased) {
+  std::string cursor = "0";
+  do {
+    command::Scan step(node.context(), pattern, std::move(cursor));
+    base::Error error = node.run(step, mine.deadline());
+    const std::vector<std::string_view> keys(step.keys().begin(), step.keys().end());
+    std::vector<Outcome> outcomes(keys.size());
+    if (error.ok() && !keys.empty()) error = erase(keys, outcomes);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (outcomes[i] == Outcome::kHit) erased.push_back(std::move(step.keys()[i]));
+    }
+    if (!error.ok()) return error;
+    cursor = std::move(step.next());
+  } while (cursor != "0" && !cursor.empty());
+  return cursor.empty() ? base::Error{base::ErrorCode::kServer} : base::Error{};
+}
+
+// One thread at a time makes up for what is owed: the step of a second one would end what the first
 // one stores behind its own.
 base::Error RedisL2::prepare(Session& session, client::Deadline deadline) noexcept {
   if (base::Error error = session.ready(deadline); !error.ok()) return error;
-  const auto paid = [this] { return clears_paid_.load() >= clears_failed_.load(); };
-  if (paid()) return {};
-  if (session.clearing().exchange(true)) return {base::ErrorCode::kBusy};
-  base::Error error = paid() ? base::Error{} : step_generation(session, deadline);
-  session.clearing().store(false);
+  if (!owed_.any()) return {};
+  if (session.paying().exchange(true)) return {base::ErrorCode::kBusy};
+  base::Error error = owed_.any() ? guarded([&] { return pay(session, deadline); }) : base::Error{};
+  session.paying().store(false);
   return error;
 }
 
-// Leases lie with the namespace's own keys: of several servers the one that holds these knows
-// nothing of values elsewhere.
-void RedisL2::take(std::span<const std::string_view> keys, const LeaseTerms& terms,
-                   std::span<Grant> grants) noexcept {
-  std::ranges::fill(grants, Grant::kUnknown);
+base::Error RedisL2::pay(Session& session, client::Deadline deadline) {
+  const Owed::Debts debts = owed_.take();
   base::Error error;
-  Session* const mine = session(error);
-  if (mine == nullptr || keys.empty()) return;
-  const client::Deadline deadline = mine->deadline();
-  if (!mine->ready(deadline).ok() || mine->node().writes_paused()) return;
-  LeaseTerms asked = terms;
-  asked.unless_stored = asked.unless_stored && !mine->several();
-  command::TakeLeases batch(mine->node().context(), keys, asked, grants);
-  (void)mine->run_own(batch, deadline);
-}
-
-void RedisL2::give_up(std::span<const std::string_view> keys, std::string_view token) noexcept {
-  base::Error error;
-  Session* const mine = session(error);
-  if (mine == nullptr || keys.empty()) return;
-  command::GiveUpLeases batch(mine->node().context(), keys, token);
-  (void)mine->run_own(batch, mine->deadline());  // what stays runs out
-}
-
-std::unique_ptr<LeaseWait> RedisL2::watch(std::span<const std::string_view> keys) {
-  base::Error error;
-  Session* const mine = session(error);
-  if (mine == nullptr) return no_leases().watch(keys);
-  return std::make_unique<LeaseWatch>(*mine, keys);
+  if (debts.clear) {
+    error = step_generation(session, deadline);
+  } else if (!debts.tags.empty()) {
+    error = guarded([&] {
+      const std::vector<std::string_view> tags(debts.tags.begin(), debts.tags.end());
+      return step_stamp(session, tags, deadline);
+    });
+  }
+  error.ok() ? owed_.settle() : owed_.owe(debts);
+  return error;
 }
 
 Status RedisL2::status(bool probe) noexcept {
   Status out;
-  Session* const mine = probe ? session(out.error) : find_session(out.error);
+  Session* const mine = probe ? session_.begin(out.error) : session_.find(out.error);
   if (mine == nullptr) return out;
   try {
     const client::Deadline deadline = mine->deadline();
@@ -349,7 +359,7 @@ Status RedisL2::status(bool probe) noexcept {
 
 bool RedisL2::skips(std::string_view /*key*/) noexcept {
   base::Error ignored;
-  Session* const mine = session(ignored);
+  Session* const mine = session_.begin(ignored);
   if (mine == nullptr || !mine->node().breaker().refuses()) return false;
   mine->errors().add(ErrorKind::kBreakerOpen);
   return true;
@@ -357,13 +367,13 @@ bool RedisL2::skips(std::string_view /*key*/) noexcept {
 
 Keeper* RedisL2::keeper() noexcept {
   base::Error ignored;
-  Session* const mine = session(ignored);
+  Session* const mine = session_.begin(ignored);
   return mine == nullptr ? nullptr : &mine->keeper();
 }
 
 std::vector<Event> RedisL2::take_news() {
-  Session* const current = session_.load(std::memory_order_acquire);
-  return current->process() == getpid() ? current->news().take() : std::vector<Event>();
+  Session& current = session_.current();
+  return current.process() == getpid() ? current.news().take() : std::vector<Event>();
 }
 
 void RedisL2::ask_server(Session& mine, client::Deadline deadline, Status& out) {
@@ -373,12 +383,6 @@ void RedisL2::ask_server(Session& mine, client::Deadline deadline, Status& out) 
   out.outcome = batch.answered() ? Outcome::kHit : outcome_of(error.code);
   if (!batch.answered()) out.error = std::move(error);
   out.server = batch.take_figures();
-}
-
-void RedisL2::close() noexcept {
-  if (closed_.exchange(true, std::memory_order_acq_rel)) return;
-  Session* const current = session_.load(std::memory_order_acquire);
-  if (current->process() == getpid()) current->close();
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 
 namespace vcache::l2 {
 
-// What is known of a server: how far its clock is from ours, the generation of our namespace there
-// (0: it has none), and what this process wrote to it last. Thread-safe.
+// What is known of a server: how far its clock is from ours, the generation and the stamp of our
+// namespace there (0: it has none), and what this process wrote to it last. Thread-safe.
 class ServerFacts {
  public:
   explicit ServerFacts(const base::Clock& clock) noexcept : clock_(clock) {}
@@ -37,9 +37,14 @@ class ServerFacts {
   void set_generation(std::uint64_t generation) noexcept {
     generation_.store(generation, std::memory_order_relaxed);
   }
+  // The stamp of the namespace, as it was known last; 0: not yet.
+  [[nodiscard]] std::uint64_t stamp() const noexcept {
+    return stamp_.load(std::memory_order_relaxed);
+  }
+  void set_stamp(std::uint64_t stamp) noexcept { stamp_.store(stamp, std::memory_order_relaxed); }
   [[nodiscard]] tracking::OwnWrites& own_writes() noexcept { return own_writes_; }
-  // A generation later than `last`: the server's time in microseconds, or one more than `last`.
-  // What is less than a millisecond comes from another clock: it only has to differ.
+  // A generation or a stamp later than `last`: the server's time in microseconds, or one more than
+  // `last`. What is less than a millisecond comes from another clock: it only has to differ.
   [[nodiscard]] std::uint64_t generation_after(std::uint64_t last) const noexcept {
     const auto fraction = std::chrono::steady_clock::now().time_since_epoch() % base::Millis(1);
     const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now() + fraction);
@@ -55,6 +60,7 @@ class ServerFacts {
   std::atomic<std::int64_t> offset_{0};
   std::atomic<std::int64_t> synced_{0};
   std::atomic<std::uint64_t> generation_{0};
+  std::atomic<std::uint64_t> stamp_{0};
   tracking::OwnWrites own_writes_;
 };
 

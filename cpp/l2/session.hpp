@@ -75,8 +75,10 @@ class Session {
   [[nodiscard]] ErrorCounters& errors() noexcept { return errors_; }
   [[nodiscard]] Keeper& keeper() noexcept { return keeper_; }
   [[nodiscard]] News& news() noexcept { return news_; }
-  // True while one of its threads makes up for clears; whoever sets it does so.
-  [[nodiscard]] std::atomic<bool>& clearing() noexcept { return clearing_; }
+  // True while one of its threads makes up for what is owed; whoever sets it does so.
+  [[nodiscard]] std::atomic<bool>& paying() noexcept { return paying_; }
+  // Hears of changes.
+  [[nodiscard]] Listener& listener() noexcept { return told_; }
   [[nodiscard]] KeyWaiters& waiters() noexcept { return waiters_; }
   [[nodiscard]] pid_t process() const noexcept { return process_; }
 
@@ -105,7 +107,7 @@ class Session {
   // Own synchronization.
   ServerFacts facts_;
   News news_;
-  std::atomic<bool> clearing_{false};
+  std::atomic<bool> paying_{false};
   ErrorCounters errors_;
   Keeper keeper_;
   KeyWaiters waiters_;

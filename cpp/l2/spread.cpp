@@ -131,13 +131,15 @@ base::Error Spread::erase(std::span<const std::string_view> keys, std::span<Outc
   return error;
 }
 
-base::Error Spread::touch(std::string_view key, base::Millis ttl, Outcome& outcome) {
+base::Error Spread::touch(std::string_view key, base::Millis ttl, Outcome& outcome,
+                          bool& has_tags) {
   LearnGeneration latest(context_, LearnGeneration::IfNone::kLeave);
   (void)session_.run_own(latest, deadline_);
   topology_.on_write(key);
   command::Touch batch(context_, key, ttl);
   base::Error error = session_.run(context_.key_prefix, key, batch, deadline_);
   outcome = batch.outcome().value_or(outcome_of(error.code));
+  has_tags = batch.has_tags();
   if (outcome == Outcome::kHit && ttl >= base::Millis::zero()) {
     command::Restamp header(context_, key, ttl);
     (void)session_.run(context_.key_prefix, key, header, deadline_);

@@ -26,7 +26,7 @@ class Spread {
   base::Error fetch(std::span<const std::string_view> keys, FetchSink& sink);
   base::Error store(WriteSource& writes, std::span<Outcome> outcomes);
   base::Error erase(std::span<const std::string_view> keys, std::span<Outcome> outcomes);
-  base::Error touch(std::string_view key, base::Millis ttl, Outcome& outcome);
+  base::Error touch(std::string_view key, base::Millis ttl, Outcome& outcome, bool& has_tags);
   // Fills in what the servers tell of themselves.
   void probe(Status& status);
 

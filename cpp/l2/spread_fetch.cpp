@@ -1,12 +1,14 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "l2/cluster/fanout.hpp"
 #include "l2/command/erase.hpp"
 #include "l2/command/fetch.hpp"
 #include "l2/command/generation.hpp"
+#include "l2/invalidation.hpp"
 #include "l2/spread.hpp"
 
 namespace vcache::l2 {
@@ -55,7 +57,8 @@ class KeyFetch final : public FetchSink {
 class FetchRound {
  public:
   FetchRound(Session& session, client::Deadline deadline)
-      : context_(session.node().context()),
+      : session_(session),
+        context_(session.node().context()),
         topology_(session.topology()),
         deadline_(deadline),
         latest_(context_, LearnGeneration::IfNone::kLeave) {
@@ -73,6 +76,10 @@ class FetchRound {
     for (std::size_t i = 0; i < keys_.size(); ++i) {
       keys_[i].batch().finish(outcome_of(fanout_.item(i + 1).error.code));
     }
+    std::vector<command::Fetch*> fetches;
+    for (KeyFetch& key : keys_) fetches.push_back(&key.batch());
+    base::Error of_tags = release_held(session_, fetches, deadline_);
+    if (error.ok()) error = std::move(of_tags);
     return error;
   }
   void remove_spoiled() {
@@ -89,6 +96,7 @@ class FetchRound {
   [[nodiscard]] std::deque<KeyFetch>& keys() noexcept { return keys_; }
 
  private:
+  Session& session_;
   const command::Context& context_;
   cluster::Topology& topology_;
   const client::Deadline deadline_;

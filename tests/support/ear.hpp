@@ -18,8 +18,8 @@ class Ear final : public l2::Listener {
   void on_keys_changed(std::span<const std::string_view> keys) noexcept override {
     hear("key ", keys);
   }
-  void on_tags_changed(std::span<const std::string_view> tags) noexcept override {
-    hear("tag ", tags);
+  void on_stamps(std::span<const base::TagStamp> stamps) noexcept override {
+    for (const base::TagStamp& each : stamps) hear("tag ", {&each.tag, 1});
   }
   void on_leases_changed(std::span<const std::string_view> keys) noexcept override {
     hear("lease ", keys);

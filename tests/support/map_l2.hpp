@@ -1,13 +1,17 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/glob.hpp"
 #include "base/mutex.hpp"
+#include "base/tags.hpp"
 #include "l2/l2.hpp"
 
 namespace vcache::testing {
@@ -43,9 +47,13 @@ class MapL2 final : public l2::L2 {
       const auto at = copy.find(keys[i]);
       if (at == copy.end()) {
         sink.on_absent(i, l2::Outcome::kMiss);
+      } else if (!is_current(at->second)) {
+        sink.on_absent(i, l2::Outcome::kExpired);
       } else {
-        l2::StoredValue stored{.value = at->second.shape_only, .remaining = at->second.ttl};
+        l2::StoredValue stored{
+            .value = at->second.shape_only, .remaining = at->second.ttl, .stamp = at->second.stamp};
         stored.value.payload = at->second.payload;
+        stored.value.tags = at->second.tags;
         sink.on_value(i, stored);
         if (forgets) sink.on_absent(i, l2::Outcome::kExpired);
       }
@@ -97,6 +105,40 @@ class MapL2 final : public l2::L2 {
     return {};
   }
 
+  // One step for all calls; the stamps of tags are steps.
+  base::Error take_stamp(std::span<const std::string_view> tags, base::Millis,
+                         std::uint64_t& stamp) noexcept override {
+    const base::MutexLock lock(mutex_);
+    if (down) {
+      stamp = known_stamp_;
+      return {base::ErrorCode::kTimeout, "down"};
+    }
+    for (const std::string_view tag : tags) tags_.try_emplace(std::string(tag), step_);
+    stamp = known_stamp_ = step_;
+    return {};
+  }
+
+  base::Error invalidate_tags(std::span<const std::string_view> tags) noexcept override {
+    if (down) return {base::ErrorCode::kTimeout, "down"};
+    const base::MutexLock lock(mutex_);
+    ++step_;
+    for (const std::string_view tag : tags) tags_[std::string(tag)] = step_;
+    return {};
+  }
+
+  base::Error erase_matching(std::string_view pattern,
+                             std::vector<std::string>& erased) noexcept override {
+    if (down) return {base::ErrorCode::kTimeout, "down"};
+    const base::MutexLock lock(mutex_);
+    for (auto at = values_.begin(); at != values_.end();) {
+      const auto each = at++;
+      if (!base::matches_glob(pattern, each->first)) continue;
+      erased.push_back(each->first);
+      values_.erase(each);
+    }
+    return {};
+  }
+
   [[nodiscard]] l2::Status status(bool) noexcept override {
     l2::Status status;
     status.outcome = down ? l2::Outcome::kFailed : l2::Outcome::kHit;
@@ -112,6 +154,9 @@ class MapL2 final : public l2::L2 {
                   .ttl = write.ttl == base::Millis{0} ? base::Millis{-1} : write.ttl};
     stored.shape_only.payload = {};
     stored.shape_only.metadata = {};
+    stored.shape_only.tags = {};
+    stored.tags.assign(write.value.tags.begin(), write.value.tags.end());
+    stored.stamp = write.stamp;
     const base::MutexLock lock(mutex_);
     values_.insert_or_assign(std::string(write.key), std::move(stored));
   }
@@ -121,7 +166,18 @@ class MapL2 final : public l2::L2 {
     base::ValueView shape_only;
     std::vector<std::byte> payload;
     base::Millis ttl;
+    std::vector<std::byte> tags = {};
+    std::uint64_t stamp = 0;
   };
+
+  [[nodiscard]] bool is_current(const Stored& stored) {
+    const base::MutexLock lock(mutex_);
+    return std::ranges::all_of(base::decode_tags(stored.tags),
+                               [&](std::string_view tag) VCACHE_REQUIRES(mutex_) {
+                                 const auto at = tags_.find(tag);
+                                 return at != tags_.end() && at->second <= stored.stamp;
+                               });
+  }
 
   static void run_once(std::function<void()>& hook) {
     const auto now = std::exchange(hook, nullptr);
@@ -130,6 +186,9 @@ class MapL2 final : public l2::L2 {
 
   base::Mutex mutex_;
   std::map<std::string, Stored, std::less<>> values_ VCACHE_GUARDED_BY(mutex_);
+  std::map<std::string, std::uint64_t, std::less<>> tags_ VCACHE_GUARDED_BY(mutex_);
+  std::uint64_t step_ VCACHE_GUARDED_BY(mutex_) = 1;
+  std::uint64_t known_stamp_ VCACHE_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace vcache::testing

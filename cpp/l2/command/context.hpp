@@ -32,6 +32,7 @@ struct Context {
         key_prefix(command::key_prefix(namespace_name, layout)),
         own_prefix(command::own_prefix(namespace_name, layout)),
         generation_key(own_prefix + "gen"),
+        stamp_key(own_prefix + "stamp"),
         tag_prefix(own_prefix + "tag:"),
         lease_prefix(own_prefix + "lease:"),
         generation_apart(layout == Layout::kShards || layout == Layout::kCluster),
@@ -45,6 +46,7 @@ struct Context {
   const std::string key_prefix;
   const std::string own_prefix;  // of all keys below, and of no entry
   const std::string generation_key;
+  const std::string stamp_key;
   const std::string tag_prefix;
   const std::string lease_prefix;
   // Commands about a key read no generation: it lies elsewhere, and is read by LearnGeneration.

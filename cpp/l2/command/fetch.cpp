@@ -1,9 +1,11 @@
 #include "l2/command/fetch.hpp"
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <utility>
 
+#include "base/tags.hpp"
 #include "l2/codec/checksum.hpp"
 #include "l2/codec/fingerprint.hpp"
 #include "l2/command/header_check.hpp"
@@ -22,6 +24,21 @@ constexpr base::Millis kLongest = std::chrono::hours(24 * 3653);
 base::Millis span_between(base::Millis from, base::Millis to) noexcept {
   constexpr base::Millis kZero{0};
   return std::clamp(std::max(to, kZero) - std::max(from, kZero), kZero, kLongest);
+}
+
+// What of a value lies elsewhere, in the order in which it is kept while held back.
+constexpr std::array kParts = {&base::ValueView::payload, &base::ValueView::metadata,
+                               &base::ValueView::tags};
+
+// True when no tag has a later stamp than the value, nor none.
+bool is_current(const StoredValue& stored, std::span<const base::TagStamp> stamps) noexcept {
+  for (base::ByteView tags = stored.value.tags; !tags.empty();) {
+    const std::string_view tag = base::take_tag(tags);
+    const auto found = std::ranges::lower_bound(stamps, tag, {}, &base::TagStamp::tag);
+    const bool known = found != stamps.end() && found->tag == tag && found->stamp != 0;
+    if (!known || found->stamp > stored.stamp) return false;
+  }
+  return true;
 }
 
 ErrorKind kind_of(codec::Refusal refusal) noexcept {
@@ -125,7 +142,42 @@ void Fetch::on_decoded(const codec::DecodeResult& result) noexcept {
     if (span_between(result.expires, now_) >= context_.grace) return absent(Outcome::kExpired);
     stored.stale = true;
   }
-  sink_.on_value(next_++, stored);
+  if (result.value.tags.empty()) return sink_.on_value(next_++, stored);
+  stored.stamp = result.tag_stamp;
+  try {
+    hold(stored);
+  } catch (const std::exception&) {
+    refuse(codec::Refusal::kMemory);
+  }
+}
+
+void Fetch::hold(const StoredValue& stored) {
+  const base::ValueView& value = stored.value;
+  Held held{.index = next_, .stored = stored};
+  held.bytes.resize(value.payload.size() + value.metadata.size() + value.tags.size());
+  std::byte* to = held.bytes.data();
+  for (base::ByteView base::ValueView::* part : kParts) {
+    const base::ByteView from = value.*part;
+    to = std::ranges::copy(from, to).out;
+    held.stored.value.*part = {to - from.size(), from.size()};
+  }
+  if (recorded_) context_.facts.own_writes().record_tags(base::decode_tags(value.tags));
+  held_.push_back(std::move(held));
+  ++next_;
+}
+
+void Fetch::release(std::span<const base::TagStamp> stamps) noexcept {
+  for (const Held& held : std::exchange(held_, {})) {
+    if (is_current(held.stored, stamps)) {
+      sink_.on_value(held.index, held.stored);
+    } else {
+      sink_.on_absent(held.index, Outcome::kExpired);
+    }
+  }
+}
+
+void Fetch::release_none(Outcome outcome) noexcept {
+  for (const Held& held : std::exchange(held_, {})) sink_.on_absent(held.index, outcome);
 }
 
 void Fetch::refuse(codec::Refusal refusal) noexcept {

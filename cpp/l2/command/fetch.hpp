@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/tags.hpp"
 #include "l2/codec/unpacker.hpp"
 #include "l2/command/batch.hpp"
 
@@ -13,7 +14,8 @@ namespace vcache::l2::command {
 
 // Reads values and hands them over while they arrive. Each MGET also reads the generation where
 // that lies with the keys, so that every value is judged by the generation of the same moment; else
-// it is judged by the one that is known then.
+// it is judged by the one that is known then. Values with tags are held back until the stamps of
+// these are known.
 class Fetch final : public Batch {
  public:
   Fetch(const Context& context, std::span<const std::string_view> keys, FetchSink& sink) noexcept
@@ -29,8 +31,21 @@ class Fetch final : public Batch {
   [[nodiscard]] bool skip_oversized() noexcept override;
   void on_part(const client::ReplyPart& part) noexcept override;
 
-  // Answers for all keys that have no answer yet.
+  // Answers for all keys that have no answer yet, but for those held back.
   void finish(Outcome outcome) noexcept;
+
+  // A value that came with tags.
+  struct Held {
+    std::size_t index = 0;
+    StoredValue stored{};  // views of `bytes`
+    std::vector<std::byte> bytes{};
+  };
+  [[nodiscard]] std::span<const Held> held() const noexcept { return held_; }
+  // Hands over those held back that are current by these stamps, which are sorted by tag.
+  void release(std::span<const base::TagStamp> stamps) noexcept;
+  // Answers for those held back when the stamps are not to be had.
+  void release_none(Outcome outcome) noexcept;
+
   // The keys whose values were refused and should be removed.
   [[nodiscard]] const std::vector<std::string_view>& spoiled() const noexcept { return spoiled_; }
   // What the last value was judged by.
@@ -43,6 +58,7 @@ class Fetch final : public Batch {
   void on_reply(const client::ReplyPart& part) noexcept;
   void on_value(const client::ReplyPart& part) noexcept;
   void on_decoded(const codec::DecodeResult& result) noexcept;
+  void hold(const StoredValue& stored);
   void absent(Outcome outcome) noexcept { sink_.on_absent(next_++, outcome); }
   void refuse(codec::Refusal refusal) noexcept;
   void spoil() noexcept;
@@ -52,6 +68,7 @@ class Fetch final : public Batch {
   codec::Unpacker unpacker_;
   const bool recorded_;  // values may change untold while they are on their way
   std::vector<std::string_view> spoiled_;
+  std::vector<Held> held_;
   std::size_t first_ = 0;         // the key that the batch as sent begins with
   std::size_t asked_ = 0;         // keys before it are in the batch
   std::size_t next_ = 0;          // keys before it are answered

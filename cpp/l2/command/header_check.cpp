@@ -18,6 +18,12 @@ bool has_expired(const codec::DecodeResult& result, base::Millis now) noexcept {
   return result.grace && result.expires != base::Millis::zero() && result.expires <= now;
 }
 
+bool has_tags(const client::ReplyPart& part) noexcept {
+  if (part.type != client::ReplyType::kString || part.text.size() < codec::kHeaderSize)
+    return false;
+  return (static_cast<std::uint8_t>(part.text[codec::offset::kFlags]) & codec::flag::kTags) != 0;
+}
+
 Outcome judge_header(const client::ReplyPart& part, const Context& context, std::string_view key,
                      std::uint64_t generation) noexcept {
   if (part.type != client::ReplyType::kString || part.text.empty()) return Outcome::kMiss;

@@ -18,6 +18,9 @@ void append_header(client::Request& request, const Context& context, std::string
 // decides.
 [[nodiscard]] bool has_expired(const codec::DecodeResult& result, base::Millis now) noexcept;
 
+// Whether the value of such a header has tags: it may be over, whatever the header says.
+[[nodiscard]] bool has_tags(const client::ReplyPart& part) noexcept;
+
 // kHit: a header of ours, for this key, of `generation`, of a value that is encrypted if and only
 // if we do that; kExpired: of another generation, or past its expiry; else kMiss. Requires: `part`
 // is not an error.

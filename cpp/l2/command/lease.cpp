@@ -75,7 +75,7 @@ void TakeLeases::on_taken(const client::ReplyPart& part, Grant& grant) noexcept 
 void TakeLeases::on_header(const client::ReplyPart& part, std::size_t index) noexcept {
   if (part.type == client::ReplyType::kError) {
     note_error(part);
-  } else if (grants_[index] == Grant::kGranted &&
+  } else if (grants_[index] == Grant::kGranted && !has_tags(part) &&
              judge_header(part, context_, keys_[index], generation_) == Outcome::kHit) {
     grants_[index] = Grant::kStored;
   }

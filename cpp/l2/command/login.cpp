@@ -16,7 +16,10 @@ void Login::append(client::Request& request) {
   time_reply_ = request.commands();
   if (context_.generation_apart) return;
   append_time(request);
-  append_generation(request);
+  request.command(3);
+  request.argument("MGET");
+  request.argument(context_.generation_key);
+  request.argument(context_.stamp_key);
 }
 
 void Login::append_auth(client::Request& request) const {
@@ -33,7 +36,8 @@ void Login::on_part(const client::ReplyPart& part) noexcept {
   if (part.reply == time_reply_) {
     time_.on_part(part, context_.facts);
   } else if (part.reply == time_reply_ + 1) {
-    context_.facts.set_generation(read_generation(part));
+    const std::uint64_t number = read_generation(part);
+    part.index == 0 ? context_.facts.set_generation(number) : context_.facts.set_stamp(number);
   }
 }
 

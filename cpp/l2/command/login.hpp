@@ -9,7 +9,8 @@
 namespace vcache::l2::command {
 
 // What a new connection says first: who it is, which database, and what it must know (the
-// server's time and the generation). A user without the right to ask those goes on without.
+// server's time, the generation and the stamp). A user without the right to ask those goes on
+// without.
 class Login final : public Batch {
  public:
   Login(const Context& context, const RedisOptions& options) noexcept
@@ -27,7 +28,7 @@ class Login final : public Batch {
 
   const RedisOptions& options_;
   TimeReply time_;
-  std::size_t time_reply_ = 0;  // the generation's follows
+  std::size_t time_reply_ = 0;  // that of generation and stamp follows
   base::Error refusal_;
 };
 

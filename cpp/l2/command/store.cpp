@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/tags.hpp"
 #include "l2/codec/checksum.hpp"
 #include "l2/codec/encoder.hpp"
 
@@ -63,11 +64,13 @@ void Store::append_write(client::Request& request, const Write& write, base::Mil
                   .created = now,
                   .expires = expires ? now + write.ttl : base::Millis::zero(),
                   .generation = stamp_,
+                  .tag_stamp = write.stamp,
                   .grace = grace > base::Millis::zero()},
                  head);
   tracking::OwnWrites& own = context_.facts.own_writes();
   const std::uint64_t checksum = codec::stored_checksum(head);
   own.recording() ? own.record(write.key, fingerprint, checksum) : own.note(fingerprint, checksum);
+  if (own.recording()) own.record_tags(base::decode_tags(write.value.tags));
   if (expires) {
     request.argument("PX");
     request.number((write.ttl + grace).count());

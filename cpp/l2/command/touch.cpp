@@ -36,6 +36,7 @@ void Touch::on_part(const client::ReplyPart& part) noexcept {
 void Touch::on_header(const client::ReplyPart& part) noexcept {
   if (part.type != client::ReplyType::kError) {
     outcome_ = judge_header(part, context_, key_, generation_);
+    has_tags_ = command::has_tags(part);
     return;
   }
   // Without the right to look, the answer to the change is what there is.

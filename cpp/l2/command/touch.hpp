@@ -22,6 +22,8 @@ class Touch final : public Batch {
 
   // Empty without a usable answer.
   [[nodiscard]] std::optional<Outcome> outcome() const noexcept { return outcome_; }
+  // The entry has tags, which may have ended it.
+  [[nodiscard]] bool has_tags() const noexcept { return has_tags_; }
 
  private:
   // Replies before those of the key.
@@ -33,6 +35,7 @@ class Touch final : public Batch {
   const base::Millis ttl_;
   std::uint64_t generation_ = 0;
   std::optional<Outcome> outcome_;
+  bool has_tags_ = false;
 };
 
 }  // namespace vcache::l2::command

@@ -15,7 +15,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kHeartbeat{1000};
 constexpr milliseconds kLongestSilence{2500};
-// Several changes of one key are asked for once.
+// Several changes of one key are asked for once, and what is on its way to the server arrives.
 constexpr milliseconds kVerifyDelay{10};
 constexpr std::size_t kVerifiedAtOnce = 2048;
 constexpr std::size_t kMostPending = std::size_t{1} << 16;
@@ -30,6 +30,13 @@ class Ping final : public command::Batch {
   }
   void on_part(const client::ReplyPart& /*part*/) noexcept override {}
 };
+
+void sort_distinct(std::vector<std::string>& names) {
+  std::ranges::sort(names);
+  // clang 14 cannot compile the ranges form with this library.
+  names.erase(std::unique(names.begin(), names.end()),  // NOLINT(modernize-use-ranges)
+              names.end());
+}
 
 // For replies that nobody asked for.
 class NoReplies final : public client::ReplySink {
@@ -57,18 +64,18 @@ Link::Link(client::Connection connection, const command::Context& context, Liste
 Link::~Link() { (void)shutdown(connection_.descriptor(), SHUT_RDWR); }
 
 Link::Time Link::due() const noexcept {
-  const bool busy = verification_ || ping_;
-  const Time heartbeat = busy ? Time::max() : std::max(heard_, asked_) + kHeartbeat;
-  const Time verification = busy ? Time::max() : verify_at_;
-  return std::min({heard_ + kLongestSilence, heartbeat, verification});
+  const Time silence = heard_ + kLongestSilence;
+  if (exchange() != nullptr) return silence;
+  if (!pending_tags_.empty()) return Time{};
+  return std::min({silence, std::max(heard_, asked_) + kHeartbeat, verify_at_});
 }
 
 bool Link::on_ready(short events, Time now) noexcept {
   NoReplies nobody;
-  client::ReplySink& sink = verification_ ? static_cast<client::ReplySink&>(*verification_)
-                            : ping_       ? static_cast<client::ReplySink&>(*ping_)
-                                          : nobody;
-  if (!connection_.step(sink, events).ok() || invalidations_.lost()) return false;
+  client::ReplySink* const sink = exchange();
+  if (!connection_.step(sink == nullptr ? nobody : *sink, events).ok() || invalidations_.lost()) {
+    return false;
+  }
   heard_ = now;
   if (connection_.done()) end_exchange();
   return connection_.in_step();
@@ -76,8 +83,9 @@ bool Link::on_ready(short events, Time now) noexcept {
 
 bool Link::on_time(Time now) noexcept {
   if (now >= heard_ + kLongestSilence) return false;
-  if (verification_ || ping_) return true;
+  if (exchange() != nullptr) return true;
   try {
+    if (!pending_tags_.empty()) return begin_reading();
     if (now >= verify_at_) return begin_verification();
     if (now < std::max(heard_, asked_) + kHeartbeat) return true;
     asked_ = now;
@@ -87,15 +95,23 @@ bool Link::on_time(Time now) noexcept {
   }
 }
 
-void Link::verify(std::vector<std::string> keys) {
-  if (keys.empty()) return;
-  std::ranges::move(keys, std::back_inserter(pending_));
-  verify_at_ = Time{};  // at once
+client::ReplySink* Link::exchange() const noexcept {
+  if (verification_) return verification_.get();
+  return reading_ ? static_cast<client::ReplySink*>(reading_.get()) : ping_.get();
+}
+
+void Link::verify(OwnWrites::Recorded recorded) {
+  std::ranges::move(recorded.tags, std::back_inserter(pending_tags_));
+  if (recorded.keys.empty()) return;
+  std::ranges::move(recorded.keys, std::back_inserter(pending_));
+  // A key is recorded right before it is sent.
+  verify_at_ = std::min(verify_at_, std::chrono::steady_clock::now() + kVerifyDelay);
 }
 
 void Link::on_changes(const Changes& changes) noexcept {
   if (changes.all) {
     pending_.clear();
+    pending_tags_.clear();
     context_.facts.own_writes().clear();
     listener_.on_all_changed();
     return;
@@ -105,7 +121,11 @@ void Link::on_changes(const Changes& changes) noexcept {
   } catch (const std::exception&) {
     hand_over(changes.keys);
   }
-  if (!changes.tags.empty()) listener_.on_tags_changed(changes.tags);
+  try {
+    pending_tags_.insert(pending_tags_.end(), changes.tags.begin(), changes.tags.end());
+  } catch (const std::exception&) {
+    for (const std::string_view tag : changes.tags) tell(base::TagStamp{.tag = tag});
+  }
   if (!changes.leases.empty()) listener_.on_leases_changed(changes.leases);
   generation_pending_ |= changes.generation;
   const bool is_something_to_ask = generation_pending_ || !pending_.empty();
@@ -132,10 +152,7 @@ void Link::hand_over(std::span<const std::string_view> keys) noexcept {
 }
 
 bool Link::begin_verification() {
-  std::ranges::sort(pending_);
-  // clang 14 cannot compile the ranges form with this library.
-  pending_.erase(std::unique(pending_.begin(), pending_.end()),  // NOLINT(modernize-use-ranges)
-                 pending_.end());
+  sort_distinct(pending_);
   const std::size_t count = std::min(pending_.size(), kVerifiedAtOnce);
   const auto rest = pending_.end() - static_cast<std::ptrdiff_t>(count);
   verified_keys_.assign(std::make_move_iterator(rest), std::make_move_iterator(pending_.end()));
@@ -144,6 +161,18 @@ bool Link::begin_verification() {
       std::make_unique<Verify>(context_, verified_keys_, std::exchange(generation_pending_, false));
   verify_at_ = pending_.empty() ? Time::max() : Time{};
   return begin(*verification_);
+}
+
+// Those that one reading leaves over are read by the next.
+bool Link::begin_reading() {
+  sort_distinct(pending_tags_);
+  const std::size_t count = std::min(pending_tags_.size(), kVerifiedAtOnce);
+  const auto rest = pending_tags_.end() - static_cast<std::ptrdiff_t>(count);
+  read_tags_.assign(std::make_move_iterator(rest), std::make_move_iterator(pending_tags_.end()));
+  pending_tags_.erase(rest, pending_tags_.end());
+  const std::vector<std::string_view> tags(read_tags_.begin(), read_tags_.end());
+  reading_ = std::make_unique<command::ReadStamps>(context_, tags);
+  return begin(*reading_);
 }
 
 bool Link::begin_ping() {
@@ -156,8 +185,12 @@ bool Link::begin(command::Batch& batch) {
   return connection_.start(batch).ok();
 }
 
+void Link::tell(const base::TagStamp& stamp) noexcept { listener_.on_stamps({&stamp, 1}); }
+
+// Tags whose reading failed are told of as having none.
 void Link::end_exchange() noexcept {
   ping_.reset();
+  if (const auto read = std::move(reading_)) listener_.on_stamps(read->stamps());
   const std::unique_ptr<Verify> done = std::move(verification_);
   if (!done) return;
   if (done->generation_changed()) {

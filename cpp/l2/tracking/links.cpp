@@ -290,9 +290,9 @@ void Links::come_up() {
 
 // False: what was there before the link is not to be told from what changed since.
 bool Links::verify_recorded() {
-  auto keys = context_.facts.own_writes().take_recorded();
-  if (ever_up_ || told_down_ || !keys || peers_.size() != 1) return false;
-  peers_.front().link->verify(std::move(*keys));
+  auto recorded = context_.facts.own_writes().take_recorded();
+  if (ever_up_ || told_down_ || !recorded || peers_.size() != 1) return false;
+  peers_.front().link->verify(std::move(*recorded));
   late_until_ = steady_now() + options_.timeout + kTimeoutSlack;
   return true;
 }
@@ -300,8 +300,8 @@ bool Links::verify_recorded() {
 void Links::verify_late(Time now) {
   if (state() != State::kUp || late_until_ == Time{}) return;
   if (now >= late_until_) late_until_ = {};
-  if (auto keys = context_.facts.own_writes().take_recorded()) {
-    peers_.front().link->verify(std::move(*keys));
+  if (auto recorded = context_.facts.own_writes().take_recorded()) {
+    peers_.front().link->verify(std::move(*recorded));
   } else {
     go_down();  // and up again
   }

@@ -81,21 +81,30 @@ void OwnWrites::record(std::string_view key, const codec::Fingerprint& fingerpri
                        std::uint64_t checksum) noexcept {
   note(fingerprint, checksum);
   const base::SpinLock lock(mutex_);
-  if (recorded_.size() >= kMostRecorded) too_many_ = true;
+  record_name(recorded_.keys, key);
+}
+
+void OwnWrites::record_tags(std::span<const std::string_view> tags) noexcept {
+  const base::SpinLock lock(mutex_);
+  for (const std::string_view tag : tags) record_name(recorded_.tags, tag);
+}
+
+void OwnWrites::record_name(std::vector<std::string>& names, std::string_view name) noexcept {
+  if (names.size() >= kMostRecorded) too_many_ = true;
   if (too_many_) return;
   try {
-    recorded_.emplace_back(key);
+    names.emplace_back(name);
   } catch (const std::exception&) {
     too_many_ = true;
   }
 }
 
-std::optional<std::vector<std::string>> OwnWrites::take_recorded() noexcept {
+std::optional<OwnWrites::Recorded> OwnWrites::take_recorded() noexcept {
   const base::SpinLock lock(mutex_);
   recording_.store(false, std::memory_order_release);
-  std::vector<std::string> keys = std::exchange(recorded_, {});
+  Recorded recorded = std::exchange(recorded_, {});
   if (std::exchange(too_many_, false)) return std::nullopt;
-  return keys;
+  return recorded;
 }
 
 }  // namespace vcache::l2::tracking

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,9 +45,15 @@ class OwnWrites {
   // Notes a value and records its key. Requires: `checksum` is that of the copy in memory.
   void record(std::string_view key, const codec::Fingerprint& fingerprint,
               std::uint64_t checksum) noexcept;
-  // Ends the recording, but for the calls that have begun. The keys recorded since this was last
-  // asked; nothing when there were too many.
-  [[nodiscard]] std::optional<std::vector<std::string>> take_recorded() noexcept;
+  // Records tags of such a value.
+  void record_tags(std::span<const std::string_view> tags) noexcept;
+  // What was recorded since this was last asked.
+  struct Recorded {
+    std::vector<std::string> keys;
+    std::vector<std::string> tags;  // may be in there several times
+  };
+  // Ends the recording, but for the calls that have begun. Nothing when there was too much.
+  [[nodiscard]] std::optional<Recorded> take_recorded() noexcept;
 
  private:
   static constexpr std::size_t kWays = 4;
@@ -65,6 +72,8 @@ class OwnWrites {
   [[nodiscard]] Slot* find_locked(std::uint64_t tag) VCACHE_REQUIRES(mutex_);
   // A free slot, or one whose key is forgotten for it.
   [[nodiscard]] Slot* find_free_locked(std::uint64_t tag) VCACHE_REQUIRES(mutex_);
+  void record_name(std::vector<std::string>& names, std::string_view name) noexcept
+      VCACHE_REQUIRES(mutex_);
   [[nodiscard]] Set& set_of(std::uint64_t tag) VCACHE_REQUIRES(mutex_) {
     return sets_[tag % kSets];
   }
@@ -77,7 +86,7 @@ class OwnWrites {
   mutable base::SpinMutex mutex_;
   std::vector<Set> sets_ VCACHE_GUARDED_BY(mutex_);
   std::size_t next_way_ VCACHE_GUARDED_BY(mutex_) = 0;  // to be given up when all are taken
-  std::vector<std::string> recorded_ VCACHE_GUARDED_BY(mutex_);
+  Recorded recorded_ VCACHE_GUARDED_BY(mutex_);
   bool too_many_ VCACHE_GUARDED_BY(mutex_) = false;
 };
 

@@ -18,8 +18,8 @@ class Told final : public Listener {
     for (const std::string_view key : keys) waiters_.notify(key);
     listener_.on_keys_changed(keys);
   }
-  void on_tags_changed(std::span<const std::string_view> tags) noexcept override {
-    listener_.on_tags_changed(tags);
+  void on_stamps(std::span<const base::TagStamp> stamps) noexcept override {
+    listener_.on_stamps(stamps);
   }
   void on_leases_changed(std::span<const std::string_view> keys) noexcept override {
     for (const std::string_view key : keys) waiters_.notify(key);

@@ -30,6 +30,8 @@ using testing::fetch;
 using testing::object_view;
 using testing::poll_until;
 using testing::store;
+using testing::store_tagged;
+using testing::take_stamp;
 using testing::touch;
 using testing::views;
 
@@ -52,6 +54,105 @@ class RecoveryTest : public ::testing::Test {
   testing::MapL2* redis_ = nullptr;
   Recovery recovery_{hand_over(), clock_, {.keys = 100, .bytes = 100'000}, Millis(100)};
 };
+
+TEST_F(RecoveryTest, AValueWithTagsWaitsWithItsStamp) {
+  const std::uint64_t stamp = take_stamp(recovery_, {"red"});
+  redis_->down = true;
+  EXPECT_EQ(store_tagged(recovery_, "kept", {"red"}), Outcome::kFailed);
+  EXPECT_EQ(fetch(recovery_, "kept").payload, "kept");
+  redis_->down = false;
+  replay();
+  EXPECT_EQ(fetch(*redis_, "kept").payload, "kept");
+  redis_->down = true;
+  EXPECT_EQ(store_tagged(recovery_, "ended", {"red"}), Outcome::kFailed);
+  redis_->down = false;
+  (void)redis_->invalidate_tags(testing::Tags{"red"});  // by somebody else
+  replay();
+  EXPECT_EQ(fetch(*redis_, "ended").outcome, Outcome::kExpired) << "made before " << stamp;
+  EXPECT_EQ(status().recovered, 2U);
+}
+
+TEST_F(RecoveryTest, ATagThatNobodyMadeYetIsMadeBeforeItsValueIsSent) {
+  (void)take_stamp(recovery_, {});
+  redis_->down = true;
+  EXPECT_EQ(store_tagged(recovery_, "k", {"new"}), Outcome::kFailed);
+  redis_->down = false;
+  replay();
+  EXPECT_EQ(fetch(*redis_, "k").payload, "k");
+}
+
+TEST_F(RecoveryTest, OfAValueWithTagsAndNoStampOnlyTheDeletionIsSent) {
+  store(*redis_, "k", "old");
+  redis_->down = true;
+  EXPECT_EQ(store_tagged(recovery_, "k", {"red"}), Outcome::kFailed);
+  EXPECT_EQ(fetch(recovery_, "k").outcome, Outcome::kMiss);
+  redis_->down = false;
+  replay();
+  EXPECT_EQ(fetch(*redis_, "k").outcome, Outcome::kMiss);
+}
+
+TEST_F(RecoveryTest, WhatIsInvalidatedByTagWhileItWaitsBecomesADeletion) {
+  store(*redis_, "k", "old");
+  store(*redis_, "other", "old");
+  (void)take_stamp(recovery_, {"red", "blue"});
+  redis_->down = true;
+  store_tagged(recovery_, "k", {"red", "blue"});
+  store_tagged(recovery_, "other", {"blue"});
+  EXPECT_FALSE(recovery_.invalidate_tags(testing::Tags{"red"}).ok());
+  EXPECT_EQ(fetch(recovery_, "k").outcome, Outcome::kMiss);
+  EXPECT_EQ(fetch(recovery_, "other").payload, "other");
+  redis_->down = false;
+  replay();
+  EXPECT_EQ(fetch(*redis_, "k").outcome, Outcome::kMiss);
+  EXPECT_EQ(fetch(*redis_, "other").payload, "other");
+}
+
+TEST_F(RecoveryTest, WhatAPatternTakesWhileItWaitsBecomesADeletion) {
+  store(*redis_, "user:1", "old");
+  store(*redis_, "user:2", "old");
+  store(*redis_, "other", "old");
+  redis_->down = true;
+  store(recovery_, "user:1", "new");
+  std::vector<std::string> erased;
+  EXPECT_FALSE(recovery_.erase_matching("user:*", erased).ok());
+  EXPECT_EQ(erased, std::vector<std::string>{"user:1"});
+  store(recovery_, "user:3", "newest");
+  redis_->down = false;
+  EXPECT_EQ(fetch(recovery_, "user:1").outcome, Outcome::kMiss);
+  EXPECT_EQ(fetch(recovery_, "user:2").outcome, Outcome::kMiss) << "though it is still there";
+  EXPECT_EQ(touch(recovery_, "user:2", Millis(-1)), Outcome::kMiss);
+  EXPECT_EQ(fetch(recovery_, "user:3").payload, "newest");
+  EXPECT_EQ(fetch(recovery_, "other").payload, "old");
+  replay();
+  EXPECT_EQ(fetch(*redis_, "user:1").outcome, Outcome::kMiss);
+  EXPECT_EQ(fetch(*redis_, "user:2").outcome, Outcome::kMiss);
+  EXPECT_EQ(fetch(*redis_, "user:3").payload, "newest") << "sent after what it came after";
+  store(*redis_, "user:2", "later");
+  EXPECT_EQ(fetch(recovery_, "user:2").payload, "later") << "nothing is owed any more";
+}
+
+TEST_F(RecoveryTest, WithNothingWaitingAnOwedPatternIsSentTooSoon) {
+  store(*redis_, "user:1", "old");
+  redis_->down = true;
+  std::vector<std::string> erased;
+  EXPECT_FALSE(recovery_.erase_matching("user:*", erased).ok());
+  EXPECT_EQ(recovery_.run(), Millis(250)) << "no answer: later";
+  redis_->down = false;
+  replay();
+  EXPECT_EQ(fetch(*redis_, "user:1").outcome, Outcome::kMiss);
+}
+
+TEST_F(RecoveryTest, ManyOwedPatternsAreAClear) {
+  store(*redis_, "other", "old");
+  redis_->down = true;
+  std::vector<std::string> erased;
+  for (int i = 0; i <= 100; ++i) {
+    (void)recovery_.erase_matching("p" + std::to_string(i) + ":*", erased);
+  }
+  redis_->down = false;
+  EXPECT_EQ(fetch(recovery_, "p7:x").outcome, Outcome::kMiss);
+  EXPECT_EQ(recovery_.run(), Millis(std::chrono::hours(24))) << "a clear is the tier's to make";
+}
 
 TEST_F(RecoveryTest, AWellTierIsAskedAsIfItWereAlone) {
   EXPECT_EQ(store(recovery_, "k", "x"), Outcome::kHit);

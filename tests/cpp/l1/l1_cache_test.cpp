@@ -325,8 +325,8 @@ TEST_P(L1CacheTest, AClosedGateKeepsTheEntryThatIsThere) {
   L1Cache cache = make(1 << 20);
   cache.insert("key", Vector(8, 1).view(), kNoExpiry);
   for (const std::size_t width : {8U, 5000U}) {  // copied under the lock, and outside of it
-    EXPECT_FALSE(cache.insert_pinned("key", Vector(width, 2).view(), kNoExpiry, base::Nanos{0},
-                                     ClosedGate()));
+    const Identity identity = cache.identity_of("key", kNoExpiry, base::Nanos{0});
+    EXPECT_FALSE(cache.insert_pinned("key", Vector(width, 2).view(), identity, ClosedGate()));
     EXPECT_EQ(first_of(cache.find("key")), 1);
   }
 }

@@ -118,10 +118,16 @@ TEST(OwnWritesTest, RecordsKeysUntilThereAreTooMany) {
   own.enable();
   ASSERT_TRUE(own.recording());
   own.record("a", codec::fingerprint("ns", "a"), 1);
-  EXPECT_EQ(own.take_recorded(), std::vector<std::string>{"a"});
+  const std::array<std::string_view, 1> tags{"red"};
+  own.record_tags(tags);
+  const auto recorded = own.take_recorded();
+  ASSERT_TRUE(recorded);
+  EXPECT_EQ(recorded->keys, std::vector<std::string>{"a"});
+  EXPECT_EQ(recorded->tags, std::vector<std::string>{"red"});
   EXPECT_FALSE(own.recording());
   own.record("late", codec::fingerprint("ns", "late"), 1);
-  EXPECT_EQ(own.take_recorded(), std::vector<std::string>{"late"});
+  EXPECT_EQ(own.take_recorded().value_or(OwnWrites::Recorded{}).keys,
+            std::vector<std::string>{"late"});
   for (int i = 0; i < 5000; ++i) own.record("k", codec::fingerprint("ns", "k"), 1);
   EXPECT_FALSE(own.take_recorded());
 }

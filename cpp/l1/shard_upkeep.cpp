@@ -1,0 +1,73 @@
+#include <algorithm>
+
+#include "base/glob.hpp"
+#include "l1/shard.hpp"
+
+// What a shard does to entries that nobody asks for.
+namespace vcache::l1 {
+
+using policy::kNoEntry;
+
+void Shard::drop_unverified(const Probe& probe, std::int64_t now, const Gate& gate) {
+  const base::SpinLock lock(mutex_);
+  const EntryId id = lookup(probe);
+  if (id != kNoEntry && entries_[id]->is_expired(now) && gate.is_open()) drop(probe);
+}
+
+template <class Change>
+std::size_t Shard::change_some(std::size_t from, Change change) {
+  const std::size_t end = std::min(from + kSlice, entries_.size());
+  for (std::size_t id = from; id < end; ++id) {
+    if (entries_[id] != nullptr) change(*entries_[id]);
+  }
+  return end == entries_.size() ? 0 : end;
+}
+
+std::size_t Shard::distrust_some(std::size_t from) {
+  const base::SpinLock lock(mutex_);
+  return change_some(from, [](Entry& entry) { entry.distrust(); });
+}
+
+std::size_t Shard::shorten_some(std::size_t from, std::int64_t now) {
+  const base::SpinLock lock(mutex_);
+  return change_some(from,
+                     [this, now](Entry& entry) VCACHE_REQUIRES(mutex_) { shorten(entry, now); });
+}
+
+void Shard::limit_lifetimes(std::int64_t longest) {
+  const base::SpinLock lock(mutex_);
+  longest_ = longest;
+}
+
+void Shard::shorten(Entry& entry, std::int64_t now) const noexcept {
+  if (longest_ < kNever - now) entry.end_by(now + longest_);
+}
+
+std::size_t Shard::erase_some(std::size_t from, std::int64_t now, std::string_view pattern,
+                              std::vector<std::string>& erased) {
+  const base::SpinLock lock(mutex_);
+  const std::size_t end = std::min(from + kSlice, entries_.size());
+  for (std::size_t id = from; id < end; ++id) {
+    if (entries_[id] == nullptr || !base::matches_glob(pattern, entries_[id]->key())) continue;
+    const Probe probe{.key = entries_[id]->key(), .hash = hash_of(*entries_[id])};
+    if (!entries_[id]->is_expired(now) && !is_ended_by_tag(*entries_[id]))
+      erased.emplace_back(probe.key);
+    drop(probe);
+  }
+  return end >= entries_.size() ? 0 : end;
+}
+
+// Looks at one entry for each publication, so that expired ones do not wait for an eviction; at
+// several in a row, so that the memory each needs is on its way at once.
+void Shard::sweep(std::int64_t now) {
+  if (++unswept_ < kSweep) return;
+  for (; unswept_ > 0; --unswept_) sweep_one(now);
+}
+
+void Shard::sweep_one(std::int64_t now) {
+  const auto id = static_cast<EntryId>(sweep_cursor_);
+  if (++sweep_cursor_ >= entries_.size()) sweep_cursor_ = 0;
+  if (entries_[id] != nullptr && is_over(*entries_[id], now)) expire(id);
+}
+
+}  // namespace vcache::l1

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "l2/client/deadline.hpp"
+#include "l2/command/fetch.hpp"
+#include "l2/session.hpp"
+
+// Generations and stamps: what ends entries without looking for them. They lie with the namespace's
+// own keys, on one server.
+namespace vcache::l2 {
+
+// Ends every entry stored before.
+[[nodiscard]] base::Error step_generation(Session& session, client::Deadline deadline) noexcept;
+
+// As L2::take_stamp() and L2::invalidate_tags(). Throw std::bad_alloc.
+[[nodiscard]] base::Error take_stamp(Session& session, std::span<const std::string_view> tags,
+                                     base::Millis ttl, client::Deadline deadline,
+                                     std::uint64_t& stamp);
+[[nodiscard]] base::Error step_stamp(Session& session, std::span<const std::string_view> tags,
+                                     client::Deadline deadline);
+
+// Has these fetches hand over what they hold back, as the stamps of its tags say.
+[[nodiscard]] base::Error release_held(Session& session, std::span<command::Fetch* const> fetches,
+                                       client::Deadline deadline) noexcept;
+
+}  // namespace vcache::l2
