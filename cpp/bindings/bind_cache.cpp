@@ -203,6 +203,7 @@ void bind_cache(py::module_& module) {
   py::class_<Core, std::shared_ptr<Core>> cache(module, "TieredCache",
                                                 "Both tiers of one namespace.");
   bind_leases(cache);
+  bind_tags(cache);
   bind_loading(cache);
   cache
       .def(py::init(&make_core), py::kw_only(), py::arg("memory_bytes"), py::arg("max_entries"),
@@ -213,7 +214,8 @@ void bind_cache(py::module_& module) {
            py::arg("clock") = nullptr, py::arg("seed") = 0)
       .def("lookup", &lookup, py::arg("key"))
       .def("put", &put, py::arg("key"), py::arg("value"), py::arg("ttl"), py::arg("memory_ttl"),
-           py::arg("metadata"), py::arg("cost"), py::arg("seconds"))
+           py::arg("metadata"), py::arg("cost"), py::arg("seconds"), py::arg("tags") = Tags(),
+           py::arg("made").none(true) = py::none())
       .def("mget", &mget, py::arg("keys"), py::arg("default"), py::arg("fresh") = false)
       .def("mput", &mput, py::arg("keys"), py::arg("values"), py::arg("ttl"), py::arg("memory_ttl"),
            py::arg("cost"), py::arg("seconds"))

@@ -124,9 +124,9 @@ PyObject* fresh_memory_get(PyObject* object, PyObject* const* args, Py_ssize_t c
 }
 
 // What set() was given, by the places of its parameters; nullptr for what it was not.
-constexpr std::array<const char*, 6> kSetParameters = {"key",        "value",    "ttl",
-                                                       "memory_ttl", "metadata", "cost"};
-enum SetPlace : std::uint8_t { kKey, kValue, kTtl, kMemoryTtl, kMetadata, kCost };
+constexpr std::array<const char*, 7> kSetParameters = {"key",      "value", "ttl", "memory_ttl",
+                                                       "metadata", "tags",  "cost"};
+enum SetPlace : std::uint8_t { kKey, kValue, kTtl, kMemoryTtl, kMetadata, kTags, kCost };
 using SetGiven = std::array<PyObject*, kSetParameters.size()>;
 
 SetGiven set_arguments(PyObject* const* args, Py_ssize_t count, PyObject* names) {
@@ -171,7 +171,8 @@ bool read_cost(PyObject* value, float& out) {
 bool read_plain(const Core& core, const SetGiven& given, SetOptions& out) {
   const auto& options = core.cache.options();
   out.lifetimes = {.ttl = options.ttl, .memory_ttl = options.memory_ttl};
-  return given[kMetadata] == nullptr && read_seconds(given[kTtl], out.lifetimes.ttl) &&
+  return given[kMetadata] == nullptr && given[kTags] == nullptr &&
+         read_seconds(given[kTtl], out.lifetimes.ttl) &&
          read_seconds(given[kMemoryTtl], out.lifetimes.memory_ttl) &&
          read_cost(given[kCost], out.cost);
 }
@@ -276,11 +277,12 @@ PyMethodDef methods[] = {
      "_fresh_memory_get($self, key, default=None)\n--\n\n"
      "_memory_get() that returns no unverified value, whether Redis answers or not."},
     {"set", as_method(set), METH_FASTCALL | METH_KEYWORDS,
-     "set($self, key, value, *, ttl=..., memory_ttl=..., metadata=None, cost=None)\n--\n\n"
+     "set($self, key, value, *, ttl=..., memory_ttl=..., metadata=None, tags=(), cost=None)\n--\n\n"
      "Stores a vector (float32, float16, float64, int8, uint8, int32 or int64, 0 to 4 dimensions)\n"
      "or an object that MessagePack can hold, in both tiers.\n\n"
      "ttl, memory_ttl: seconds, timedelta or \"1h30m\"; None: no expiry; omitted: the cache's "
      "own.\n"
+     "tags: up to 64 of str or bytes, of 1 to 256 bytes each, for invalidate_tags().\n"
      "cost: what a miss costs, in the caller's unit. Raises SerializationError for other types,\n"
      "ValueError for values over max_value and TTLs not above 0."},
     {nullptr, nullptr, 0, nullptr}};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "bindings/core.hpp"
+#include "bindings/tag_calls.hpp"
 
 namespace vcache::bindings {
 
@@ -15,8 +16,10 @@ bool memory_has(Core& core, const py::object& keys);
 py::tuple get_vectors(Core& core, const py::object& keys, std::optional<std::uint32_t> dim,
                       const std::string& dtype, const py::object& out);
 
+// made: of a value with tags; unless given, its making ends with this call.
 void put(Core& core, const py::object& key, const py::object& value, const py::object& ttl,
-         const py::object& memory_ttl, const py::bytes& metadata, float cost, float seconds);
+         const py::object& memory_ttl, const py::bytes& metadata, float cost, float seconds,
+         const Tags& tags, const std::optional<base::Moment>& made);
 void mput(Core& core, const py::object& keys, const py::object& values, const py::object& ttl,
           const py::object& memory_ttl, float cost, float seconds);
 void set_vectors(Core& core, const py::object& keys, const py::object& matrix,

@@ -64,7 +64,8 @@ PyArrayObject* matrix_argument(const py::object& matrix) {
 }  // namespace
 
 void put(Core& core, const py::object& key, const py::object& value, const py::object& ttl,
-         const py::object& memory_ttl, const py::bytes& metadata, float cost, float seconds) {
+         const py::object& memory_ttl, const py::bytes& metadata, float cost, float seconds,
+         const Tags& tags, const std::optional<base::Moment>& made) {
   const std::string_view view = key_view(key.ptr());
   const cache::Lifetimes lifetimes = lifetimes_of(core, ttl, memory_ttl);
   check_cost(cost, "cost");
@@ -77,11 +78,17 @@ void put(Core& core, const py::object& key, const py::object& value, const py::o
   }
   argument.view.cost = cost;
   argument.view.seconds = seconds;
+  const std::vector<std::string_view> tag_list = tag_views(tags);
+  const std::string encoded = base::encode_tags(tag_list);
+  argument.view.tags = std::as_bytes(std::span(encoded));
+  base::Moment moment = made.value_or(base::Moment{});
   base::Error error;
   Timer timer(core, Operation::kSet);
   {
     const GilRelease released;
-    error = core.cache.put(view, argument.view, lifetimes);
+    if (!tags.empty() && !made) error = core.cache.begin(tag_list, lifetimes, moment);
+    base::Error of_put = core.cache.put(view, argument.view, lifetimes, moment);
+    if (error.ok()) error = std::move(of_put);
   }
   timer.stop(core.cache.has_redis() ? Tier::kRedis : Tier::kMemory);
   raise_if_strict(core, error);

@@ -27,6 +27,8 @@ __all__ = [
     "key_list",
     "metadata_bytes",
     "pair_lists",
+    "pattern_bytes",
+    "tag_list",
     "ttl_argument",
 ]
 
@@ -36,6 +38,9 @@ Key = str | bytes
 Ttl = Duration | None | DefaultType
 
 _MAX_METADATA = 64 * 1024
+_MAX_PATTERN = 1024
+_MAX_TAGS = 64
+_MAX_TAG = 256
 _MAX_COST = float(np.finfo(np.float32).max)  # an entry keeps its cost as a float32
 
 _VECTOR_DTYPES = {"float32", "float16", "float64", "int8", "uint8", "int32", "int64"}
@@ -135,6 +140,41 @@ def metadata_bytes(value: object) -> bytes:
     if len(data) > _MAX_METADATA:
         raise ValueError(f"metadata of {len(data)} bytes: allowed are at most {_MAX_METADATA}")
     return data
+
+
+def tag_list(tags: object, name: str = "tags", most: int | None = _MAX_TAGS) -> list[bytes]:
+    """Distinct tags as UTF-8, in the order given; up to `most`, unless that is None."""
+    if isinstance(tags, (str, bytes)) or not isinstance(tags, Iterable):
+        raise TypeError(
+            f"{name}={shown(tags)} of type {type(tags).__name__}: allowed is a sequence of str or"
+            " bytes"
+        )
+    distinct = list(dict.fromkeys(_utf8(tag, name, _MAX_TAG) for tag in tags))
+    if most is not None and len(distinct) > most:
+        raise ValueError(f"{name} of {len(distinct)} tags: allowed are at most {most}")
+    return distinct
+
+
+def pattern_bytes(pattern: object, name: str = "pattern") -> bytes:
+    """A glob pattern as UTF-8."""
+    return _utf8(pattern, name, _MAX_PATTERN)
+
+
+def _utf8(value: object, name: str, most: int) -> bytes:
+    if not isinstance(value, (str, bytes)):
+        raise TypeError(
+            f"{name}: {shown(value)} is of type {type(value).__name__}: allowed are str and bytes"
+        )
+    try:
+        text = value.encode() if isinstance(value, str) else value
+    except UnicodeEncodeError:
+        text = b""
+    if not 1 <= len(text) <= most:
+        raise ValueError(
+            f"{name}: {shown(value)} of {len(value)} characters: allowed are 1 to {most} bytes of"
+            " UTF-8"
+        )
+    return text
 
 
 def callable_argument(value: object, name: str) -> Callable[..., Any]:

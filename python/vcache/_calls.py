@@ -19,6 +19,8 @@ from ._arguments import (
     key_list,
     metadata_bytes,
     pair_lists,
+    pattern_bytes,
+    tag_list,
     ttl_argument,
 )
 from ._callers import Blocking, Caller, refuse_async, run_blocking
@@ -60,6 +62,7 @@ class Calls(_core.CacheBase):
             ttl: Ttl = DEFAULT,
             memory_ttl: Ttl = DEFAULT,
             metadata: dict[str, Any] | None = None,
+            tags: Iterable[str | bytes] = (),
             cost: float | None = None,
         ) -> None: ...
 
@@ -71,6 +74,7 @@ class Calls(_core.CacheBase):
         ttl: Ttl = DEFAULT,
         memory_ttl: Ttl = DEFAULT,
         metadata: dict[str, Any] | None = None,
+        tags: Iterable[str | bytes] = (),
         cost: float | None = None,
     ) -> None:
         """set() for arguments that take more than a look to understand."""
@@ -83,6 +87,7 @@ class Calls(_core.CacheBase):
             metadata_bytes(metadata),
             cost_argument(cost),
             0.0,
+            tag_list(tags),
         )
 
     def lookup(self, key: Key) -> Lookup:
@@ -152,6 +157,7 @@ class Calls(_core.CacheBase):
         factory: Callable[[], Any],
         *,
         ttl: Ttl = DEFAULT,
+        tags: Iterable[str | bytes] = (),
         cost: float | None = None,
         **options: Unpack[FreshnessOptions],
     ) -> Any:
@@ -162,13 +168,14 @@ class Calls(_core.CacheBase):
         nothing is stored, and all of them get a value that has expired within the `grace` of the
         cache, or else the exception. The result is in the stored form on a miss too: arrays
         read-only, tuples as lists. If the key is deleted or written meanwhile, the result is
-        returned and not stored.
+        returned and not stored; nor is it served once one of its `tags` was invalidated since the
+        call of `factory` began.
 
         soft_timeout, hard_timeout, refresh_ahead, beta, negative_ttl, retry_after: how long to wait
         for `factory`, when to call it before the value expires, and when again after it failed, as
         FreshnessOptions has them.
         """
-        source, storing = single_source(factory), storing_of(ttl, cost, options)
+        source, storing = single_source(factory), storing_of(ttl, cost, options, tags)
         refuse_async(factory)
         seen = self._loader.flights.step
         if storing.freshness.is_early:
@@ -227,6 +234,34 @@ class Calls(_core.CacheBase):
         """Empties the namespace in both tiers by one step of its generation."""
         self._loader.flights.forget_all()
         self._tiers.clear()
+
+    def invalidate(self, pattern: str | bytes) -> int:
+        """Removes all values whose keys the glob pattern takes; how many there were.
+
+        `*` takes any characters, `?` one, `[ab]`, `[a-c]`, `[^a]` one of some; `\\` takes the next
+        as it is, and vcache.keys.escape() does that for a whole part. Redis is asked for its keys,
+        some round trips for each 10,000 of them: invalidate_tags() takes the same time for any
+        number. While Redis gives no answer these keys are misses here, and are removed there as
+        soon as it does. Other processes lose their copies as by delete().
+        """
+        given = pattern_bytes(pattern)
+        matches = self._tiers.matches_glob
+        self._loader.flights.forget_where(lambda flight: matches(given, flight.key))
+        return self._tiers.invalidate(given)
+
+    def invalidate_tags(self, *tags: str | bytes) -> None:
+        """Ends all values with one of these tags, in both tiers and all processes.
+
+        One step for each tag, however many values bear it. What was being made when this was
+        called, anywhere, is not served after. While Redis gives no answer, values with these tags
+        end here, and in Redis before this process reads from it again.
+        """
+        given = tag_list(tags, most=None)
+        if not given:
+            return
+        ended = frozenset(given)
+        self._loader.flights.forget_where(lambda flight: not ended.isdisjoint(flight.work.tags))
+        self._tiers.invalidate_tags(given)
 
     def stats(self) -> Stats:
         """Counts since the cache was made."""
@@ -316,9 +351,19 @@ def batch_source(factory: Callable[[list[Key]], Any]) -> Source:
     )
 
 
-def storing_of(ttl: Ttl, cost: float | None, options: FreshnessOptions) -> Storing:
+def storing_of(
+    ttl: Ttl,
+    cost: float | None,
+    options: FreshnessOptions,
+    tags: Iterable[str | bytes] = (),
+) -> Storing:
     freshness = Freshness.of(options) if options else PLAIN
-    return Storing(ttl=ttl_argument(ttl), cost=cost_argument(cost), freshness=freshness)
+    return Storing(
+        ttl=ttl_argument(ttl),
+        cost=cost_argument(cost),
+        tags=tuple(tag_list(tags)),
+        freshness=freshness,
+    )
 
 
 def _tier_health(answer: tuple[bool, float, str | None] | None) -> TierHealth | None:

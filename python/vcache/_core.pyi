@@ -137,6 +137,13 @@ class TieredCache:
             False when changed(0) would only return False.
             """
 
+    class Moment:
+        """
+        When the making of a value with tags began.
+        """
+
+    @staticmethod
+    def matches_glob(pattern: bytes, text: bytes) -> bool: ...
     def __init__(
         self,
         *,
@@ -158,6 +165,9 @@ class TieredCache:
         clock: ManualClock = None,
         seed: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> None: ...
+    def begin(
+        self, tags: collections.abc.Sequence[bytes], ttl: typing.Any
+    ) -> TieredCache.Moment: ...
     def clear(self) -> None: ...
     def close(self) -> None: ...
     def count_coalesced(self, n: typing.SupportsInt | typing.SupportsIndex) -> None: ...
@@ -180,6 +190,8 @@ class TieredCache:
     ) -> tuple: ...
     def give_up_leases(self, keys: typing.Any, token: bytes) -> None: ...
     def health(self) -> dict: ...
+    def invalidate(self, pattern: bytes) -> int: ...
+    def invalidate_tags(self, tags: collections.abc.Sequence[bytes]) -> None: ...
     def is_unwritten(
         self, key: typing.Any, writes: typing.SupportsInt | typing.SupportsIndex
     ) -> bool: ...
@@ -208,6 +220,8 @@ class TieredCache:
         metadata: bytes,
         cost: typing.SupportsFloat | typing.SupportsIndex,
         seconds: typing.SupportsFloat | typing.SupportsIndex,
+        tags: collections.abc.Sequence[bytes] = [],
+        made: TieredCache.Moment | None = None,
     ) -> None: ...
     def set_vectors(
         self,
@@ -260,12 +274,13 @@ class CacheBase:
         A vector is a read-only array that stays valid after eviction; an object is decoded anew.
         Raises TypeError or ValueError for a key that is not 1 to 1024 bytes of str or bytes.
         """
-    def set(self, key, value, *, ttl=..., memory_ttl=..., metadata=None, cost=None):
+    def set(self, key, value, *, ttl=..., memory_ttl=..., metadata=None, tags=tuple(), cost=None):
         """
         Stores a vector (float32, float16, float64, int8, uint8, int32 or int64, 0 to 4 dimensions)
         or an object that MessagePack can hold, in both tiers.
 
         ttl, memory_ttl: seconds, timedelta or "1h30m"; None: no expiry; omitted: the cache's own.
+        tags: up to 64 of str or bytes, of 1 to 256 bytes each, for invalidate_tags().
         cost: what a miss costs, in the caller's unit. Raises SerializationError for other types,
         ValueError for values over max_value and TTLs not above 0.
         """

@@ -17,7 +17,9 @@ from ._freshness import PLAIN, Freshness
 from .errors import RedisError
 from .objects import stored_form
 
-__all__ = ["Filler", "Rows", "Storing"]
+__all__ = ["Filler", "Moment", "Rows", "Storing"]
+
+Moment = _core.TieredCache.Moment
 
 # One value for each key: a list, or an array of as many rows.
 Rows = Sequence[Any] | NDArray[Any]
@@ -34,6 +36,7 @@ class Storing:
 
     ttl: Any = DEFAULT
     cost: float = 0.0
+    tags: tuple[bytes, ...] = ()
     encode: Callable[[Any], Any] | None = None
     decode: Callable[[Any], Any] | None = None
     wanted: Callable[[Any], bool] | None = None
@@ -69,6 +72,10 @@ class Filler:
     def close(self, keys: Sequence[Key]) -> None:
         self._core.unwatch_fills(keys)
 
+    def begin(self, storing: Storing) -> Moment:
+        """The moment by which values are judged that are made from now on."""
+        return self._core.begin(storing.tags, storing.ttl)
+
     def put(
         self,
         keys: list[Key],
@@ -76,10 +83,14 @@ class Filler:
         storing: Storing,
         seconds: float,
         flights: list[Flight],
+        made: Moment | None,
     ) -> list[Outcome]:
-        """Stores values but those under whose key there is something newer."""
+        """Stores values but those under whose key there is something newer.
+
+        made: when the making of values with tags began.
+        """
         if len(keys) == 1:
-            return [self.put_one(keys[0], values[0], storing, seconds, flights[0])]
+            return [self.put_one(keys[0], values[0], storing, seconds, flights[0], made)]
         kept = [i for i, flight in enumerate(flights) if self._is_newest(keys[i], flight)]
         self._write_some(kept, keys, values, storing, seconds)
         for index in kept:
@@ -87,7 +98,13 @@ class Filler:
         return [Outcome(form) for form in _stored_forms(values)]
 
     def put_one(
-        self, key: Key, value: Any, storing: Storing, seconds: float, flight: Flight | None
+        self,
+        key: Key,
+        value: Any,
+        storing: Storing,
+        seconds: float,
+        flight: Flight | None,
+        made: Moment | None = None,
     ) -> Outcome:
         if storing.wanted is not None and not storing.wanted(value):
             return Outcome(value, stored=False)
@@ -98,7 +115,8 @@ class Filler:
             keep = flight is None or self._is_newest(key, flight)
             if keep:
                 ttl = storing.ttl_of(value)
-                self._core.put(key, plain, ttl, DEFAULT, b"", storing.cost, seconds)
+                cost, tags = storing.cost, storing.tags
+                self._core.put(key, plain, ttl, DEFAULT, b"", cost, seconds, tags, made)
             outcome = Outcome(stored_form(plain))
         except RedisError:
             raise

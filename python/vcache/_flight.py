@@ -19,6 +19,8 @@ __all__ = ["Abandoned", "Claim", "Flight", "Flights", "Outcome", "TimeUp", "Work
 
 _REMEMBERED = 4096
 
+Tags = tuple[bytes, ...]
+
 
 class Abandoned(Exception):
     """The computation ended without a result; whoever still wants the value starts anew.
@@ -50,12 +52,13 @@ class Outcome(NamedTuple):
 class Work:
     """One call of a factory, and how many callers still want what it computes.
 
-    One that `goes_on` is done to its end whether they do or not.
+    One that `goes_on` is done to its end whether they do or not. Its values have the `tags`.
     """
 
-    __slots__ = ("awaits", "cancel", "goes_on", "loop", "wanted")
+    __slots__ = ("awaits", "cancel", "goes_on", "loop", "tags", "wanted")
 
-    def __init__(self) -> None:
+    def __init__(self, tags: Tags = ()) -> None:
+        self.tags = tags
         self.wanted = 1
         self.goes_on = False
         self.awaits: list[Work] = []  # what its factory has joined and not left
@@ -118,9 +121,9 @@ class Flights:
         self._finished: dict[bytes, int] = {}  # newest last, bounded
         self.step = 0
 
-    def claim(self, keys: Iterable[bytes], seen: int) -> Claim:
+    def claim(self, keys: Iterable[bytes], seen: int, tags: Tags = ()) -> Claim:
         """Divides distinct `keys`. Raises RuntimeError where waiting could never end."""
-        claim = Claim(Work(), inside=_inside.get())
+        claim = Claim(Work(tags), inside=_inside.get())
         vacant = []
         with self._lock:
             for key in keys:
@@ -136,9 +139,9 @@ class Flights:
                 self._take(claim, key, seen)
         return claim
 
-    def claim_vacant(self, keys: Iterable[bytes]) -> Claim:
+    def claim_vacant(self, keys: Iterable[bytes], tags: Tags = ()) -> Claim:
         """Those of distinct `keys` that nobody computes, for work that goes on by itself."""
-        claim = Claim(Work())
+        claim = Claim(Work(tags))
         claim.work.goes_on, claim.work.wanted = True, 0
         with self._lock:
             for key in keys:
@@ -200,6 +203,15 @@ class Flights:
                     flight = self._open.pop(normal_key(key), None)
                     if flight is not None:
                         flight.forgotten = True
+
+    def forget_where(self, is_over: Callable[[Flight], bool]) -> None:
+        """As forget(), for the flights of which that is true."""
+        if self._open:
+            with self._lock:
+                over = [flight for flight in self._open.values() if is_over(flight)]
+                for flight in over:
+                    del self._open[flight.key]
+                    flight.forgotten = True
 
     def forget_all(self) -> None:
         with self._lock:

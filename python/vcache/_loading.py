@@ -90,7 +90,7 @@ class Loader:
         started = monotonic()
         pending = [key for key in keys if key not in outcomes]
         while pending:
-            claim = self.flights.claim(pending, seen)
+            claim = self.flights.claim(pending, seen, storing.tags)
             try:
                 await self._start(caller, claim, order)
                 abandoned = await self._collect(caller, claim, order, outcomes, started)
@@ -132,7 +132,8 @@ class Loader:
 
     def _refresh(self, caller: Caller, due: Iterable[bytes], order: _Order) -> None:
         """Computes values anew in the background, but those that are being computed."""
-        claim = self.flights.claim_vacant(key for key in due if not self.backoff.holds(key))
+        vacant = (key for key in due if not self.backoff.holds(key))
+        claim = self.flights.claim_vacant(vacant, order.storing.tags)
         if not claim.led:
             return
         named = self._open(claim, order)
@@ -229,10 +230,13 @@ class Loader:
         """Computes, stores and hands out values."""
         flights, keys = [flight for flight, _ in wanted], [key for _, key in wanted]
         source = order.source
+        made = await caller.core(self._filler.begin, order.storing) if order.storing.tags else None
         result, seconds = await self._call(caller, claim, keys, source)
         values, share = source.unpack(result, keys), seconds / len(keys)
         source.on_computed(len(keys), seconds)
-        outcomes = await caller.core(self._filler.put, keys, values, order.storing, share, flights)
+        outcomes = await caller.core(
+            self._filler.put, keys, values, order.storing, share, flights, made
+        )
         self.backoff.forget(flight.key for flight in flights)
         for flight, outcome in zip(flights, outcomes, strict=True):
             self.flights.settle(flight, outcome)

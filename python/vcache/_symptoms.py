@@ -19,6 +19,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("MGET", "{0}:doctor"), ("SET", "{0}:doctor", "0", "XX"),
     ("GETRANGE", "{0}:doctor", "0", "0"), ("UNLINK", "{0}:doctor"),
     ("PEXPIRE", "{0}:doctor", "1"), ("PERSIST", "{0}:doctor"), ("TIME",), ("PING",),
+    ("COPY", "{0}!doctor", "{0}!tag:doctor"), ("INCRBY", "{0}!doctor", "1"),
+    ("PEXPIREAT", "{0}!tag:doctor", "1"), ("SCAN", "0"),
     ("SELECT", "{1}"), ("WATCH", "{0}:doctor"), ("INFO", "server"), ("DBSIZE",),
     ("CLIENT", "ID"), ("CLIENT", "TRACKING", "OFF"),
 )  # fmt: skip

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from . import _core
-from ._arguments import Key, Ttl, key_list
+from ._arguments import Key, Ttl, key_list, pattern_bytes, tag_list
 from ._callers import OnLoop, waiting_threads
 from ._calls import Calls, batch_source, single_source, storing_of
 from ._core import DEFAULT, MISSING
 from ._freshness import FreshnessOptions, Terms
+from ._invalidation import OnWrite
 from ._turns import Turns
 from .stats import Health, Lookup
 
@@ -78,6 +79,7 @@ class Twins(Calls):
         ttl: Ttl = DEFAULT,
         memory_ttl: Ttl = DEFAULT,
         metadata: dict[str, Any] | None = None,
+        tags: Iterable[str | bytes] = (),
         cost: float | None = None,
     ) -> None:
         """Twin of set()."""
@@ -88,6 +90,7 @@ class Twins(Calls):
             ttl=ttl,
             memory_ttl=memory_ttl,
             metadata=metadata,
+            tags=tags,
             cost=cost,
         )
 
@@ -146,6 +149,7 @@ class Twins(Calls):
         factory: Callable[[], Any],
         *,
         ttl: Ttl = DEFAULT,
+        tags: Iterable[str | bytes] = (),
         cost: float | None = None,
         **options: Unpack[FreshnessOptions],
     ) -> Any:
@@ -155,7 +159,7 @@ class Twins(Calls):
         If `factory` ends in a CancelledError of its own or another BaseException, the caller whose
         factory it was raises that; who else waits starts anew.
         """
-        source, storing = single_source(factory), storing_of(ttl, cost, options)
+        source, storing = single_source(factory), storing_of(ttl, cost, options, tags)
         seen = self._loader.flights.step
         if storing.freshness.is_early:
             value = await self._find_one(self._on_loop, key, source, storing)
@@ -202,6 +206,34 @@ class Twins(Calls):
     async def aclear(self) -> None:
         """Twin of clear()."""
         await self._away(self.clear)
+
+    async def ainvalidate(self, pattern: str | bytes) -> int:
+        """Twin of invalidate()."""
+        return await self._away(self.invalidate, pattern)
+
+    async def ainvalidate_tags(self, *tags: str | bytes) -> None:
+        """Twin of invalidate_tags()."""
+        await self._away(self.invalidate_tags, *tags)
+
+    def invalidate_on_write(
+        self, *patterns: str | bytes, tags: Iterable[str | bytes] = ()
+    ) -> OnWrite:
+        """Context manager, sync or async, and decorator of a function that writes to the source.
+
+        When the write is done, invalidates what the patterns take and what has one of the tags; if
+        it raises, nothing.
+        """
+        given = [pattern_bytes(pattern, "patterns") for pattern in patterns]
+        ended = tag_list(tags, most=None)
+        if not given and not ended:
+            raise ValueError("patterns=(): allowed is at least one pattern or tag")
+
+        def invalidate() -> None:
+            self.invalidate_tags(*ended)
+            for pattern in given:
+                self.invalidate(pattern)
+
+        return OnWrite(invalidate, lambda: self._away(invalidate))
 
     async def ahealthy(self) -> Health:
         """Twin of healthy()."""

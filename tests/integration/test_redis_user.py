@@ -32,6 +32,12 @@ def use_everything(cache: Cache, other: Cache) -> None:
         one.exists("k")
         one.delete("k")
         one.mdelete(["a", "no"])
+        one.set("tagged", VECTOR, tags=["red"])
+        one.get_or_set("tagged too", lambda: VECTOR, tags=["red"])
+        one.invalidate_tags("red")
+        assert one.get("tagged", MISSING) is MISSING
+        one.set("user:1", 1)
+        one.invalidate("user:*")
         one.clear()
         one.healthy()
         stats = one.stats()

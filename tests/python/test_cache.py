@@ -232,6 +232,7 @@ def test_a_cached_array_pickles_as_an_array(cache: ClockedCache) -> None:
 
 def test_every_blocking_call_that_can_touch_redis_has_a_twin() -> None:
     local = {"stats", "get_stats", "cached", "cache_vector_search", "from_env"}
+    local.add("invalidate_on_write")  # whose guard is sync and async
     public = {name for name, _ in inspect.getmembers(Cache, callable) if not name.startswith("_")}
     blocking = {name for name in public if f"a{name}" in public}
     assert public - blocking - {f"a{name}" for name in blocking} == local
@@ -258,6 +259,10 @@ def test_twins_do_the_same() -> None:
             assert await cache.adelete("a")
             assert await cache.amdelete(["b", "v", "no"]) == 2
             assert (await cache.ahealthy()).ok
+            await cache.aset("t", 1, tags=["red"])
+            await cache.aset("u", 1)
+            await cache.ainvalidate_tags("red")
+            assert await cache.ainvalidate("[tu]") == 1
             await cache.aset("c", 1)
             await cache.aclear()
             assert not await cache.aexists("c")

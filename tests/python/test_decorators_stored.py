@@ -120,10 +120,10 @@ def test_who_was_overtaken_does_not_get_what_he_cannot_decode(
     flights, key = cache._loader.flights, number.cache_key(1)
     claim = flights.claim
 
-    def overtaken(keys: Any, seen: int) -> Any:
+    def overtaken(*given: Any) -> Any:
         monkeypatch.setattr(flights, "claim", claim)
         assert cache.get_or_set(key, lambda: "no number") == "no number"
-        return claim(keys, seen)
+        return claim(*given)
 
     monkeypatch.setattr(flights, "claim", overtaken)
     assert number(1) == 1

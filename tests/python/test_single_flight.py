@@ -73,10 +73,10 @@ def test_who_missed_before_it_was_stored_computes_nothing(
     loader = cache._loader
     claim = loader.flights.claim
 
-    def overtaken(keys: Any, seen: int) -> Any:
+    def overtaken(*given: Any) -> Any:
         monkeypatch.setattr(loader.flights, "claim", claim)
         assert cache.get_or_set("k", lambda: "first") == "first"
-        return claim(keys, seen)
+        return claim(*given)
 
     monkeypatch.setattr(loader.flights, "claim", overtaken)
     assert cache.get_or_set("k", pytest.fail) == "first"

@@ -118,9 +118,9 @@ def test_cancelled_before_the_work_began(cache: ClockedCache) -> None:
         task = asyncio.create_task(cache.aget_or_set("k", factory))
         claim = cache._loader.flights.claim
 
-        def claim_and_cancel(keys: Any, seen: int) -> Any:
+        def claim_and_cancel(*given: Any) -> Any:
             task.cancel()
-            return claim(keys, seen)
+            return claim(*given)
 
         cache._loader.flights.claim = claim_and_cancel  # type: ignore[method-assign]
         with pytest.raises(asyncio.CancelledError):

@@ -80,9 +80,9 @@ def _meet_after_nested_claims(
     flights = cache._loader.flights
     claim = flights.claim
 
-    def claim_and_meet(keys: Any, seen: int) -> Any:
+    def claim_and_meet(*given: Any) -> Any:
         try:
-            claimed = claim(keys, seen)
+            claimed = claim(*given)
         except RuntimeError:
             meeting.wait(DEADLINE)
             raise

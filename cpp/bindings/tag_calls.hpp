@@ -1,0 +1,26 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/tags.hpp"
+#include "bindings/core.hpp"
+
+namespace vcache::bindings {
+
+// Tags as Python checked them: distinct bytes, within the limits.
+using Tags = std::vector<py::bytes>;
+
+// Views into the tags.
+[[nodiscard]] std::vector<std::string_view> tag_views(const Tags& tags);
+
+// The moment by which a value with these tags is judged whose making begins now. All throw
+// PythonError.
+base::Moment begin(Core& core, const Tags& tags, const py::object& ttl);
+void invalidate_tags(Core& core, const Tags& tags);
+std::size_t invalidate(Core& core, const py::bytes& pattern);
+
+void bind_tags(py::class_<Core, std::shared_ptr<Core>>& cache);
+
+}  // namespace vcache::bindings
