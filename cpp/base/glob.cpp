@@ -17,7 +17,8 @@ class OneByte {
     const char first = pattern_[at_++];
     if (first == '?') return true;
     if (first == '[') return matches_set(byte);
-    return (first == '\\' && at_ < pattern_.size() ? pattern_[at_++] : first) == byte;
+    if (first != '\\' || at_ == pattern_.size()) return first == byte;
+    return pattern_[at_++] == byte;
   }
 
  private:

@@ -8,8 +8,9 @@
 
 namespace vcache::base {
 
-// Allocator for tables that grow: large ones are pages of their own, so that a table outgrown goes
-// back to the system whole and the part of a new one not reached yet occupies nothing.
+// Allocator for tables that grow: large ones are pages of their own, zeroed, so that a table
+// outgrown goes back to the system whole and the part of a new one not reached yet occupies
+// nothing.
 template <class T>
 struct PageAllocator {
   using value_type = T;
@@ -38,8 +39,9 @@ struct PageAllocator {
     return true;
   }
 
+  static constexpr std::size_t kLarge = std::size_t{32} << 10;  // bytes
+
  private:
-  static constexpr std::size_t kLarge = std::size_t{32} << 10;
   static constexpr std::align_val_t kAlignment{alignof(T)};
 };
 

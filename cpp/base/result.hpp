@@ -24,12 +24,13 @@ enum class ErrorCode : std::uint8_t {
   kClosed,        // not asked: the object is closed
   kTls,           // the peers could not agree on TLS, or one refused the other's certificate
   kInterrupted,   // a signal handler raised while the call waited
+  kForbidden,     // the server will not do that for this user, now or later
 };
 
 [[nodiscard]] constexpr std::string_view to_string(ErrorCode code) noexcept {
-  constexpr std::array<std::string_view, 13> kNames = {
-      "ok",   "invalid", "timeout",      "connect", "disconnected", "protocol",   "server",
-      "auth", "busy",    "breaker_open", "closed",  "tls",          "interrupted"};
+  constexpr std::array<std::string_view, 14> kNames = {
+      "ok",   "invalid", "timeout",      "connect", "disconnected", "protocol",    "server",
+      "auth", "busy",    "breaker_open", "closed",  "tls",          "interrupted", "forbidden"};
   return kNames[static_cast<std::size_t>(code)];
 }
 

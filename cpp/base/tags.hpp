@@ -17,6 +17,8 @@ inline constexpr std::size_t kMaxTagBytes = 256;
 // When a value with tags was made, or rather a moment by which its making had not begun: an
 // invalidation of one of its tags from then on ends it.
 struct Moment {
+  static constexpr std::uint64_t kElsewhere = UINT64_MAX;  // it was not made by this process
+
   std::uint64_t here = 0;    // in steps of this process' invalidations
   std::uint64_t shared = 0;  // by the stamp of the shared tier; 0: not known
 };

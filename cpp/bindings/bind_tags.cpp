@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/glob.hpp"
 #include "bindings/arguments.hpp"
 #include "bindings/gil.hpp"
@@ -20,6 +22,13 @@ base::Moment begin(Core& core, const Tags& tags, const py::object& ttl) {
   }
   raise_if_strict(core, error);
   return made;
+}
+
+bool is_over(Core& core, const Tags& tags, const base::Moment& made) {
+  const l1::TagMarks& marks = core.cache.memory().tags();
+  return std::ranges::any_of(tag_views(tags), [&](std::string_view tag) {
+    return marks.is_over(l1::TagMarks::mark_of(tag), made);
+  });
 }
 
 void invalidate_tags(Core& core, const Tags& tags) {
@@ -47,6 +56,7 @@ std::size_t invalidate(Core& core, const py::bytes& pattern) {
 void bind_tags(py::class_<Core, std::shared_ptr<Core>>& cache) {
   py::class_<base::Moment>(cache, "Moment", "When the making of a value with tags began.");
   cache.def("begin", &begin, py::arg("tags"), py::arg("ttl"))
+      .def("is_over", &is_over, py::arg("tags"), py::arg("made"))
       .def("invalidate_tags", &invalidate_tags, py::arg("tags"))
       .def("invalidate", &invalidate, py::arg("pattern"))
       .def_static(

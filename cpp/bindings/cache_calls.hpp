@@ -16,7 +16,7 @@ bool memory_has(Core& core, const py::object& keys);
 py::tuple get_vectors(Core& core, const py::object& keys, std::optional<std::uint32_t> dim,
                       const std::string& dtype, const py::object& out);
 
-// made: of a value with tags; unless given, its making ends with this call.
+// made: of a value with tags; unless given, its making begins with this call.
 void put(Core& core, const py::object& key, const py::object& value, const py::object& ttl,
          const py::object& memory_ttl, const py::bytes& metadata, float cost, float seconds,
          const Tags& tags, const std::optional<base::Moment>& made);

@@ -18,6 +18,8 @@ using Tags = std::vector<py::bytes>;
 // The moment by which a value with these tags is judged whose making begins now. All throw
 // PythonError.
 base::Moment begin(Core& core, const Tags& tags, const py::object& ttl);
+// Whether one of them was invalidated since that moment.
+bool is_over(Core& core, const Tags& tags, const base::Moment& made);
 void invalidate_tags(Core& core, const Tags& tags);
 std::size_t invalidate(Core& core, const py::bytes& pattern);
 

@@ -34,7 +34,7 @@ void MemoryFirst::put_next() {
   writes_.push_back({.key = keys_[i],
                      .value = entry ? entry->view() : values_[i],
                      .ttl = to_redis(mine.ttl),
-                     .stamp = made_.shared});
+                     .made = made_});
   writes_.back().value.tags = values_[i].tags;  // which memory keeps in another form
 }
 

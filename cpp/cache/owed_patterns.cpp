@@ -10,32 +10,41 @@ bool OwedPatterns::take(std::string_view key) const noexcept {
   if (!any()) return false;
   const base::MutexLock lock(mutex_);
   return std::ranges::any_of(
-      patterns_, [key](const std::string& each) { return base::matches_glob(each, key); });
+      debts_, [key](const Debt& each) { return base::matches_glob(each.pattern, key); });
 }
 
-bool OwedPatterns::add(std::string_view pattern) {
+bool OwedPatterns::add(std::string_view pattern, const l2::L2::Progress& progress) {
   const base::MutexLock lock(mutex_);
-  if (std::ranges::find(patterns_, pattern) != patterns_.end()) return true;
-  if (patterns_.size() == kMost) return false;
-  patterns_.emplace_back(pattern);
+  std::erase_if(debts_, [pattern](const Debt& each) { return each.pattern == pattern; });
+  if (debts_.size() == kMost) return false;
+  debts_.push_back({.number = last_ + 1, .pattern = std::string(pattern), .progress = progress});
+  ++last_;
   any_.store(true);
   return true;
 }
 
-std::string OwedPatterns::oldest() const {
+std::optional<OwedPatterns::Debt> OwedPatterns::oldest() const {
   const base::MutexLock lock(mutex_);
-  return patterns_.empty() ? std::string() : patterns_.front();
+  if (debts_.empty()) return std::nullopt;
+  return debts_.front();
 }
 
-void OwedPatterns::remove_oldest() noexcept {
+void OwedPatterns::keep(const Debt& debt) {
   const base::MutexLock lock(mutex_);
-  if (!patterns_.empty()) patterns_.erase(patterns_.begin());
-  any_.store(!patterns_.empty());
+  for (Debt& each : debts_) {
+    if (each.number == debt.number) each.progress = debt.progress;
+  }
+}
+
+void OwedPatterns::settle(std::uint64_t number) noexcept {
+  const base::MutexLock lock(mutex_);
+  std::erase_if(debts_, [number](const Debt& each) { return each.number == number; });
+  any_.store(!debts_.empty());
 }
 
 void OwedPatterns::clear() noexcept {
   const base::MutexLock lock(mutex_);
-  patterns_.clear();
+  debts_.clear();
   any_.store(false);
 }
 

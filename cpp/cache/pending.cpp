@@ -49,7 +49,7 @@ PendingRef pending_value(const l2::Write& write, base::Nanos now) {
   out->bytes = bytes;
   out->made = now;
   out->expires = expiry(write.ttl, now);
-  out->stamp = write.stamp;
+  out->moment = write.made;
   return out;
 }
 

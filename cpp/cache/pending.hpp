@@ -29,7 +29,7 @@ struct Pending {
   std::shared_ptr<const std::byte[]> bytes = {};  // NOLINT(modernize-avoid-c-arrays)
   base::Nanos made{0};                            // on the steady clock, as the next
   base::Nanos expires{0};                         // kNoExpiry: it has none
-  std::uint64_t stamp = 0;                        // of a value with tags, as l2::Write has it
+  base::Moment moment = {};                       // of a value with tags, as l2::Write has it
 
   static constexpr base::Nanos kNoExpiry = base::Nanos::max();
 

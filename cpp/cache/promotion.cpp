@@ -23,7 +23,11 @@ class Unwritten final : public l1::Gate {
 
 }  // namespace
 
+// An invalidation may have overtaken it, or it waited for Redis meanwhile.
 void Promotion::on_value(std::size_t index, const l2::StoredValue& stored) noexcept {
+  if (target_.memory.tags().is_over(stored.value.tags, made(stored))) {
+    return on_absent(index, l2::Outcome::kExpired);
+  }
   try {
     stored.stale ? hand_stale(index, stored) : promote(index, stored);
   } catch (const std::bad_alloc&) {
@@ -82,8 +86,7 @@ void Promotion::promote(std::size_t index, const l2::StoredValue& stored) {
 
 l1::Identity Promotion::identity_of(std::string_view key, const l2::StoredValue& stored,
                                     base::Nanos lifetime) const {
-  return target_.memory.identity_of(key, lifetime, stored.age,
-                                    {.here = began_, .shared = stored.stamp});
+  return target_.memory.identity_of(key, lifetime, stored.age, made(stored));
 }
 
 base::Nanos Promotion::lifetime_of(const l2::StoredValue& stored) const noexcept {

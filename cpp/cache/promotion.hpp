@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -55,6 +56,10 @@ class Promotion final : public l2::FetchSink {
   // Hands over an expired value if the caller takes one. Memory keeps its own.
   void hand_stale(std::size_t index, const l2::StoredValue& stored);
   [[nodiscard]] base::Nanos lifetime_of(const l2::StoredValue& stored) const noexcept;
+  // When a value was made: before its fetch began, if not by this process.
+  [[nodiscard]] base::Moment made(const l2::StoredValue& stored) const noexcept {
+    return {.here = std::min(stored.made.here, began_), .shared = stored.made.shared};
+  }
   [[nodiscard]] l1::Identity identity_of(std::string_view key, const l2::StoredValue& stored,
                                          base::Nanos lifetime) const;
 

@@ -19,6 +19,7 @@ using End = PendingWrites::End;
 constexpr std::size_t kBatchKeys = 64;
 constexpr std::size_t kBatchBytes = std::size_t{1} << 20;
 
+constexpr base::Millis kForever = std::chrono::hours(24 * 3650);
 constexpr base::Millis kIdle = std::chrono::hours(24);
 constexpr base::Millis kPause{250};  // while there is no answer
 constexpr base::Millis kRefusedPause{1000};
@@ -37,9 +38,17 @@ End end_of(Outcome outcome, const base::Error& error) noexcept {
 l2::StoredValue stored_of(const Pending& pending, base::Nanos now) noexcept {
   l2::StoredValue out{.value = pending.value,
                       .age = std::chrono::duration_cast<base::Millis>(now - pending.made),
-                      .stamp = pending.stamp};
+                      .made = pending.moment};
   if (pending.expires != Pending::kNoExpiry) out.remaining = pending.ttl(now);
   return out;
+}
+
+void answer(const Pending& waiting, base::Nanos now, std::size_t index, l2::FetchSink& sink) {
+  if (waiting.kind == Pending::Kind::kValue) {
+    sink.on_value(index, stored_of(waiting, now));
+  } else {
+    sink.on_absent(index, Outcome::kMiss);
+  }
 }
 
 // Calls what may run out of memory.
@@ -64,6 +73,7 @@ Recovery::~Recovery() {
 
 base::Error Recovery::fetch(std::span<const std::string_view> keys, l2::FetchSink& sink) noexcept {
   if (pending_.empty() && !patterns_.any()) return tier_->fetch(keys, sink);
+  see_to_it();
   return fetch_rest(keys, sink);
 }
 
@@ -74,9 +84,8 @@ base::Error Recovery::fetch_rest(std::span<const std::string_view> keys,
   std::vector<std::size_t> places;
   try {
     for (std::size_t i = 0; i < keys.size(); ++i) {
-      waiting.push_back(pending_.find(keys[i]));
-      if (is_owed(waiting.back(), keys[i])) waiting.back() = pending_erase(keys[i], pending_.now());
-      if (waiting.back() && waiting.back()->kind != Pending::Kind::kTouch) continue;
+      waiting.push_back(find_waiting(keys[i]));
+      if (waiting.back()) continue;
       places.push_back(i);
       rest.push_back(keys[i]);
     }
@@ -84,23 +93,25 @@ base::Error Recovery::fetch_rest(std::span<const std::string_view> keys,
     for (std::size_t i = 0; i < keys.size(); ++i) sink.on_absent(i, Outcome::kSkipped);
     return {base::ErrorCode::kServer};
   }
-  const base::Nanos now = pending_.now();
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (!waiting[i] || waiting[i]->kind == Pending::Kind::kTouch) continue;
-    if (waiting[i]->kind == Pending::Kind::kValue) {
-      sink.on_value(i, stored_of(*waiting[i], now));
-    } else {
-      sink.on_absent(i, Outcome::kMiss);
-    }
+    if (waiting[i]) answer(*waiting[i], pending_.now(), i, sink);
   }
   if (rest.empty()) return {};
   RestSink rest_sink(sink, places);
   return tier_->fetch(rest, rest_sink);
 }
 
+// What is the truth of the key here; null: whatever the tier says.
+PendingRef Recovery::find_waiting(std::string_view key) {
+  PendingRef found = pending_.find(key);
+  if (found && found->kind != Pending::Kind::kTouch) return found;
+  return patterns_.take(key) ? pending_erase(key, pending_.now()) : nullptr;
+}
+
 base::Error Recovery::store(l2::WriteSource& writes, std::span<Outcome> outcomes) noexcept {
   return guarded([&] {
-    return pending_.empty() ? store_all(writes, outcomes) : store_rest(writes, outcomes);
+    const bool whole = pending_.empty() && !patterns_.any();
+    return whole ? store_all(writes, outcomes) : store_rest(writes, outcomes);
   });
 }
 
@@ -117,14 +128,20 @@ base::Error Recovery::store_rest(l2::WriteSource& writes, std::span<Outcome> out
   for (std::size_t i = 0; i < writes.size(); ++i) {
     const l2::Write& write = writes.at(i);
     outcomes[i] = Outcome::kSkipped;
-    const bool waits =
-        pending_.find(write.key) != nullptr && pending_.replace(pending_write(write));
-    if (!waits) rest.add(i);
+    if (!hold_back(write)) rest.add(i);
   }
   std::vector<Outcome> rest_outcomes(rest.size(), Outcome::kSkipped);
   base::Error error = store_all(rest, rest_outcomes);
   for (std::size_t i = 0; i < rest.size(); ++i) outcomes[rest.places()[i]] = rest_outcomes[i];
   return error;
+}
+
+// Behind what waits for its key, or for the erasure of what is older.
+bool Recovery::hold_back(const l2::Write& write) {
+  if (pending_.find(write.key) != nullptr && pending_.replace(pending_write(write))) return true;
+  if (!patterns_.take(write.key)) return false;
+  wait(pending_write(write));
+  return true;
 }
 
 base::Error Recovery::erase(std::span<const std::string_view> keys,
@@ -165,25 +182,30 @@ base::Error Recovery::touch(std::string_view key, base::Millis ttl, Outcome& out
 }
 
 base::Error Recovery::touch_rest(std::string_view key, base::Millis ttl, Outcome& outcome) {
+  if ((!pending_.empty() || patterns_.any()) && touch_waiting(key, ttl, outcome)) return {};
+  base::Error error = tier_->touch(key, ttl, outcome);
+  const bool changes = ttl >= base::Millis::zero();
+  if (changes && is_unanswered(outcome)) wait(pending_touch(key, ttl, pending_.now()));
+  return error;
+}
+
+// False: nothing that waits answers for the key.
+bool Recovery::touch_waiting(std::string_view key, base::Millis ttl, Outcome& outcome) {
   const base::Nanos now = pending_.now();
   const bool changes = ttl >= base::Millis::zero();
-  while (const PendingRef before = pending_.empty() ? nullptr : pending_.find(key)) {
+  while (const PendingRef before = pending_.find(key)) {
     if (before->kind == Pending::Kind::kErase) {
       outcome = Outcome::kMiss;
-      return {};
+      return true;
     }
     const bool is_value = before->kind == Pending::Kind::kValue;
     if (!changes && !is_value) break;
     outcome = is_value ? Outcome::kHit : Outcome::kSkipped;
-    if (!changes || pending_.replace(touched(*before, ttl, now), before)) return {};
+    if (!changes || pending_.replace(touched(*before, ttl, now), before)) return true;
   }
-  if (patterns_.take(key)) {
-    outcome = Outcome::kMiss;
-    return {};
-  }
-  base::Error error = tier_->touch(key, ttl, outcome);
-  if (changes && is_unanswered(outcome)) wait(pending_touch(key, ttl, now));
-  return error;
+  if (!patterns_.take(key)) return false;
+  outcome = Outcome::kMiss;
+  return true;
 }
 
 base::Error Recovery::clear() noexcept {
@@ -212,34 +234,36 @@ base::Error Recovery::end_unless_told(base::Error error) noexcept {
   return error;
 }
 
-base::Error Recovery::erase_matching(std::string_view pattern,
-                                     std::vector<std::string>& erased) noexcept {
+base::Error Recovery::erase_matching(std::string_view pattern, std::vector<std::string>& erased,
+                                     Progress& progress) noexcept {
   return guarded([&] {
     pending_.end_values([&](const Pending& pending) {
       const bool is_over = base::matches_glob(pattern, pending.key);
       if (is_over) erased.push_back(pending.key);
       return is_over;
     });
-    base::Error error = tier_->erase_matching(pattern, erased);
-    const bool refused = error.code == base::ErrorCode::kServer;
-    if (error.ok() || refused || closed_.load()) return error;
-    if (patterns_.add(pattern)) {
-      schedule();
-    } else {
-      (void)clear();
-    }
+    base::Error error = tier_->erase_matching(pattern, erased, progress);
+    const bool never = error.code == base::ErrorCode::kForbidden;
+    if (error.ok() || never || closed_.load()) return error;
+    owe(pattern, progress);
     return error;
   });
 }
 
-bool Recovery::is_owed(const PendingRef& waiting, std::string_view key) const noexcept {
-  const bool has_newest = waiting != nullptr && waiting->kind != Pending::Kind::kTouch;
-  return !has_newest && patterns_.take(key);
+// A clear ends more, and needs no memory.
+void Recovery::owe(std::string_view pattern, const Progress& progress) noexcept {
+  bool is_noted = false;
+  (void)guarded([&]() -> base::Error {
+    is_noted = patterns_.add(pattern, progress);
+    return {};
+  });
+  if (!is_noted) (void)clear();
+  schedule();
 }
 
 // Of a value with tags that bears no stamp nobody can say later whether it is current.
 PendingRef Recovery::pending_write(const l2::Write& write) const {
-  const bool unknown = !write.value.tags.empty() && write.stamp == 0;
+  const bool unknown = !write.value.tags.empty() && write.made.shared == 0;
   return unknown ? pending_erase(write.key, pending_.now()) : pending_value(write, pending_.now());
 }
 
@@ -260,7 +284,8 @@ void Recovery::close() noexcept {
   if (closed_.exchange(true)) return tier_->close();
   if (l2::Keeper* const keeper = tier_->keeper()) keeper->remove(*this);
   const auto deadline = std::chrono::steady_clock::now() + closing_;
-  while (!pending_.empty() && tier_->status(false).breaker == "closed" &&
+  const auto anything = [this] { return !pending_.empty() || owes_.load() || patterns_.any(); };
+  while (anything() && tier_->status(false).breaker == "closed" &&
          std::chrono::steady_clock::now() < deadline) {
     if (run() != base::Millis::zero()) break;
   }
@@ -277,6 +302,11 @@ void Recovery::wait(PendingRef pending) {
   if (first || scheduled_.load() != tier_->keeper()) schedule();
 }
 
+// A child inherits the patterns that are owed, and has a keeper of its own.
+void Recovery::see_to_it() noexcept {
+  if (patterns_.any() && scheduled_.load() != tier_->keeper()) schedule();
+}
+
 void Recovery::schedule() noexcept {
   l2::Keeper* const keeper = tier_->keeper();
   if (keeper != nullptr && keeper->add(*this)) scheduled_.store(keeper);
@@ -284,10 +314,10 @@ void Recovery::schedule() noexcept {
 
 // Any call of the tier does so, before its own work.
 void Recovery::pay() noexcept {
-  if (owes_.load()) {
+  if (owes_.exchange(false)) {
     Outcome outcome = Outcome::kSkipped;
     (void)tier_->touch("", base::Millis(-1), outcome);
-    if (!is_unanswered(outcome)) owes_.store(false);
+    if (is_unanswered(outcome)) owes_.store(true);
   }
   (void)guarded([&]() -> base::Error {
     pay_patterns();
@@ -296,19 +326,18 @@ void Recovery::pay() noexcept {
 }
 
 void Recovery::pay_patterns() {
-  while (patterns_.any()) {
-    const std::string pattern = patterns_.oldest();
+  while (auto debt = patterns_.oldest()) {
     std::vector<std::string> erased;
-    const base::Error error = tier_->erase_matching(pattern, erased);
-    if (!error.ok() && error.code != base::ErrorCode::kServer) return;
-    patterns_.remove_oldest();
+    const base::Error error = tier_->erase_matching(debt->pattern, erased, debt->progress);
+    if (!error.ok() && error.code != base::ErrorCode::kForbidden) return patterns_.keep(*debt);
+    patterns_.settle(debt->number);
   }
 }
 
 base::Millis Recovery::run() noexcept {
   pay();
-  const bool owes = owes_.load() || patterns_.any();
-  if (owes || pending_.empty()) return owes ? kPause : kIdle;
+  if (owes_.load()) return kPause;
+  if (pending_.empty()) return patterns_.any() ? kPause : kIdle;
   base::Millis pause = kPause;
   (void)guarded([&]() -> base::Error {
     const std::vector<PendingRef> batch = pending_.begin_batch(kBatchKeys, kBatchBytes);
@@ -324,16 +353,38 @@ base::Millis Recovery::run() noexcept {
   return pause;
 }
 
-// Of a tag that nobody had made there would be no stamp, and the value be over.
+// So that each tag of what is sent has a stamp.
 void Recovery::keep_tags(std::span<const PendingRef> batch) {
+  std::vector<std::string_view> tags;
+  base::Millis longest{1};
   for (const PendingRef& each : batch) {
-    if (each->value.tags.empty()) continue;
-    std::uint64_t now = 0;
-    (void)tier_->take_stamp(base::decode_tags(each->value.tags), each->ttl(pending_.now()), now);
+    const std::vector<std::string_view> its = base::decode_tags(each->value.tags);
+    if (its.empty()) continue;
+    tags.insert(tags.end(), its.begin(), its.end());
+    const base::Millis ttl = each->ttl(pending_.now());
+    longest = std::max(longest, ttl == base::Millis::zero() ? kForever : ttl);
   }
+  if (tags.empty()) return;
+  std::uint64_t ignored = 0;
+  (void)tier_->take_stamp(tags, longest, ignored);
 }
 
+// What an owed pattern takes is sent behind it.
 std::vector<End> Recovery::send(std::span<const PendingRef> batch) {
+  std::vector<PendingRef> due;
+  std::vector<End> ends(batch.size(), End::kLater);
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (patterns_.take(batch[i]->key)) continue;
+    due.push_back(batch[i]);
+    places.push_back(i);
+  }
+  const std::vector<End> of_due = send_due(due);
+  for (std::size_t i = 0; i < due.size(); ++i) ends[places[i]] = of_due[i];
+  return ends;
+}
+
+std::vector<End> Recovery::send_due(std::span<const PendingRef> batch) {
   PendingSource values;
   std::vector<std::string_view> erased;
   for (const PendingRef& each : batch) {

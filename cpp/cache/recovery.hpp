@@ -37,8 +37,8 @@ class Recovery final : public l2::L2, public l2::Chore {
     return tier_->take_stamp(tags, ttl, stamp);
   }
   base::Error invalidate_tags(std::span<const std::string_view> tags) noexcept override;
-  base::Error erase_matching(std::string_view pattern,
-                             std::vector<std::string>& erased) noexcept override;
+  base::Error erase_matching(std::string_view pattern, std::vector<std::string>& erased,
+                             Progress& progress) noexcept override;
   [[nodiscard]] l2::Status status(bool probe) noexcept override;
   void close() noexcept override;
   [[nodiscard]] bool skips(std::string_view key) noexcept override;
@@ -65,13 +65,18 @@ class Recovery final : public l2::L2, public l2::Chore {
   void wait(PendingRef pending);
   void schedule() noexcept;
   [[nodiscard]] PendingRef pending_write(const l2::Write& write) const;
-  // Whether the tier may have a value of the key that it was to erase.
-  [[nodiscard]] bool is_owed(const PendingRef& waiting, std::string_view key) const noexcept;
+  [[nodiscard]] PendingRef find_waiting(std::string_view key);
+  [[nodiscard]] bool hold_back(const l2::Write& write);
+  [[nodiscard]] bool touch_waiting(std::string_view key, base::Millis ttl, l2::Outcome& outcome);
+  void owe(std::string_view pattern, const Progress& progress) noexcept;
+  // Has what waits sent by the keeper of this process.
+  void see_to_it() noexcept;
   [[nodiscard]] base::Error end_unless_told(base::Error error) noexcept;
   // Has the tier make up for invalidations that failed.
   void pay() noexcept;
   void pay_patterns();
   void keep_tags(std::span<const PendingRef> batch);
+  [[nodiscard]] std::vector<PendingWrites::End> send_due(std::span<const PendingRef> batch);
   [[nodiscard]] std::vector<PendingWrites::End> send(std::span<const PendingRef> batch);
 
   // Own synchronization.

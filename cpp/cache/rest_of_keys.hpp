@@ -53,7 +53,7 @@ class PendingSource final : public l2::WriteSource {
     writes_.push_back({.key = pending.key,
                        .value = pending.value,
                        .ttl = pending.ttl(now),
-                       .stamp = pending.stamp});
+                       .made = pending.moment});
   }
   [[nodiscard]] std::size_t size() const noexcept override { return writes_.size(); }
   [[nodiscard]] const l2::Write& at(std::size_t index) override { return writes_[index]; }

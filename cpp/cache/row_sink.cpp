@@ -1,13 +1,19 @@
 #include "cache/row_sink.hpp"
 
+#include <algorithm>
+
 namespace vcache::cache {
 
-RowSink::RowSink(const VectorRows& rows, std::size_t count) : rows_(rows), saved_(count) {
+RowSink::RowSink(const VectorRows& rows, std::size_t count, const l1::TagMarks& tags)
+    : rows_(rows), tags_(tags), began_(tags.now()), saved_(count) {
   for (std::size_t i = 0; i < count; ++i) rows_.found[i] = false;
 }
 
 void RowSink::on_value(std::size_t index, const l2::StoredValue& stored) noexcept {
-  if (stored.stale) return on_absent(index, l2::Outcome::kExpired);
+  const base::Moment made{.here = std::min(stored.made.here, began_), .shared = stored.made.shared};
+  if (stored.stale || tags_.is_over(stored.value.tags, made)) {
+    return on_absent(index, l2::Outcome::kExpired);
+  }
   const base::ValueView& value = stored.value;
   if (!fits(value, rows_)) {
     tally_.mismatch += 1;

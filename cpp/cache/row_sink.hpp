@@ -16,8 +16,8 @@ namespace vcache::cache {
 // one thread.
 class RowSink final : public l2::FetchSink {
  public:
-  // All `count` rows are empty at first.
-  RowSink(const VectorRows& rows, std::size_t count);
+  // All `count` rows are empty at first. `tags` outlives it.
+  RowSink(const VectorRows& rows, std::size_t count, const l1::TagMarks& tags);
 
   void on_value(std::size_t index, const l2::StoredValue& stored) noexcept override;
   void on_absent(std::size_t index, l2::Outcome outcome) noexcept override;
@@ -30,6 +30,8 @@ class RowSink final : public l2::FetchSink {
 
  private:
   const VectorRows rows_;
+  const l1::TagMarks& tags_;
+  const std::uint64_t began_;     // in steps of invalidations of tags
   std::vector<l1::Costs> saved_;  // by the rows that were found
   Tally tally_;                   // but for hits, misses and what they saved
 };

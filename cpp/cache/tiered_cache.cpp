@@ -190,7 +190,7 @@ base::Error TieredCache::get_vectors(std::span<const std::string_view> keys, con
 
 bool TieredCache::fetch_rows(std::span<const std::string_view> keys, const VectorRows& rows,
                              base::Error& error, bool even_if_uneven) {
-  RowSink sink(rows, keys.size());
+  RowSink sink(rows, keys.size(), memory_.tags());
   error = redis_->fetch(keys, sink);
   if (sink.met_mismatch() && !even_if_uneven) return false;
   sink.count(keys, groups_, counters_);
@@ -326,7 +326,8 @@ base::Error TieredCache::invalidate_tags(std::span<const std::string_view> tags)
 base::Error TieredCache::invalidate(std::string_view pattern, std::size_t& erased) {
   std::vector<std::string> keys;
   base::Error error;
-  if (has_redis_) error = redis_->erase_matching(pattern, keys);
+  l2::L2::Progress progress;
+  if (has_redis_) error = redis_->erase_matching(pattern, keys, progress);
   if (!error.ok()) counters_.add(failure_of(l2::outcome_of(error.code)));
   fills_.void_all();
   memory_.erase_matching(pattern, keys);

@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/glob.hpp"
+
 namespace vcache::l1 {
 
 namespace {
@@ -182,12 +184,18 @@ void L1Cache::clear() {
   for (const auto& shard : shards_) shard->clear();
 }
 
+// Matching takes too long to be done under a lock.
 void L1Cache::erase_matching(std::string_view pattern, std::vector<std::string>& erased) {
-  const std::int64_t time = look_up_time();
+  std::vector<std::string> keys;
   for (const auto& shard : shards_) {
-    for (std::size_t at = shard->erase_some(0, time, pattern, erased); at != 0;) {
-      at = shard->erase_some(at, time, pattern, erased);
-    }
+    std::size_t at = 0;
+    do {
+      keys.clear();
+      at = shard->keys_some(at, keys);
+      for (std::string& key : keys) {
+        if (base::matches_glob(pattern, key) && erase(key)) erased.push_back(std::move(key));
+      }
+    } while (at != 0);
   }
 }
 

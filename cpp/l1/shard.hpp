@@ -117,11 +117,10 @@ class Shard {
   // True when the key was there, verified and not expired. An unverified entry is changed too.
   bool erase(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
   bool touch(const Probe& probe, std::int64_t now, std::int64_t expires) VCACHE_EXCLUDES(mutex_);
-  // Drops the entries whose key the pattern takes, a few under one lock; adds the keys of those
-  // that a look-up would have found to `erased`. Goes on from a place as distrust_some(). Throws
+  // Adds the keys of entries, a few under one lock. Goes on from a place as distrust_some(). Throws
   // std::bad_alloc.
-  [[nodiscard]] std::size_t erase_some(std::size_t from, std::int64_t now, std::string_view pattern,
-                                       std::vector<std::string>& erased) VCACHE_EXCLUDES(mutex_);
+  [[nodiscard]] std::size_t keys_some(std::size_t from, std::vector<std::string>& keys) const
+      VCACHE_EXCLUDES(mutex_);
   void clear() VCACHE_EXCLUDES(mutex_);
   [[nodiscard]] ShardStats stats() const VCACHE_EXCLUDES(mutex_);
 

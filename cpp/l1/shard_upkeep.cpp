@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "base/glob.hpp"
 #include "l1/shard.hpp"
 
 // What a shard does to entries that nobody asks for.
@@ -43,16 +42,11 @@ void Shard::shorten(Entry& entry, std::int64_t now) const noexcept {
   if (longest_ < kNever - now) entry.end_by(now + longest_);
 }
 
-std::size_t Shard::erase_some(std::size_t from, std::int64_t now, std::string_view pattern,
-                              std::vector<std::string>& erased) {
+std::size_t Shard::keys_some(std::size_t from, std::vector<std::string>& keys) const {
   const base::SpinLock lock(mutex_);
   const std::size_t end = std::min(from + kSlice, entries_.size());
   for (std::size_t id = from; id < end; ++id) {
-    if (entries_[id] == nullptr || !base::matches_glob(pattern, entries_[id]->key())) continue;
-    const Probe probe{.key = entries_[id]->key(), .hash = hash_of(*entries_[id])};
-    if (!entries_[id]->is_expired(now) && !is_ended_by_tag(*entries_[id]))
-      erased.emplace_back(probe.key);
-    drop(probe);
+    if (entries_[id] != nullptr) keys.emplace_back(entries_[id]->key());
   }
   return end >= entries_.size() ? 0 : end;
 }

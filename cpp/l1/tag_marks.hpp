@@ -13,8 +13,8 @@
 namespace vcache::l1 {
 
 // When tags were invalidated last, here and in the shared tier: one step for each tag, however many
-// entries bear it, which end when they are looked up. Two of 65,536 tags share a mark, so that an
-// entry may end for a tag that it does not bear. Lock-free; thread-safe.
+// entries bear it, which end when they are looked up. All tags share 65,536 marks, so that an entry
+// may end for a tag that it does not bear. Lock-free; thread-safe.
 class TagMarks {
  public:
   // Which mark a tag has.
@@ -37,6 +37,13 @@ class TagMarks {
   [[nodiscard]] bool is_over(Mark mark, const base::Moment& made) const noexcept {
     return here_.at(mark) > made.here || shared_.at(mark) > made.shared;
   }
+  // The same for tags as base::encode_tags() makes them.
+  [[nodiscard]] bool is_over(base::ByteView tags, const base::Moment& made) const noexcept {
+    while (!tags.empty()) {
+      if (is_over(mark_of(base::take_tag(tags)), made)) return true;
+    }
+    return false;
+  }
 
  private:
   static constexpr std::size_t kMarks = std::size_t{1} << 16;
@@ -58,6 +65,7 @@ class TagMarks {
 
    private:
     using Pages = base::PageAllocator<std::uint64_t>;
+    static_assert(kMarks * sizeof(std::uint64_t) >= Pages::kLarge, "only such memory is zeroed");
     [[nodiscard]] std::atomic_ref<std::uint64_t> number(Mark mark) const noexcept {
       return std::atomic_ref(numbers_[mark]);
     }

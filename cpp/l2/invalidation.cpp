@@ -7,10 +7,14 @@
 #include "base/tags.hpp"
 #include "l2/command/generation.hpp"
 #include "l2/command/stamps.hpp"
+#include "l2/command/time.hpp"
 
 namespace vcache::l2 {
 
 namespace {
+
+// As many as step at once, mostly.
+constexpr int kTriesToStep = 8;
 
 base::Error not_told() {
   return {base::ErrorCode::kServer, "the stamps of tags are not to be had"};
@@ -22,6 +26,13 @@ base::Error run_reading(Session& session, command::ReadStamps& batch, client::De
   if (error.ok() && !batch.known()) error = not_told();
   if (error.ok()) session.listener().on_stamps(batch.stamps());
   return error;
+}
+
+// Stamps are times of the server that keeps them.
+void tell_time(Session& session, client::Deadline deadline) noexcept {
+  if (!session.facts().time_is_stale()) return;
+  command::ReadTime time(session.node().context());
+  (void)session.run_own(time, deadline);
 }
 
 // Distinct and sorted.
@@ -53,6 +64,7 @@ base::Error step_generation(Session& session, client::Deadline deadline) noexcep
 
 base::Error take_stamp(Session& session, std::span<const std::string_view> tags, base::Millis ttl,
                        client::Deadline deadline, std::uint64_t& stamp) {
+  tell_time(session, deadline);
   command::TakeStamp batch(session.node().context(), tags, ttl);
   base::Error error = run_reading(session, batch, deadline);
   stamp = error.ok() ? batch.stamp() : session.facts().stamp();
@@ -61,16 +73,44 @@ base::Error take_stamp(Session& session, std::span<const std::string_view> tags,
 
 base::Error step_stamp(Session& session, std::span<const std::string_view> tags,
                        client::Deadline deadline) {
+  tell_time(session, deadline);
   const command::Context& context = session.node().context();
-  command::ReadStamps last(context, {});
-  base::Error error = run_reading(session, last, deadline);
-  if (!error.ok()) return error;
-  command::StepStamp next(context, tags, last.stamp());
-  error = run_reading(session, next, deadline);
-  const auto unchanged = [&](const base::TagStamp& each) { return each.stamp <= last.stamp(); };
-  if (error.ok() && std::ranges::any_of(next.stamps(), unchanged)) error = not_told();
-  return error;
+  for (int i = 0; i < kTriesToStep; ++i) {
+    command::StepStamp step(context, tags);
+    base::Error error = session.run_own(step, deadline);
+    if (step.known()) session.listener().on_stamps(step.stamps());
+    if (step.known()) return {};
+    if (step.forbidden()) break;
+    if (!error.ok()) return error;
+  }
+  command::AddToStamp step(context, tags);
+  base::Error error = run_reading(session, step, deadline);
+  return step.forbidden() ? step_generation(session, deadline) : error;
 }
+
+namespace {
+
+// What the stamps of many tags are, in the order of the tags, and of the namespace by the first
+// reading.
+struct Stamps {
+  std::vector<base::TagStamp> of_tags = {};
+  std::uint64_t now = 0;
+};
+
+base::Error read_stamps(Session& session, std::span<const std::string_view> tags,
+                        client::Deadline deadline, Stamps& out) {
+  while (!tags.empty()) {
+    const auto chunk = tags.first(std::min(tags.size(), kTagsAtOnce));
+    command::ReadStamps batch(session.node().context(), chunk);
+    if (base::Error error = run_reading(session, batch, deadline); !error.ok()) return error;
+    if (out.now == 0) out.now = std::max<std::uint64_t>(batch.stamp(), 1);
+    out.of_tags.insert(out.of_tags.end(), batch.stamps().begin(), batch.stamps().end());
+    tags = tags.subspan(chunk.size());
+  }
+  return {};
+}
+
+}  // namespace
 
 base::Error release_held(Session& session, std::span<command::Fetch* const> fetches,
                          client::Deadline deadline) noexcept {
@@ -78,10 +118,10 @@ base::Error release_held(Session& session, std::span<command::Fetch* const> fetc
   try {
     const std::vector<std::string_view> tags = tags_of(fetches);
     if (tags.empty()) return error;
-    command::ReadStamps batch(session.node().context(), tags);
-    error = run_reading(session, batch, deadline);
+    Stamps stamps;
+    error = read_stamps(session, tags, deadline, stamps);
     if (error.ok()) {
-      for (command::Fetch* const fetch : fetches) fetch->release(batch.stamps());
+      for (command::Fetch* const fetch : fetches) fetch->release(stamps.of_tags, stamps.now);
     }
   } catch (const std::exception&) {
     error = {base::ErrorCode::kServer};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -14,10 +15,14 @@
 // own keys, on one server.
 namespace vcache::l2 {
 
+// Tags that one command is about, at most.
+inline constexpr std::size_t kTagsAtOnce = 512;
+
 // Ends every entry stored before.
 [[nodiscard]] base::Error step_generation(Session& session, client::Deadline deadline) noexcept;
 
-// As L2::take_stamp() and L2::invalidate_tags(). Throw std::bad_alloc.
+// As L2::take_stamp() and L2::invalidate_tags(). A server that will not do the latter is told to
+// end every entry. Throw std::bad_alloc.
 [[nodiscard]] base::Error take_stamp(Session& session, std::span<const std::string_view> tags,
                                      base::Millis ttl, client::Deadline deadline,
                                      std::uint64_t& stamp);

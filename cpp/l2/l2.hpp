@@ -10,6 +10,7 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "base/tags.hpp"
 #include "base/value.hpp"
 #include "l2/news.hpp"
 
@@ -47,8 +48,8 @@ struct StoredValue {
   base::ValueView value;
   base::Millis age{0};         // this and the next are ten years at most
   base::Millis remaining{-1};  // until the expiry in its header; negative: none
-  std::uint64_t stamp = 0;     // of a value with tags: of the moment that it was made at
-  bool stale = false;          // that expiry is over, its grace is not: for fail-safe only
+  base::Moment made{.here = base::Moment::kElsewhere};  // of a value with tags
+  bool stale = false;  // that expiry is over, its grace is not: for fail-safe only
 };
 
 // Receives the answers of a fetch, each index once, in any order. Where keys lie on several
@@ -65,8 +66,8 @@ struct Write {
   std::string_view key;  // the user's key, without the namespace
   base::ValueView value;
   base::Millis ttl{0};  // 0: no expiry
-  // Of a value with tags: what take_stamp() said before the value was made.
-  std::uint64_t stamp = 0;
+  // Of a value with tags; `shared` is what take_stamp() said before the value was made.
+  base::Moment made = {};
 };
 
 // Where a store takes its writes from. Each is asked for when its turn to be sent comes, so that
@@ -134,11 +135,16 @@ class L2 {
   // Every value with one of these tags whose stamp was taken before reads as kExpired from now on.
   // When that fails, as for clear().
   virtual base::Error invalidate_tags(std::span<const std::string_view> tags) noexcept = 0;
+  // The servers that an erasure need not go to again.
+  struct Progress {
+    std::vector<std::string> servers = {};
+  };
   // Erases the values under keys that the glob pattern takes; adds the keys of those that a fetch
   // would have served to `erased`. In as many round trips as it takes, each of which has the
-  // timeout; values stored meanwhile may stay.
-  virtual base::Error erase_matching(std::string_view pattern,
-                                     std::vector<std::string>& erased) noexcept = 0;
+  // timeout; values stored meanwhile may stay. When that fails, `progress` is where to go on;
+  // kForbidden: it never will be done.
+  virtual base::Error erase_matching(std::string_view pattern, std::vector<std::string>& erased,
+                                     Progress& progress) noexcept = 0;
   // probe: also asks the server (round trip and figures); else only what is known here.
   [[nodiscard]] virtual Status status(bool probe) noexcept = 0;
   // Who computes missing values, over all processes. Lives as long as this.

@@ -21,8 +21,8 @@ class NullL2 final : public L2 {
   base::Error invalidate_tags(std::span<const std::string_view> /*tags*/) noexcept override {
     return {};
   }
-  base::Error erase_matching(std::string_view /*pattern*/,
-                             std::vector<std::string>& /*erased*/) noexcept override {
+  base::Error erase_matching(std::string_view /*pattern*/, std::vector<std::string>& /*erased*/,
+                             Progress& /*progress*/) noexcept override {
     return {};
   }
   [[nodiscard]] Status status(bool probe) noexcept override;

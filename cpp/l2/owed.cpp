@@ -1,49 +1,53 @@
 #include "l2/owed.hpp"
 
 #include <exception>
-#include <utility>
 
 namespace vcache::l2 {
 
 void Owed::add_clear() noexcept {
   const base::MutexLock lock(mutex_);
-  debts_ = {.clear = true, .tags = {}};
+  add_clear_locked();
+}
+
+void Owed::add_clear_locked() noexcept {
+  clear_ = ++last_;
+  tags_.clear();
   any_.store(true);
 }
 
 void Owed::add_tags(std::span<const std::string_view> tags) noexcept {
   const base::MutexLock lock(mutex_);
-  add_locked(tags);
-}
-
-template <class Names>
-void Owed::add_locked(const Names& tags) noexcept {
   any_.store(true);
-  if (debts_.clear) return;
+  if (tags_.size() + tags.size() > kMostTags) return add_clear_locked();
   try {
-    debts_.tags.insert(debts_.tags.end(), tags.begin(), tags.end());
-    debts_.clear = debts_.tags.size() > kMostTags;
+    for (const std::string_view tag : tags) tags_.push_back({++last_, std::string(tag)});
   } catch (const std::exception&) {
-    debts_.clear = true;
+    add_clear_locked();
   }
-  if (debts_.clear) debts_.tags = {};
 }
 
-Owed::Debts Owed::take() noexcept {
+Owed::Debts Owed::oldest(std::size_t tags) const {
   const base::MutexLock lock(mutex_);
-  return std::exchange(debts_, {});
+  if (clear_ != 0) return {.clear = true, .last = clear_};
+  Debts out{.last = last_};
+  for (const Tag& tag : tags_) {
+    if (out.tags.size() == tags) break;
+    out.tags.push_back(tag.name);
+    out.last = tag.number;
+  }
+  return out;
 }
 
-void Owed::settle() noexcept {
+std::uint64_t Owed::last() const noexcept {
   const base::MutexLock lock(mutex_);
-  any_.store(debts_.clear || !debts_.tags.empty());
+  return last_;
 }
 
-void Owed::owe(const Debts& debts) noexcept {
-  if (debts.clear) return add_clear();
+void Owed::settle(std::uint64_t last) noexcept {
   const base::MutexLock lock(mutex_);
-  add_locked(debts.tags);
-  any_.store(debts_.clear || !debts_.tags.empty());
+  if (clear_ <= last) clear_ = 0;
+  while (!tags_.empty() && tags_.front().number <= last) tags_.pop_front();
+  any_.store(clear_ != 0 || !tags_.empty());
 }
 
 void Owed::before_fork() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS { mutex_.lock(); }

@@ -40,8 +40,8 @@ class RedisL2 final : public L2 {
   base::Error take_stamp(std::span<const std::string_view> tags, base::Millis ttl,
                          std::uint64_t& stamp) noexcept override;
   base::Error invalidate_tags(std::span<const std::string_view> tags) noexcept override;
-  base::Error erase_matching(std::string_view pattern,
-                             std::vector<std::string>& erased) noexcept override;
+  base::Error erase_matching(std::string_view pattern, std::vector<std::string>& erased,
+                             Progress& progress) noexcept override;
   [[nodiscard]] Status status(bool probe) noexcept override;
   [[nodiscard]] Leases& leases() noexcept override { return leases_; }
   void close() noexcept override { session_.close(); }
@@ -73,6 +73,15 @@ class RedisL2 final : public L2 {
   Owed owed_;
   RedisLeases leases_{session_};
 };
+
+std::string name_of(const Node& node) {
+  const RedisOptions& at = node.options();
+  return at.unix_socket.empty() ? at.host + ":" + std::to_string(at.port) : at.unix_socket;
+}
+
+std::vector<std::string_view> views_of(const std::vector<std::string>& texts) {
+  return {texts.begin(), texts.end()};
+}
 
 // What a call that runs in C++ alone ends with: memory is short.
 template <class Call>
@@ -248,13 +257,13 @@ base::Error RedisL2::touch_on_one(Session& mine, std::string_view key, base::Mil
 base::Error RedisL2::clear() noexcept {
   base::Error error;
   Session* const mine = session_.begin(error);
-  const Owed::Debts before = owed_.take();
+  const std::uint64_t owed = owed_.last();
   if (mine != nullptr) {
     const client::Deadline deadline = mine->deadline();
     error = mine->ready(deadline);
     if (error.ok()) error = step_generation(*mine, deadline);
   }
-  error.ok() ? owed_.settle() : owed_.add_clear();
+  error.ok() ? owed_.settle(owed) : owed_.add_clear();
   return error;
 }
 
@@ -272,17 +281,19 @@ base::Error RedisL2::take_stamp(std::span<const std::string_view> tags, base::Mi
 base::Error RedisL2::invalidate_tags(std::span<const std::string_view> tags) noexcept {
   base::Error error;
   Session* const mine = session_.begin(error);
-  if (mine != nullptr) {
+  while (mine != nullptr && error.ok() && !tags.empty()) {
+    const auto some = tags.first(std::min(tags.size(), kTagsAtOnce));
     const client::Deadline deadline = mine->deadline();
     error = prepare(*mine, deadline);
-    if (error.ok()) error = guarded([&] { return step_stamp(*mine, tags, deadline); });
+    if (error.ok()) error = guarded([&] { return step_stamp(*mine, some, deadline); });
+    if (error.ok()) tags = tags.subspan(some.size());
   }
-  if (!error.ok()) owed_.add_tags(tags);
+  if (!tags.empty()) owed_.add_tags(tags);
   return error;
 }
 
-base::Error RedisL2::erase_matching(std::string_view pattern,
-                                    std::vector<std::string>& erased) noexcept {
+base::Error RedisL2::erase_matching(std::string_view pattern, std::vector<std::string>& erased,
+                                    Progress& progress) noexcept {
   base::Error error;
   Session* const mine = session_.begin(error);
   if (mine == nullptr) return error;
@@ -291,7 +302,10 @@ base::Error RedisL2::erase_matching(std::string_view pattern,
     if (!mine->several()) return erase_on(*mine, mine->node(), pattern, erased);
     base::Error first;
     for (Node& node : mine->topology().servers()) {
+      const std::string name = name_of(node);
+      if (std::ranges::find(progress.servers, name) != progress.servers.end()) continue;
       base::Error of_node = erase_on(*mine, node, pattern, erased);
+      if (of_node.ok()) progress.servers.push_back(name);
       if (first.ok()) first = std::move(of_node);
     }
     return first;
@@ -304,42 +318,42 @@ base::Error RedisL2::erase_on(Session& mine, Node& node, std::string_view patter
   do {
     command::Scan step(node.context(), pattern, std::move(cursor));
     base::Error error = node.run(step, mine.deadline());
+    if (step.forbidden()) error.code = base::ErrorCode::kForbidden;
+    if (!error.ok()) return error;
     const std::vector<std::string_view> keys(step.keys().begin(), step.keys().end());
-    std::vector<Outcome> outcomes(keys.size());
-    if (error.ok() && !keys.empty()) error = erase(keys, outcomes);
+    std::vector<Outcome> outcomes(keys.size(), Outcome::kSkipped);
+    error = erase(keys, outcomes);
     for (std::size_t i = 0; i < keys.size(); ++i) {
       if (outcomes[i] == Outcome::kHit) erased.push_back(std::move(step.keys()[i]));
     }
+    if (error.code == base::ErrorCode::kAuth) error.code = base::ErrorCode::kForbidden;
     if (!error.ok()) return error;
     cursor = std::move(step.next());
   } while (cursor != "0" && !cursor.empty());
-  return cursor.empty() ? base::Error{base::ErrorCode::kServer} : base::Error{};
+  return cursor.empty() ? base::Error{base::ErrorCode::kProtocol} : base::Error{};
 }
 
 // One thread at a time makes up for what is owed: the step of a second one would end what the first
-// one stores behind its own.
+// one stores behind its own. The others wait for it, no longer than its call may take.
 base::Error RedisL2::prepare(Session& session, client::Deadline deadline) noexcept {
   if (base::Error error = session.ready(deadline); !error.ok()) return error;
   if (!owed_.any()) return {};
-  if (session.paying().exchange(true)) return {base::ErrorCode::kBusy};
-  base::Error error = owed_.any() ? guarded([&] { return pay(session, deadline); }) : base::Error{};
+  while (session.paying().exchange(true)) session.paying().wait(true);
+  base::Error error = guarded([&] { return pay(session, deadline); });
   session.paying().store(false);
+  session.paying().notify_all();
   return error;
 }
 
 base::Error RedisL2::pay(Session& session, client::Deadline deadline) {
-  const Owed::Debts debts = owed_.take();
-  base::Error error;
-  if (debts.clear) {
-    error = step_generation(session, deadline);
-  } else if (!debts.tags.empty()) {
-    error = guarded([&] {
-      const std::vector<std::string_view> tags(debts.tags.begin(), debts.tags.end());
-      return step_stamp(session, tags, deadline);
-    });
+  while (owed_.any()) {
+    const Owed::Debts debts = owed_.oldest(kTagsAtOnce);
+    base::Error error = debts.clear ? step_generation(session, deadline)
+                                    : step_stamp(session, views_of(debts.tags), deadline);
+    if (!error.ok()) return error;
+    owed_.settle(debts.last);
   }
-  error.ok() ? owed_.settle() : owed_.owe(debts);
-  return error;
+  return {};
 }
 
 Status RedisL2::status(bool probe) noexcept {

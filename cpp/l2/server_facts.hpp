@@ -37,11 +37,17 @@ class ServerFacts {
   void set_generation(std::uint64_t generation) noexcept {
     generation_.store(generation, std::memory_order_relaxed);
   }
-  // The stamp of the namespace, as it was known last; 0: not yet.
+  // The latest stamp of the namespace that is known; 0: none is.
   [[nodiscard]] std::uint64_t stamp() const noexcept {
     return stamp_.load(std::memory_order_relaxed);
   }
-  void set_stamp(std::uint64_t stamp) noexcept { stamp_.store(stamp, std::memory_order_relaxed); }
+  // What is older than that known is old news.
+  void set_stamp(std::uint64_t stamp) noexcept {
+    std::uint64_t known = stamp_.load(std::memory_order_relaxed);
+    while (known < stamp &&
+           !stamp_.compare_exchange_weak(known, stamp, std::memory_order_relaxed)) {
+    }
+  }
   [[nodiscard]] tracking::OwnWrites& own_writes() noexcept { return own_writes_; }
   // A generation or a stamp later than `last`: the server's time in microseconds, or one more than
   // `last`. What is less than a millisecond comes from another clock: it only has to differ.

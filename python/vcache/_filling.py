@@ -74,6 +74,9 @@ class Filler:
 
     def begin(self, storing: Storing) -> Moment:
         """The moment by which values are judged that are made from now on."""
+        negative = storing.freshness.negative_ttl
+        if negative is not None:  # tags are kept for the longer of the two
+            self._core.begin(storing.tags, negative)
         return self._core.begin(storing.tags, storing.ttl)
 
     def put(
@@ -87,7 +90,7 @@ class Filler:
     ) -> list[Outcome]:
         """Stores values but those under whose key there is something newer.
 
-        made: when the making of values with tags began.
+        made: when the making of values with tags began; these come one at a time.
         """
         if len(keys) == 1:
             return [self.put_one(keys[0], values[0], storing, seconds, flights[0], made)]

@@ -52,13 +52,15 @@ class Outcome(NamedTuple):
 class Work:
     """One call of a factory, and how many callers still want what it computes.
 
-    One that `goes_on` is done to its end whether they do or not. Its values have the `tags`.
+    One that `goes_on` is done to its end whether they do or not. Its values have the `tags`, and
+    their making began at `made`.
     """
 
-    __slots__ = ("awaits", "cancel", "goes_on", "loop", "tags", "wanted")
+    __slots__ = ("awaits", "cancel", "goes_on", "loop", "made", "tags", "wanted")
 
     def __init__(self, tags: Tags = ()) -> None:
         self.tags = tags
+        self.made: object | None = None
         self.wanted = 1
         self.goes_on = False
         self.awaits: list[Work] = []  # what its factory has joined and not left
@@ -110,8 +112,13 @@ class Flights:
     claimed, it leaves when it has its values or gives up.
     """
 
-    def __init__(self, on_fork: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        on_fork: Callable[[], object] = lambda: None,
+        is_over: Callable[[Work], bool] = lambda work: False,
+    ) -> None:
         self._on_fork = on_fork  # called in a child, where none of them goes on
+        self._is_over = is_over  # whether an invalidation has overtaken it
         self._reset()
         _all_flights.add(self)
 
@@ -129,6 +136,9 @@ class Flights:
             for key in keys:
                 flight = self._open.get(key)
                 if flight is None or flight.work.is_dead:
+                    vacant.append(key)
+                elif self._is_over(flight.work):
+                    flight.forgotten = True
                     vacant.append(key)
                 else:
                     claim.joined.append(flight)

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Sequence
 from functools import wraps
 from types import TracebackType
 from typing import Any, TypeVar
 
-__all__ = ["OnWrite"]
+from ._callers import is_async
+from .errors import RedisError
+
+__all__ = ["OnWrite", "run_all"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_under_way: set[Any] = set()  # tasks that nobody else holds
 
 
 class OnWrite:
     """A context manager and decorator whose end invalidates, unless that is an exception."""
 
     def __init__(
-        self, invalidate: Callable[[], object], ainvalidate: Callable[[], Awaitable[object]]
+        self,
+        invalidate: Callable[[], object],
+        ainvalidate: Callable[[], Coroutine[Any, Any, object]],
     ) -> None:
         self._invalidate = invalidate
         self._ainvalidate = ainvalidate
@@ -44,7 +51,12 @@ class OnWrite:
         traceback: TracebackType | None,
     ) -> None:
         if kind is None:
-            await self._ainvalidate()
+            import asyncio
+
+            ending = asyncio.ensure_future(self._ainvalidate())
+            _under_way.add(ending)
+            ending.add_done_callback(_under_way.discard)
+            await asyncio.shield(ending)
 
     def __call__(self, function: F) -> F:
         """`function`, sync or async, with an invalidation behind each call that returns."""
@@ -59,7 +71,7 @@ class OnWrite:
             )
         wrapper: Any
 
-        if inspect.iscoroutinefunction(function):
+        if is_async(function):
 
             @wraps(function)
             async def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -70,6 +82,31 @@ class OnWrite:
             @wraps(function)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
                 with self:
-                    return function(*args, **kwargs)
+                    result = function(*args, **kwargs)
+                    if inspect.isawaitable(result):
+                        _close(result)
+                        raise TypeError(
+                            f"{function!r} returned an awaitable, before its write: allowed are"
+                            " functions, and coroutine functions declared as such"
+                        )
+                    return result
 
         return wrapper  # type: ignore[no-any-return]
+
+
+def run_all(calls: Sequence[Callable[[], object]]) -> None:
+    """Each of the calls; the first exception of a RedisError's kind is raised at the end."""
+    first: RedisError | None = None
+    for call in calls:
+        try:
+            call()
+        except RedisError as error:
+            first = first or error
+    if first is not None:
+        raise first
+
+
+def _close(awaitable: object) -> None:
+    """So that a coroutine nobody awaits gives no warning."""
+    if inspect.iscoroutine(awaitable):
+        awaitable.close()

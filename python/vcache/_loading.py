@@ -15,8 +15,18 @@ from ._arguments import Key
 from ._background import FailureLog
 from ._callers import Caller
 from ._core import MISSING
-from ._filling import Filler, Rows, Storing
-from ._flight import Abandoned, Claim, Flight, Flights, Outcome, TimeUp, inside, leave_all
+from ._filling import Filler, Moment, Rows, Storing
+from ._flight import (
+    Abandoned,
+    Claim,
+    Flight,
+    Flights,
+    Outcome,
+    TimeUp,
+    Work,
+    inside,
+    leave_all,
+)
 from ._freshness import Backoff, Freshness, Terms
 from ._leases import Leases, Share, Wanted
 from .errors import FactoryTimeout
@@ -64,7 +74,7 @@ class Loader:
         self._terms = terms
         self._filler = Filler(core)
         self._leases = Leases(core, terms.lease)
-        self.flights = Flights(on_fork=core.unwatch_all)
+        self.flights = Flights(core.unwatch_all, self._is_over)
         self.clock: Callable[[], float] = monotonic
         self.draw: Callable[[], float] = random.random
         self.backoff = Backoff(lambda: self.clock())
@@ -113,6 +123,10 @@ class Loader:
         """
         self.flights.forget([key])
         return await caller.core(self._filler.replace, key, value, storing, seconds)
+
+    def _is_over(self, work: Work) -> bool:
+        made = work.made
+        return isinstance(made, Moment) and self._core.is_over(work.tags, made)
 
     async def _find_timed(self, caller: Caller, keys: Mapping[bytes, Key]) -> dict[bytes, Any]:
         """Values of keys, each with its age, seconds left and seconds that it took."""
@@ -231,6 +245,7 @@ class Loader:
         flights, keys = [flight for flight, _ in wanted], [key for _, key in wanted]
         source = order.source
         made = await caller.core(self._filler.begin, order.storing) if order.storing.tags else None
+        claim.work.made = made
         result, seconds = await self._call(caller, claim, keys, source)
         values, share = source.unpack(result, keys), seconds / len(keys)
         source.on_computed(len(keys), seconds)

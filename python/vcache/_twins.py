@@ -19,7 +19,7 @@ from ._callers import OnLoop, waiting_threads
 from ._calls import Calls, batch_source, single_source, storing_of
 from ._core import DEFAULT, MISSING
 from ._freshness import FreshnessOptions, Terms
-from ._invalidation import OnWrite
+from ._invalidation import OnWrite, run_all
 from ._turns import Turns
 from .stats import Health, Lookup
 
@@ -220,20 +220,18 @@ class Twins(Calls):
     ) -> OnWrite:
         """Context manager, sync or async, and decorator of a function that writes to the source.
 
-        When the write is done, invalidates what the patterns take and what has one of the tags; if
-        it raises, nothing.
+        When the write is done, invalidates what the patterns take and what has one of the tags,
+        also where the caller is cancelled by then; if it raises, nothing. A strict cache raises the
+        first error after all was tried.
         """
         given = [pattern_bytes(pattern, "patterns") for pattern in patterns]
         ended = tag_list(tags, most=None)
         if not given and not ended:
             raise ValueError("patterns=(): allowed is at least one pattern or tag")
 
-        def invalidate() -> None:
-            self.invalidate_tags(*ended)
-            for pattern in given:
-                self.invalidate(pattern)
-
-        return OnWrite(invalidate, lambda: self._away(invalidate))
+        calls: list[Callable[[], object]] = [partial(self.invalidate_tags, *ended)]
+        calls += [partial(self.invalidate, pattern) for pattern in given]
+        return OnWrite(partial(run_all, calls), lambda: self._away(run_all, calls))
 
     async def ahealthy(self) -> Health:
         """Twin of healthy()."""

@@ -137,6 +137,18 @@ def test_a_write_invalidates_when_it_has_succeeded(cache: ClockedCache, is_async
     assert write.__name__ == "write"
 
 
+def test_an_object_called_as_a_coroutine_function_is_awaited_first(cache: ClockedCache) -> None:
+    class Write:
+        async def __call__(self) -> None:
+            await asyncio.sleep(0)
+            assert cache.get("k") == 1, "not before the write is done"
+
+    cache.set("k", 1)
+    guarded: Any = cache.invalidate_on_write("k")(Write())
+    asyncio.run(guarded())
+    assert cache.get("k") is None
+
+
 def test_a_block_invalidates_at_its_end(cache: ClockedCache) -> None:
     cache.set("k", 1)
     with pytest.raises(KeyError), cache.invalidate_on_write("k"):
@@ -213,6 +225,12 @@ def test_bad_patterns_and_guards_are_refused(cache: ClockedCache) -> None:
         def generator() -> Any:
             yield 1
 
+    @cache.invalidate_on_write("k")
+    def undeclared() -> Any:
+        return asyncio.sleep(0)
+
+    with pytest.raises(TypeError, match="returned an awaitable"):
+        undeclared()
     with pytest.raises(TypeError, match="function=3"):
         cache.invalidate_on_write("k")(3)  # type: ignore[type-var]
     cache.invalidate_tags()

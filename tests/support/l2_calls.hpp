@@ -57,7 +57,8 @@ inline l2::Outcome store_tagged(l2::L2& tier, std::string_view key, const Tags& 
   const std::string encoded = base::encode_tags(tags);
   base::ValueView value = object_view(key);
   value.tags = std::as_bytes(std::span(encoded));
-  const l2::Write write{.key = key, .value = value, .ttl = std::chrono::hours(1), .stamp = stamp};
+  const l2::Write write{
+      .key = key, .value = value, .ttl = std::chrono::hours(1), .made = {.shared = stamp}};
   l2::Outcome outcome = l2::Outcome::kSkipped;
   SpanWrites writes({&write, 1});
   (void)tier.store(writes, {&outcome, 1});

@@ -29,6 +29,9 @@ class MapL2 final : public l2::L2 {
   std::atomic<int> fetches = 0;
   bool forgets = false;
   bool refuses_values = false;  // as a full server does
+  bool forbids_patterns = false;
+  std::uint64_t hands_over_as_made_here = base::Moment::kElsewhere;
+  std::atomic<int> clears = 0;
 
   base::Error fetch(std::span<const std::string_view> keys, l2::FetchSink& sink) noexcept override {
     ++fetches;
@@ -51,7 +54,9 @@ class MapL2 final : public l2::L2 {
         sink.on_absent(i, l2::Outcome::kExpired);
       } else {
         l2::StoredValue stored{
-            .value = at->second.shape_only, .remaining = at->second.ttl, .stamp = at->second.stamp};
+            .value = at->second.shape_only,
+            .remaining = at->second.ttl,
+            .made = {.here = hands_over_as_made_here, .shared = at->second.stamp}};
         stored.value.payload = at->second.payload;
         stored.value.tags = at->second.tags;
         sink.on_value(i, stored);
@@ -93,15 +98,18 @@ class MapL2 final : public l2::L2 {
       outcome = l2::Outcome::kFailed;
       return {base::ErrorCode::kTimeout, "down"};
     }
+    if (owes_clear_) (void)clear();
     const base::MutexLock lock(mutex_);
     outcome = values_.contains(key) ? l2::Outcome::kHit : l2::Outcome::kMiss;
     return {};
   }
 
   base::Error clear() noexcept override {
+    owes_clear_ = down.load();
     if (down) return {base::ErrorCode::kTimeout, "down"};
     const base::MutexLock lock(mutex_);
     values_.clear();
+    ++clears;
     return {};
   }
 
@@ -126,9 +134,10 @@ class MapL2 final : public l2::L2 {
     return {};
   }
 
-  base::Error erase_matching(std::string_view pattern,
-                             std::vector<std::string>& erased) noexcept override {
+  base::Error erase_matching(std::string_view pattern, std::vector<std::string>& erased,
+                             Progress& /*progress*/) noexcept override {
     if (down) return {base::ErrorCode::kTimeout, "down"};
+    if (forbids_patterns) return {base::ErrorCode::kForbidden, "no SCAN"};
     const base::MutexLock lock(mutex_);
     for (auto at = values_.begin(); at != values_.end();) {
       const auto each = at++;
@@ -141,6 +150,7 @@ class MapL2 final : public l2::L2 {
 
   [[nodiscard]] l2::Status status(bool) noexcept override {
     l2::Status status;
+    status.breaker = down ? "open" : "closed";
     status.outcome = down ? l2::Outcome::kFailed : l2::Outcome::kHit;
     return status;
   }
@@ -156,7 +166,7 @@ class MapL2 final : public l2::L2 {
     stored.shape_only.metadata = {};
     stored.shape_only.tags = {};
     stored.tags.assign(write.value.tags.begin(), write.value.tags.end());
-    stored.stamp = write.stamp;
+    stored.stamp = write.made.shared;
     const base::MutexLock lock(mutex_);
     values_.insert_or_assign(std::string(write.key), std::move(stored));
   }
@@ -184,6 +194,7 @@ class MapL2 final : public l2::L2 {
     if (now) now();
   }
 
+  std::atomic<bool> owes_clear_ = false;
   base::Mutex mutex_;
   std::map<std::string, Stored, std::less<>> values_ VCACHE_GUARDED_BY(mutex_);
   std::map<std::string, std::uint64_t, std::less<>> tags_ VCACHE_GUARDED_BY(mutex_);

@@ -23,7 +23,8 @@ void copy(std::span<std::byte> out, std::size_t at, const void* data, std::size_
 }
 
 std::uint8_t with_grace(unsigned flags, bool grace) noexcept {
-  return static_cast<std::uint8_t>(grace ? flags | flag::kGrace : flags & ~flag::kGrace);
+  constexpr unsigned kGrace = flag::kGrace;
+  return static_cast<std::uint8_t>(grace ? flags | kGrace : flags & ~kGrace);
 }
 
 // Bytes of the tags with their stamp.

@@ -36,7 +36,7 @@ bool is_current(const StoredValue& stored, std::span<const base::TagStamp> stamp
     const std::string_view tag = base::take_tag(tags);
     const auto found = std::ranges::lower_bound(stamps, tag, {}, &base::TagStamp::tag);
     const bool known = found != stamps.end() && found->tag == tag && found->stamp != 0;
-    if (!known || found->stamp > stored.stamp) return false;
+    if (!known || found->stamp > stored.made.shared) return false;
   }
   return true;
 }
@@ -143,7 +143,7 @@ void Fetch::on_decoded(const codec::DecodeResult& result) noexcept {
     stored.stale = true;
   }
   if (result.value.tags.empty()) return sink_.on_value(next_++, stored);
-  stored.stamp = result.tag_stamp;
+  stored.made.shared = result.tag_stamp;
   try {
     hold(stored);
   } catch (const std::exception&) {
@@ -156,7 +156,7 @@ void Fetch::hold(const StoredValue& stored) {
   Held held{.index = next_, .stored = stored};
   held.bytes.resize(value.payload.size() + value.metadata.size() + value.tags.size());
   std::byte* to = held.bytes.data();
-  for (base::ByteView base::ValueView::* part : kParts) {
+  for (base::ByteView base::ValueView::* const part : kParts) {
     const base::ByteView from = value.*part;
     to = std::ranges::copy(from, to).out;
     held.stored.value.*part = {to - from.size(), from.size()};
@@ -166,9 +166,12 @@ void Fetch::hold(const StoredValue& stored) {
   ++next_;
 }
 
-void Fetch::release(std::span<const base::TagStamp> stamps) noexcept {
-  for (const Held& held : std::exchange(held_, {})) {
+// Whoever steps the stamp gives it to his tags afterwards: of what bears it he may be the later
+// one.
+void Fetch::release(std::span<const base::TagStamp> stamps, std::uint64_t now) noexcept {
+  for (Held& held : std::exchange(held_, {})) {
     if (is_current(held.stored, stamps)) {
+      held.stored.made.shared = std::max(held.stored.made.shared, now - 1);
       sink_.on_value(held.index, held.stored);
     } else {
       sink_.on_absent(held.index, Outcome::kExpired);

@@ -41,8 +41,9 @@ class Fetch final : public Batch {
     std::vector<std::byte> bytes{};
   };
   [[nodiscard]] std::span<const Held> held() const noexcept { return held_; }
-  // Hands over those held back that are current by these stamps, which are sorted by tag.
-  void release(std::span<const base::TagStamp> stamps) noexcept;
+  // Hands over those held back that are current by these stamps, which are sorted by tag. `now`:
+  // the namespace's stamp, read together with them.
+  void release(std::span<const base::TagStamp> stamps, std::uint64_t now) noexcept;
   // Answers for those held back when the stamps are not to be had.
   void release_none(Outcome outcome) noexcept;
 

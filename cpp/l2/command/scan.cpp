@@ -25,7 +25,8 @@ void Scan::append(client::Request& request) {
 
 void Scan::on_part(const client::ReplyPart& part) noexcept {
   if (part.type == client::ReplyType::kError) {
-    note_error(part);
+    const ErrorKind kind = note_error(part).kind;
+    forbidden_ = kind == ErrorKind::kNoPerm || kind == ErrorKind::kUnknownCommand;
     return;
   }
   if (part.type != client::ReplyType::kString) return;

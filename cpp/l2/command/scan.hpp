@@ -23,6 +23,8 @@ class Scan final : public Batch {
 
   // Without the namespace; some may be there several times.
   [[nodiscard]] std::vector<std::string>& keys() noexcept { return keys_; }
+  // True when the server will not do that for this user, now or later.
+  [[nodiscard]] bool forbidden() const noexcept { return forbidden_; }
   // For the next step; "0" when this was the last, empty without an answer.
   [[nodiscard]] std::string& next() noexcept { return next_; }
 
@@ -31,6 +33,7 @@ class Scan final : public Batch {
   const std::string cursor_;
   std::vector<std::string> keys_;
   std::string next_;
+  bool forbidden_ = false;
 };
 
 }  // namespace vcache::l2::command

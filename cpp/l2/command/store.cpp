@@ -64,7 +64,7 @@ void Store::append_write(client::Request& request, const Write& write, base::Mil
                   .created = now,
                   .expires = expires ? now + write.ttl : base::Millis::zero(),
                   .generation = stamp_,
-                  .tag_stamp = write.stamp,
+                  .tag_stamp = write.made.shared,
                   .grace = grace > base::Millis::zero()},
                  head);
   tracking::OwnWrites& own = context_.facts.own_writes();

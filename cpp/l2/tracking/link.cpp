@@ -66,8 +66,8 @@ Link::~Link() { (void)shutdown(connection_.descriptor(), SHUT_RDWR); }
 Link::Time Link::due() const noexcept {
   const Time silence = heard_ + kLongestSilence;
   if (exchange() != nullptr) return silence;
-  if (!pending_tags_.empty()) return Time{};
-  return std::min({silence, std::max(heard_, asked_) + kHeartbeat, verify_at_});
+  const Time reading = pending_tags_.empty() ? Time::max() : Time{};
+  return std::min({silence, std::max(heard_, asked_) + kHeartbeat, verify_at_, reading});
 }
 
 bool Link::on_ready(short events, Time now) noexcept {
@@ -85,8 +85,8 @@ bool Link::on_time(Time now) noexcept {
   if (now >= heard_ + kLongestSilence) return false;
   if (exchange() != nullptr) return true;
   try {
-    if (!pending_tags_.empty()) return begin_reading();
     if (now >= verify_at_) return begin_verification();
+    if (!pending_tags_.empty()) return begin_reading();
     if (now < std::max(heard_, asked_) + kHeartbeat) return true;
     asked_ = now;
     return begin_ping();
@@ -121,11 +121,7 @@ void Link::on_changes(const Changes& changes) noexcept {
   } catch (const std::exception&) {
     hand_over(changes.keys);
   }
-  try {
-    pending_tags_.insert(pending_tags_.end(), changes.tags.begin(), changes.tags.end());
-  } catch (const std::exception&) {
-    for (const std::string_view tag : changes.tags) tell(base::TagStamp{.tag = tag});
-  }
+  sort_tags(changes);
   if (!changes.leases.empty()) listener_.on_leases_changed(changes.leases);
   generation_pending_ |= changes.generation;
   const bool is_something_to_ask = generation_pending_ || !pending_.empty();
@@ -145,6 +141,23 @@ void Link::sort_keys(const Changes& changes) {
     }
   }
   hand_over(foreign_);
+}
+
+bool Link::remember(std::string_view tag) noexcept {
+  if (pending_tags_.size() == kMostPending) return false;
+  try {
+    pending_tags_.emplace_back(tag);
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+// A tag whose stamp is not read is told of as having none.
+void Link::sort_tags(const Changes& changes) noexcept {
+  for (const std::string_view tag : changes.tags) {
+    if (!remember(tag)) tell(base::TagStamp{.tag = tag});
+  }
 }
 
 void Link::hand_over(std::span<const std::string_view> keys) noexcept {

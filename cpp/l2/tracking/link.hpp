@@ -46,6 +46,8 @@ class Link final : private Invalidations::Sink {
  private:
   void on_changes(const Changes& changes) noexcept override;
   void sort_keys(const Changes& changes);
+  void sort_tags(const Changes& changes) noexcept;
+  [[nodiscard]] bool remember(std::string_view tag) noexcept;
   void hand_over(std::span<const std::string_view> keys) noexcept;
   [[nodiscard]] bool begin_verification();
   [[nodiscard]] bool begin_reading();

@@ -49,6 +49,10 @@ class RecoveryTest : public ::testing::Test {
     return map;
   }
   [[nodiscard]] l2::Status status() { return recovery_.status(false); }
+  base::Error erase_matching(std::string_view pattern, std::vector<std::string>& erased) {
+    l2::L2::Progress progress;
+    return recovery_.erase_matching(pattern, erased, progress);
+  }
 
   testing::FakeClock clock_;
   testing::MapL2* redis_ = nullptr;
@@ -114,7 +118,7 @@ TEST_F(RecoveryTest, WhatAPatternTakesWhileItWaitsBecomesADeletion) {
   redis_->down = true;
   store(recovery_, "user:1", "new");
   std::vector<std::string> erased;
-  EXPECT_FALSE(recovery_.erase_matching("user:*", erased).ok());
+  EXPECT_FALSE(erase_matching("user:*", erased).ok());
   EXPECT_EQ(erased, std::vector<std::string>{"user:1"});
   store(recovery_, "user:3", "newest");
   redis_->down = false;
@@ -135,11 +139,45 @@ TEST_F(RecoveryTest, WithNothingWaitingAnOwedPatternIsSentTooSoon) {
   store(*redis_, "user:1", "old");
   redis_->down = true;
   std::vector<std::string> erased;
-  EXPECT_FALSE(recovery_.erase_matching("user:*", erased).ok());
+  EXPECT_FALSE(erase_matching("user:*", erased).ok());
   EXPECT_EQ(recovery_.run(), Millis(250)) << "no answer: later";
   redis_->down = false;
   replay();
   EXPECT_EQ(fetch(*redis_, "user:1").outcome, Outcome::kMiss);
+}
+
+TEST_F(RecoveryTest, WhatIsWrittenUnderAnOwedPatternIsSentBehindIt) {
+  store(*redis_, "user:1", "old");
+  redis_->down = true;
+  std::vector<std::string> erased;
+  EXPECT_FALSE(erase_matching("user:*", erased).ok());
+  redis_->down = false;
+  EXPECT_EQ(store(recovery_, "user:1", "new"), Outcome::kSkipped);
+  EXPECT_EQ(store(recovery_, "other", "new"), Outcome::kHit);
+  EXPECT_EQ(fetch(recovery_, "user:1").payload, "new");
+  replay();
+  EXPECT_EQ(fetch(*redis_, "user:1").payload, "new");
+}
+
+TEST_F(RecoveryTest, APatternThatIsForbiddenIsNotOwed) {
+  store(*redis_, "user:1", "old");
+  redis_->forbids_patterns = true;
+  std::vector<std::string> erased;
+  EXPECT_EQ(erase_matching("user:*", erased).code, base::ErrorCode::kForbidden);
+  EXPECT_EQ(fetch(recovery_, "user:1").payload, "old") << "memory only, as the README says";
+  EXPECT_EQ(store(recovery_, "user:1", "new"), Outcome::kHit);
+}
+
+TEST_F(RecoveryTest, CloseSendsWhatIsOwed) {
+  store(*redis_, "user:1", "old");
+  store(*redis_, "other", "old");
+  redis_->down = true;
+  std::vector<std::string> erased;
+  EXPECT_FALSE(erase_matching("user:*", erased).ok());
+  redis_->down = false;
+  recovery_.close();
+  EXPECT_EQ(fetch(*redis_, "user:1").outcome, Outcome::kMiss);
+  EXPECT_EQ(fetch(*redis_, "other").payload, "old");
 }
 
 TEST_F(RecoveryTest, ManyOwedPatternsAreAClear) {
@@ -147,11 +185,12 @@ TEST_F(RecoveryTest, ManyOwedPatternsAreAClear) {
   redis_->down = true;
   std::vector<std::string> erased;
   for (int i = 0; i <= 100; ++i) {
-    (void)recovery_.erase_matching("p" + std::to_string(i) + ":*", erased);
+    (void)erase_matching("p" + std::to_string(i) + ":*", erased);
   }
   redis_->down = false;
-  EXPECT_EQ(fetch(recovery_, "p7:x").outcome, Outcome::kMiss);
-  EXPECT_EQ(recovery_.run(), Millis(std::chrono::hours(24))) << "a clear is the tier's to make";
+  (void)recovery_.run();
+  EXPECT_EQ(redis_->clears, 1) << "once there is an answer";
+  EXPECT_EQ(fetch(recovery_, "other").outcome, Outcome::kMiss);
 }
 
 TEST_F(RecoveryTest, AWellTierIsAskedAsIfItWereAlone) {

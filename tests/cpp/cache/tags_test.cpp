@@ -91,8 +91,21 @@ TEST_F(TieredTagsTest, AReplyThatAnotherProcessInvalidatedDoesNotStayInMemory) {
     const std::array<base::TagStamp, 1> stamps{{{.tag = "red", .stamp = 100}}};
     cache_.coherence().on_stamps(stamps);  // as the push has it told
   };
-  EXPECT_EQ(tier_of("k"), Tier::kRedis) << "as it was read";
+  EXPECT_EQ(tier_of("k"), Tier::kNone);
   EXPECT_FALSE(cache_.find_memory("k"));
+}
+
+// It waits for Redis while the tag is invalidated, by this process or by another.
+TEST_F(TieredTagsTest, WhatWaitedForRedisIsJudgedWhenItIsRead) {
+  const base::Moment made = begin({"red", "blue"});
+  put("here", {"red"}, made);
+  put("there", {"blue"}, made);
+  cache_.memory().clear();
+  redis_->hands_over_as_made_here = made.here;  // as the recovery queue does
+  cache_.memory().tags().invalidate(Tags{"red"});
+  cache_.memory().tags().learn({.tag = "blue", .stamp = made.shared + 1});
+  EXPECT_EQ(tier_of("here"), Tier::kNone);
+  EXPECT_EQ(tier_of("there"), Tier::kNone);
 }
 
 TEST_F(TieredTagsTest, WhatMemoryHasAsStaleIsNotWhatWasInvalidated) {

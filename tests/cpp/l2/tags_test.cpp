@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "cpp/l2/redis_fixture.hpp"
@@ -24,6 +25,11 @@ using testing::touch;
 using testing::views;
 
 base::Error invalidate(L2& tier, const Tags& tags) { return tier.invalidate_tags(tags); }
+
+base::Error erase_matching(L2& tier, std::string_view pattern, std::vector<std::string>& erased) {
+  L2::Progress progress;
+  return tier.erase_matching(pattern, erased, progress);
+}
 
 class TagsTest : public RedisFixture {
  protected:
@@ -118,6 +124,67 @@ TEST_F(TagsTest, StampsOnlyGrowAndAreTimes) {
   EXPECT_LT(last, first + 60'000'000'000U) << "not far ahead of the clock";
 }
 
+TEST_F(TagsTest, ManyStepsAtOnceLeaveTheStampNearTheClock) {
+  (void)call({"SET", "ns!stamp", "1"});
+  constexpr int kThreads = 8;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([this, i] {
+      const auto tier = connect();
+      for (int round = 0; round < 20; ++round) {
+        const std::string tag = "tag" + std::to_string(i);
+        EXPECT_EQ(store_tagged(*tier, tag, {tag}), Outcome::kHit);
+        EXPECT_TRUE(invalidate(*tier, {tag}).ok());
+        EXPECT_EQ(fetch(*tier, tag).outcome, Outcome::kExpired);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const auto now = std::chrono::system_clock::now().time_since_epoch();  // the server's, too
+  EXPECT_LT(
+      std::stoll(call({"GET", "ns!stamp"})),
+      std::chrono::duration_cast<std::chrono::microseconds>(now + std::chrono::milliseconds(100))
+          .count());
+}
+
+TEST_F(TagsTest, WithGraceATagOfWhatDoesNotExpireIsKeptForGood) {
+  RedisOptions with = options();
+  with.grace = hours(1);
+  (void)take_stamp(*connect(with), {"red"}, Millis(0));
+  EXPECT_GE(std::stoll(call({"PTTL", "ns!tag:red"})), Millis(hours(24 * 3650)).count());
+}
+
+TEST_F(TagsTest, AUserWithoutTheRightsForTagsClears) {
+  EXPECT_EQ(store_tagged(*tier_, "k", {"red"}), Outcome::kHit);
+  EXPECT_EQ(testing::store(*tier_, "other", "x"), Outcome::kHit);
+  (void)call({"ACL", "SETUSER", "few", "on", ">secret", "~*", "+@all", "-copy"});
+  RedisOptions with = options();
+  with.username = "few";
+  with.password = "secret";
+  const auto few = connect(with);
+  EXPECT_TRUE(invalidate(*few, {"red"}).ok());
+  for (const std::string key : {"k", "other"}) {
+    EXPECT_EQ(fetch(*few, key).outcome, Outcome::kExpired);
+    EXPECT_EQ(fetch(*tier_, key).outcome, Outcome::kExpired);
+  }
+}
+
+TEST_F(TagsTest, OneThreadPaysWhatIsOwedAndTheOthersWait) {
+  EXPECT_EQ(store_tagged(*tier_, "k", {"red"}), Outcome::kHit);
+  server_.freeze();
+  EXPECT_FALSE(invalidate(*tier_, {"red"}).ok());
+  server_.thaw();
+  ASSERT_TRUE(testing::poll_until([&] { return tier_->status(true).outcome == Outcome::kHit; }));
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([this, i] {
+      if (i == 0) (void)tier_->clear();
+      EXPECT_EQ(fetch(*tier_, "k").outcome, Outcome::kExpired);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
 TEST_F(TagsTest, ATagIsKeptAsLongAsWhatHasIt) {
   (void)take_stamp(*tier_, {"red"}, hours(100));
   EXPECT_GE(std::stoll(call({"PTTL", "ns!tag:red"})), Millis(hours(100)).count());
@@ -173,7 +240,7 @@ TEST_F(TagsTest, APatternErasesTheKeysItTakes) {
   EXPECT_EQ(testing::store(*tier_, "users", "x"), Outcome::kHit);
   (void)call({"SET", "other:user:1", "x"});
   std::vector<std::string> erased;
-  EXPECT_TRUE(tier_->erase_matching("user:*", erased).ok());
+  EXPECT_TRUE(erase_matching(*tier_, "user:*", erased).ok());
   EXPECT_EQ(erased.size(), 2500U);
   EXPECT_EQ(fetch(*tier_, "user:7").outcome, Outcome::kMiss);
   EXPECT_EQ(fetch(*tier_, "users").payload, "x");
@@ -248,7 +315,7 @@ TEST_P(SpreadTagsTest, APatternErasesTheKeysOfAllServers) {
   ASSERT_EQ(testing::store_all(*tier_, keys), 200U);
   ASSERT_EQ(testing::store_all(*tier_, {"patterns"}), 1U);
   std::vector<std::string> erased;
-  EXPECT_TRUE(tier_->erase_matching("pattern:*", erased).ok());
+  EXPECT_TRUE(erase_matching(*tier_, "pattern:*", erased).ok());
   EXPECT_EQ(erased.size(), 200U);
   EXPECT_EQ(testing::count_hits(*other_, keys), 0U);
   EXPECT_EQ(testing::count_hits(*other_, {"patterns"}), 1U);
