@@ -58,7 +58,8 @@ base::Result<std::vector<QueryReply>> query(const RedisOptions& options,
   try {
     ServerFacts facts(base::system_clock());
     ErrorCounters errors;
-    const command::Context context(options.namespace_name, options.max_value, facts, errors);
+    const command::Context context(options.namespace_name, options.max_value, facts, errors,
+                                   Layout::kShards);  // which asks for no key of its own
     Dialer dialer(options, context);
     auto connection = dialer.dial(client::Deadline::clock::now() + options.connect_timeout);
     if (!connection.ok()) return connection.error();
