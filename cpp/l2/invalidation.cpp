@@ -85,7 +85,8 @@ base::Error step_stamp(Session& session, std::span<const std::string_view> tags,
   }
   command::AddToStamp step(context, tags);
   base::Error error = run_reading(session, step, deadline);
-  return step.forbidden() ? step_generation(session, deadline) : error;
+  if (step.forbidden()) error = step_generation(session, deadline);
+  return error;
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <utility>
 #include <vector>
@@ -60,6 +61,8 @@ class RedisL2 final : public L2 {
                            bool& has_tags, client::Deadline deadline) noexcept;
   // Whether a value with tags is current; then its tags are kept for that TTL, if it is one.
   base::Error judge_touched(std::string_view key, base::Millis ttl, Outcome& outcome);
+  // Those of the keys that were there go from `found` to `erased`.
+  base::Error erase_found(std::vector<std::string>& found, std::vector<std::string>& erased);
   base::Error erase_on(Session& mine, Node& node, std::string_view pattern,
                        std::vector<std::string>& erased);
   static void ask_server(Session& mine, client::Deadline deadline, Status& out);
@@ -139,8 +142,8 @@ base::Error RedisL2::fetch_from_one(Session& mine, std::span<const std::string_v
   base::Error error = node.run(batch, deadline);
   if (!error.ok()) mine.on_trouble();
   batch.finish(outcome_of(error.code));
-  command::Fetch* const all = &batch;
-  base::Error of_tags = release_held(mine, {&all, 1}, deadline);
+  std::array<command::Fetch*, 1> all{&batch};
+  base::Error of_tags = release_held(mine, all, deadline);
   if (error.ok()) error = std::move(of_tags);
   if (!batch.spoiled().empty()) {
     command::Remove removal(node.context(), batch.spoiled());
@@ -312,6 +315,18 @@ base::Error RedisL2::erase_matching(std::string_view pattern, std::vector<std::s
   });
 }
 
+base::Error RedisL2::erase_found(std::vector<std::string>& found,
+                                 std::vector<std::string>& erased) {
+  const std::vector<std::string_view> keys = views_of(found);
+  std::vector<Outcome> outcomes(keys.size(), Outcome::kSkipped);
+  base::Error error = erase(keys, outcomes);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (outcomes[i] == Outcome::kHit) erased.push_back(std::move(found[i]));
+  }
+  if (error.code == base::ErrorCode::kAuth) error.code = base::ErrorCode::kForbidden;
+  return error;
+}
+
 base::Error RedisL2::erase_on(Session& mine, Node& node, std::string_view pattern,
                               std::vector<std::string>& erased) {
   std::string cursor = "0";
@@ -320,14 +335,7 @@ base::Error RedisL2::erase_on(Session& mine, Node& node, std::string_view patter
     base::Error error = node.run(step, mine.deadline());
     if (step.forbidden()) error.code = base::ErrorCode::kForbidden;
     if (!error.ok()) return error;
-    const std::vector<std::string_view> keys(step.keys().begin(), step.keys().end());
-    std::vector<Outcome> outcomes(keys.size(), Outcome::kSkipped);
-    error = erase(keys, outcomes);
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      if (outcomes[i] == Outcome::kHit) erased.push_back(std::move(step.keys()[i]));
-    }
-    if (error.code == base::ErrorCode::kAuth) error.code = base::ErrorCode::kForbidden;
-    if (!error.ok()) return error;
+    if (error = erase_found(step.keys(), erased); !error.ok()) return error;
     cursor = std::move(step.next());
   } while (cursor != "0" && !cursor.empty());
   return cursor.empty() ? base::Error{base::ErrorCode::kProtocol} : base::Error{};

@@ -77,6 +77,7 @@ class FetchRound {
       keys_[i].batch().finish(outcome_of(fanout_.item(i + 1).error.code));
     }
     std::vector<command::Fetch*> fetches;
+    fetches.reserve(keys_.size());
     for (KeyFetch& key : keys_) fetches.push_back(&key.batch());
     base::Error of_tags = release_held(session_, fetches, deadline_);
     if (error.ok()) error = std::move(of_tags);

@@ -13,9 +13,10 @@ using Clock = client::Deadline::clock;
 
 constexpr base::Millis kBetweenLooks{100};
 constexpr base::Millis kBetweenChecks{400};
-// Between looks that nothing asks for. A cluster tells of a replica only when it has heard of it.
+// Between looks that nothing asks for. Who reads replicas or has links is to find new servers before
+// a call meets them.
 constexpr base::Millis kRoutine = std::chrono::minutes(1);
-constexpr base::Millis kRoutineWithReplicas = std::chrono::seconds(5);
+constexpr base::Millis kOftenLooked = std::chrono::seconds(5);
 // For how long after a look that failed nobody waits for the next one.
 constexpr std::chrono::milliseconds kFailureHolds{500};
 
@@ -143,7 +144,7 @@ base::Millis Cluster::do_what_is_due() {
 // From one look to the next.
 base::Millis Cluster::pause() const noexcept {
   if (wanted_.load()) return kBetweenLooks;
-  return options_.read_replicas ? kRoutineWithReplicas : kRoutine;
+  return options_.read_replicas || options_.tracking ? kOftenLooked : kRoutine;
 }
 
 void Cluster::look() {
