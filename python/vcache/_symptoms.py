@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from .errors import RedisError
 from .options import RedisOptions
 
-__all__ = ["COMMANDS", "Finding", "parse_info", "symptoms_of_clock", "symptoms_of_info"]
-__all__ += ["symptoms_of_link", "symptoms_of_user"]
+__all__ = ["Finding", "parse_info", "symptoms_of_clock", "symptoms_of_info", "symptoms_of_link"]
 
 Level = Literal["ok", "advice", "problem"]
-
-# Each command that the cache needs, in a form that is only asked about: after MULTI nothing runs.
-COMMANDS: tuple[tuple[str, ...], ...] = (
-    ("MGET", "{0}:doctor"), ("SET", "{0}:doctor", "0", "XX"),
-    ("GETRANGE", "{0}:doctor", "0", "0"), ("UNLINK", "{0}:doctor"),
-    ("PEXPIRE", "{0}:doctor", "1"), ("PERSIST", "{0}:doctor"), ("TIME",), ("PING",),
-    ("COPY", "{0}!doctor", "{0}!tag:doctor"), ("INCRBY", "{0}!doctor", "1"),
-    ("PEXPIREAT", "{0}!tag:doctor", "1"), ("SCAN", "0"),
-    ("SELECT", "{1}"), ("WATCH", "{0}:doctor"), ("INFO", "server"), ("DBSIZE",),
-    ("CLIENT", "ID"), ("CLIENT", "TRACKING", "OFF"),
-)  # fmt: skip
 
 _NEAR = {"127.0.0.1", "::1", "localhost"}
 _MOST_SKEW = 1.0  # seconds
@@ -31,12 +18,17 @@ _MOST_SKEW = 1.0  # seconds
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at; `advice` says what to do where there is something to do."""
+    """One thing looked at; `advice` says what to do where there is something to do.
+
+    `server` is the address of the one that it is about; "" where there is one only, or it is about
+    all.
+    """
 
     check: str
     level: Level
     text: str
     advice: str = ""
+    server: str = ""
 
 
 def parse_info(text: bytes) -> dict[str, str]:
@@ -164,27 +156,3 @@ def symptoms_of_clock(skew: float) -> Finding:
             "entries expire by the clock of Redis: let both hosts keep time by NTP",
         )  # fmt: skip
     return Finding("clock", "ok", f"its clock is {text}")
-
-
-def symptoms_of_user(replies: Sequence[Any], tracking: Sequence[Any]) -> Iterator[Finding]:
-    """`replies` are those to COMMANDS; `tracking` those to HELLO 3 and CLIENT TRACKING."""
-    refused = [
-        " ".join(command[: 2 if command[0] == "CLIENT" else 1])
-        for command, reply in zip(COMMANDS, replies, strict=True)
-        if isinstance(reply, RedisError) and str(reply).startswith("NOPERM")
-    ]
-    if refused:
-        yield Finding(
-            "user", "problem", f"may not run, or not on its keys: {', '.join(refused)}",
-            "define the user as cpp/l2/README.md has it",
-        )  # fmt: skip
-    else:
-        yield Finding("user", "ok", "may run all that vcache needs")
-    if any(isinstance(reply, RedisError) for reply in tracking):
-        yield Finding(
-            "tracking", "advice", "RESP3 or CLIENT TRACKING is refused: what others change is"
-            " seen when the copy in memory expires",
-            "let the user run +client|tracking, or keep memory_ttl short",
-        )  # fmt: skip
-    else:
-        yield Finding("tracking", "ok", "RESP3 and CLIENT TRACKING are allowed")

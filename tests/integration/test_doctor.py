@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import least_user
 import pytest
+from doctor_runs import GOOD, doctor, findings
 from ports import free_port
 from redis_server import RedisServer, is_installed
 
-GOOD = ("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
 CANARY = "canary-4711"
-
-
-def doctor(folder: Path, *arguments: str, **variables: str) -> tuple[int, str]:
-    """Exit status and all that was printed."""
-    ours = {name: text for name, text in os.environ.items() if not name.startswith("REDIS_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "vcache", "doctor", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=ours | variables,
-        cwd=folder,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout
-
-
-def findings(folder: Path, *arguments: str, **variables: str) -> tuple[int, dict[str, Any]]:
-    status, out = doctor(folder, "--json", *arguments, **variables)
-    return status, {each["check"]: each for each in json.loads(out)["findings"]}
 
 
 @pytest.fixture
