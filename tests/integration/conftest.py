@@ -7,7 +7,7 @@ import least_user
 import pytest
 from chaos_proxy import ChaosProxy
 from polling import wait_until
-from redis_server import RedisServer, is_installed
+from redis_server import MAKES, NO_VALKEY, RedisServer
 
 from vcache import Cache
 
@@ -23,16 +23,24 @@ def redis_user() -> str:
 
 
 @pytest.fixture
-def redis_server(tmp_path: Path, redis_user: str) -> Iterator[RedisServer]:
+def server_make() -> str:
+    """Whose server it is: one of MAKES."""
+    return "redis"
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path, redis_user: str, server_make: str) -> Iterator[RedisServer]:
     """A server of this test's own."""
-    if not is_installed():
-        pytest.skip("redis-server is not installed")
+    executable = MAKES[server_make]
+    if executable is None:
+        pytest.skip(NO_VALKEY if server_make == "valkey" else "redis-server is not installed")
+    options: list[str] = []
     if redis_user == "least":
         words = least_user.rules(("vcache", "ns", "elsewhere"))
-        server = RedisServer(tmp_path, "--user", least_user.NAME, *words)
+        options = ["--user", least_user.NAME, *words]
+    server = RedisServer(tmp_path, *options, executable=executable)
+    if redis_user == "least":
         server.credentials = f"{least_user.NAME}:{least_user.PASSWORD}@"
-    else:
-        server = RedisServer(tmp_path)
     server.start()
     yield server
     server.stop()

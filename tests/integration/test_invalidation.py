@@ -16,13 +16,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis_figures import coherence
-from redis_server import RedisServer
+from redis_server import MAKES, RedisServer
 
 from vcache import Cache, _core
 from vcache.errors import RedisError
 
 MakeCache = Callable[..., Cache]
 Eventually = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture(params=MAKES)
+def server_make(request: pytest.FixtureRequest) -> str:
+    """All of it over Valkey too."""
+    make: str = request.param
+    return make
 
 
 def linked(make_cache: MakeCache, eventually: Eventually, **arguments: object) -> Cache:
@@ -40,9 +47,10 @@ def linked(make_cache: MakeCache, eventually: Eventually, **arguments: object) -
 def test_an_invalidation_reaches_every_process_memory(
     make_cache: MakeCache, eventually: Eventually
 ) -> None:
-    one, other = (linked(make_cache, eventually) for _ in range(2))
+    one = linked(make_cache, eventually)
     one.set("a", 1, tags=["red", "blue"])
     one.set("b", np.arange(3.0), tags=["blue"])
+    other = linked(make_cache, eventually)  # which is told of nothing that was before
     for key in "ab":
         other.get(key)
     assert other.lookup("a").tier == "memory"
@@ -82,14 +90,15 @@ def test_nobody_joins_a_computation_that_another_process_invalidated(
 
 def test_new_tags_cost_no_copy_in_memory(make_cache: MakeCache, eventually: Eventually) -> None:
     """Making a tag is a change that all are told of; it ends nothing."""
-    cache, other = (linked(make_cache, eventually) for _ in range(2))
+    cache = linked(make_cache, eventually)
+    cache.set("shared", 0, tags=["all"])
+    other = linked(make_cache, eventually)  # which is not told that a first write made a generation
 
     def catch_up(version: int) -> None:
         """Waits until the other process has heard of all that was done before."""
         cache.set("fence", version)
         eventually(lambda: other.get("fence") == version)
 
-    cache.set("shared", 0, tags=["all"])
     for version in range(2):  # the second from memory
         catch_up(version)
     other.get("shared")
@@ -114,7 +123,7 @@ def test_what_is_begun_anywhere_before_an_invalidation_is_not_served_after(
 
     assert one.get_or_set("k", factory, tags=["red"]) == "of before"
     assert other.get("k") is None
-    eventually(lambda: one.get("k") is None)  # once it has heard of it
+    eventually(lambda: one.get("k") is None)  # once it has heard of the invalidation
     assert one.get_or_set("k", lambda: "new", tags=["red"]) == "new"
     assert other.get("k") == "new"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from redis_server import RedisServer
+from redis_server import MAKES, RedisServer
 
 from vcache import MISSING, Cache, EmbeddingCache, RedisOptions
 from vcache.errors import ConfigError
@@ -26,6 +26,13 @@ def redis_user(request: pytest.FixtureRequest) -> str:
     """All of it as the user of cpp/l2/README.md too."""
     user: str = request.param
     return user
+
+
+@pytest.fixture(params=MAKES)
+def server_make(request: pytest.FixtureRequest) -> str:
+    """All of it over Valkey too."""
+    make: str = request.param
+    return make
 
 
 @pytest.mark.parametrize("memory", ["10MiB", 0])

@@ -12,7 +12,7 @@ from polling import wait_until
 from redis.exceptions import AskError, MovedError
 from redis_cluster import RedisCluster
 from redis_groups import Replicated, Sentinels
-from redis_server import VALKEY, RedisServer, is_installed
+from redis_server import NO_VALKEY, VALKEY, RedisServer, is_installed
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="redis-server is not installed")
 
@@ -118,7 +118,8 @@ def test_a_replica_takes_over_from_a_killed_master(cluster: RedisCluster) -> Non
     assert cluster.is_master(2)
 
 
-@pytest.mark.skipif(VALKEY is None, reason="no valkey-server: VALKEY_SERVER may name one")
+@pytest.mark.skipif(VALKEY is None, reason=NO_VALKEY)
 def test_valkey(tmp_path: Path) -> None:
+    """What the tests over both makes take for Valkey is one."""
     with RedisServer(tmp_path, executable=VALKEY) as server:
         assert "valkey_version" in server.info("server")

