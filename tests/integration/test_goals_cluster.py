@@ -68,15 +68,6 @@ def refreshes(cluster: RedisCluster) -> int:
     return total
 
 
-def redirections(cluster: RedisCluster) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for node in cluster.nodes:
-        if node.is_running:
-            for name, figures in node.info("errorstats").items():
-                found[name.removeprefix("errorstat_")] += int(figures["count"])
-    return found
-
-
 def test_r22_a_master_is_killed_under_load(cluster: RedisCluster, open_cache: OpenCache) -> None:
     """No exception, no wrong value; Redis is used at once when the cluster is whole again."""
     cache = open_cache(cluster.url, memory=0)
@@ -148,9 +139,9 @@ def test_r23_slots_move_under_load(cluster: RedisCluster, open_cache: OpenCache)
         Step(0.6, "move back", lambda: move(1, 2), ends_fault=True),
     ]
     load = Load(**LOAD, seconds=60.0 if NIGHTLY else 4.0)  # type: ignore[arg-type]
-    before = redirections(cluster)
+    before = cluster.errors_told()
     report = Generator(cache, load, steps, lambda: moved).run()
-    met = redirections(cluster) - before
+    met = cluster.errors_told() - before
     assert report.failures(expects_faults=False, recovery=10.0) == []
     assert report.faults["keys"] > 0
     assert met["MOVED"] > 0
@@ -172,10 +163,10 @@ def test_r23_a_batch_that_meets_every_redirection(
     cluster.begin_migration(gone, 0, 2)
     cluster.migrate_keys(gone, 0, 2)
     cluster.end_migration(gone, 0, 2)
-    before = redirections(cluster)
+    before = cluster.errors_told()
     assert cache.mget(keys) == keys
     assert cache.mget(keys) == keys
-    met = redirections(cluster) - before
+    met = cluster.errors_told() - before
     assert met["MOVED"] > 0
     assert met["ASK"] > 0
     assert cache.mdelete(keys) == len(keys)

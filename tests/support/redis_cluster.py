@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,18 @@ class RedisCluster(Running):
 
         wait_until(done, 30, what="the failover")
 
+    def empty(self, replica: int) -> None:
+        """The replica becomes a master that holds no slots yet, and that all know."""
+        node = self.nodes[replica]
+        node.call("CLUSTER", "RESET", "SOFT")
+        node.call("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port, self._bus_ports[0])
+
+        def done() -> bool:
+            known = all(self._knows_all(each) for each in self.nodes)
+            return known and self._is_well(node) and self._is_believed(node)
+
+        wait_until(done, 30, what="a master without slots")
+
     def is_master(self, index: int) -> bool:
         return bool(self.nodes[index].info("replication")["role"] == "master")
 
@@ -167,6 +180,15 @@ class RedisCluster(Running):
     def total(self, section: str, name: str) -> int:
         """The sum of one figure of INFO over the running nodes."""
         return sum(int(node.info(section)[name]) for node in self.nodes if node.is_running)
+
+    def errors_told(self) -> Counter[str]:
+        """How often the running nodes answered with each kind of error, redirections too."""
+        found: Counter[str] = Counter()
+        for node in self.nodes:
+            if node.is_running:
+                for name, figures in node.info("errorstats").items():
+                    found[name.removeprefix("errorstat_")] += int(figures["count"])
+        return found
 
     def _share(self, index: int) -> tuple[int, int]:
         return SLOTS * index // self.masters, SLOTS * (index + 1) // self.masters - 1

@@ -127,6 +127,11 @@ class RedisServer(Child):
             found: dict[str, Any] = connection.info(section)
             return found
 
+    def links(self) -> int:
+        """How many connections are told of changes."""
+        with self.client() as connection:
+            return sum("t" in client["flags"] for client in connection.client_list())
+
     def _arguments(self) -> list[str]:
         listen = ["--port", str(self.port)]
         if self.tls is not None:
