@@ -119,7 +119,7 @@ TEST_F(AdmissionTest, EachOccurrenceInABatchIsAHit) {
   const std::array<std::string_view, 5> keys = {"a", "b", "a", "none", "a"};
   std::array<Located, 5> out;
   (void)cache->find_many(keys, out);
-  for (const std::size_t i : {0, 2, 4}) EXPECT_EQ(first_of(out[i].entry), 1) << i;
+  for (const std::size_t i : {0U, 2U, 4U}) EXPECT_EQ(first_of(out[i].entry), 1) << i;
   EXPECT_EQ(first_of(out[1].entry), 2);
   EXPECT_FALSE(out[3].entry);
   EXPECT_TRUE(cache->peek_memory("a"));
