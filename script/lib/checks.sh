@@ -58,10 +58,7 @@ cpp_report() {
 
 run_pytest() {
   local arguments=()
-  if [ -n "$NIGHTLY" ]; then
-    export VCACHE_NIGHTLY=1
-    arguments+=(--timeout=3600)
-  fi
+  [ -z "$NIGHTLY" ] || arguments+=(--timeout=3600)
   [ -z "$COVERAGE" ] || arguments+=(--cov=vcache --cov-report=html:build/coverage/python)
   "$PY" -m pytest "${arguments[@]}"
 }
