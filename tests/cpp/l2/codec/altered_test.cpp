@@ -23,7 +23,7 @@ const Fingerprint kOurs = fingerprint("ns", "key");
 
 // A tenth of what a nightly run does.
 int rounds() {
-  constexpr int kDaily = 100'000;
+  constexpr int kDaily = 1'000'000;
   return std::getenv("VCACHE_NIGHTLY") != nullptr ? 10 * kDaily : kDaily;
 }
 
