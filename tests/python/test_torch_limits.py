@@ -25,7 +25,7 @@ class Wide(torch.nn.Module):
 
 
 @pytest.mark.parametrize("inputs", [2**48, 2**62, 65_537])
-def test_more_inputs_than_allowed(tmp_path: Path, inputs: int) -> None:
+def test_r41_more_inputs_than_allowed(tmp_path: Path, inputs: int) -> None:
     path = save(Wide(inputs), tmp_path / "wide.pt")
     with pytest.raises(ModelError, match=f"inputs={inputs}: allowed are at most 65536"):
         load_scorer(path)
