@@ -78,7 +78,7 @@ def test_a_client_certificate(tls_server: TlsServer) -> None:
         cache.get("k")
 
 
-def test_the_system_does_not_trust_it(tls_server: TlsServer) -> None:
+def test_r37_the_system_does_not_trust_it(tls_server: TlsServer) -> None:
     with Cache(redis=options(tls_server, ca_file="", password="hunter2"), strict=True) as cache:
         with pytest.raises(RedisError, match="tls: the server's certificate is refused") as caught:
             cache.get("k")
@@ -89,7 +89,7 @@ def test_the_system_does_not_trust_it(tls_server: TlsServer) -> None:
         assert cache.stats().redis["errors"] == {"tls": 2}  # type: ignore[index]
 
 
-def test_without_verification_each_cache_warns(tls_server: TlsServer) -> None:
+def test_r37_without_verification_each_cache_warns(tls_server: TlsServer) -> None:
     unverified = options(tls_server, ca_file="", verify="none")
     for _ in range(2):
         with pytest.warns(RuntimeWarning, match="verify='none' takes any certificate") as caught:

@@ -53,7 +53,7 @@ def rejected(server: RedisServer) -> dict[str, int]:
 
 @pytest.mark.filterwarnings("ignore:Redis refuses CLIENT TRACKING")
 @pytest.mark.parametrize("command", [*least_user.COMMANDS, "nothing"])
-def test_each_command_may_be_missing(tmp_path: Path, command: str) -> None:
+def test_r38_each_command_may_be_missing(tmp_path: Path, command: str) -> None:
     if not is_installed():
         pytest.skip("redis-server is not installed")
     words = least_user.rules(without=command)
@@ -76,7 +76,7 @@ def test_each_command_may_be_missing(tmp_path: Path, command: str) -> None:
         server.stop()
 
 
-def test_what_the_user_may_not_do(tmp_path: Path) -> None:
+def test_r38_what_the_user_may_not_do(tmp_path: Path) -> None:
     if not is_installed():
         pytest.skip("redis-server is not installed")
     server = RedisServer(tmp_path, "--user", least_user.NAME, *least_user.rules())

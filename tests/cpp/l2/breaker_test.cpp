@@ -213,7 +213,7 @@ TEST(BreakerWatcherTest, IsToldOfOpeningAndClosingOnly) {
 
 // Random calls, reports (also late and lost ones) and waits. Never two probes within the time of
 // one; never stuck: as soon as the server is well, two seconds are enough to close.
-TEST(BreakerSequenceTest, NeverTwoProbesAndNeverStuck) {
+TEST(R16Test, NeverTwoProbesAndNeverStuck) {
   FakeClock clock;
   Breaker breaker(clock, {}, 3);
   std::mt19937 random(3);
@@ -351,7 +351,7 @@ class Outages {
   std::deque<Breaker::Permit> calls_;
 };
 
-TEST(BreakerSequenceTest, WithProbesInTheBackgroundItClosesWithinASecond) {
+TEST(R16Test, WithProbesInTheBackgroundItClosesWithinASecond) {
   std::uint64_t probes = 0;
   std::uint64_t outages = 0;
   for (std::uint32_t seed = 0; seed < 10 && !::testing::Test::HasFailure(); ++seed) {

@@ -171,7 +171,9 @@ TEST_F(RedisRepliesTest, APasswordNobodyAskedForIsRefused) {
   EXPECT_EQ(errors(*tier, "auth"), 1U);
 }
 
-TEST_F(RedisRepliesTest, AUserWithOnlyTheRightsWeNeed) {
+using R38Test = RedisRepliesTest;
+
+TEST_F(R38Test, AUserWithOnlyTheRightsWeNeed) {
   server_.call({"ACL",      "SETUSER",  "app",    "on",    ">pw",     "resetkeys", "resetchannels",
                 "-@all",    "~ns:*",    "~ns!*",  "+mget", "+set",    "+unlink",   "+getrange",
                 "+pexpire", "+persist", "+ping",  "+auth", "+select", "+time",     "+info",
@@ -193,7 +195,7 @@ TEST_F(RedisRepliesTest, AUserWithOnlyTheRightsWeNeed) {
 }
 
 // Each right taken away alone: its own call degrades, nothing else does, nothing is retried.
-TEST_F(RedisRepliesTest, EachMissingRightDegradesAlone) {
+TEST_F(R38Test, EachMissingRightDegradesAlone) {
   for (const char* right : {"mget", "set", "unlink", "getrange", "pexpire", "persist", "ping",
                             "time", "info", "dbsize", "watch", "multi", "exec"}) {
     server_.call({"ACL", "SETUSER", "app", "reset", "on", ">pw", "allkeys", "+@all",

@@ -145,9 +145,9 @@ struct Bad {
   std::string says;
 };
 
-class BadPeerTest : public RedisTlsTest, public ::testing::WithParamInterface<Bad> {};
+class R37Test : public RedisTlsTest, public ::testing::WithParamInterface<Bad> {};
 
-TEST_P(BadPeerTest, IsRefusedWithTheReason) {
+TEST_P(R37Test, IsRefusedWithTheReason) {
   const TlsServer server(GetParam().certificate, GetParam().more);
   const auto tier = connect(options_for(server.port()));
   const Status status = tier->status(true);
@@ -158,7 +158,7 @@ TEST_P(BadPeerTest, IsRefusedWithTheReason) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    All, BadPeerTest,
+    All, R37Test,
     ::testing::Values(
         Bad{.certificate = "other-server", .more = {}, .says = "unable to get local issuer"},
         Bad{.certificate = "wrong-name", .more = {}, .says = "IP address mismatch"},
@@ -171,7 +171,9 @@ INSTANTIATE_TEST_SUITE_P(
             .more = {"--tls-auth-clients", "yes"},
             .says = "certificate required"}));
 
-TEST_F(RedisTlsTest, APlainPortIsRefused) {
+using R37PeerTest = RedisTlsTest;
+
+TEST_F(R37PeerTest, APlainPortIsRefused) {
   const RedisServer server;
   RedisOptions options = options_for(server.port());
   options.connect_timeout = milliseconds(300);
@@ -184,7 +186,7 @@ TEST_F(RedisTlsTest, APlainPortIsRefused) {
   }
 }
 
-TEST_F(RedisTlsTest, AnotherNameIsRefused) {
+TEST_F(R37PeerTest, AnotherNameIsRefused) {
   const TlsServer server("wrong-name");
   RedisOptions options = options_for(server.port());
   options.host = "localhost";

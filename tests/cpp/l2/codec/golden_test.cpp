@@ -130,7 +130,7 @@ std::filesystem::path path_of(const Golden& golden) {
   return std::filesystem::path(VCACHE_TEST_DATA) / "wire" / golden.file;
 }
 
-TEST(GoldenTest, EveryFileDecodes) {
+TEST(R04Test, EveryFileDecodes) {
   for (const Golden& golden : goldens()) {
     const std::vector<std::byte> bytes = read(path_of(golden));
     ASSERT_FALSE(bytes.empty()) << golden.file;
@@ -152,14 +152,14 @@ TEST(GoldenTest, EveryFileDecodes) {
   }
 }
 
-TEST(GoldenTest, TheCurrentVersionIsWrittenToTheByte) {
+TEST(R04Test, TheCurrentVersionIsWrittenToTheByte) {
   for (const Golden& golden : goldens()) {
     if (!golden.reproducible) continue;
     EXPECT_EQ(encode(golden), read(path_of(golden))) << golden.file;
   }
 }
 
-TEST(GoldenTest, NoFileIsLeftOut) {
+TEST(R04Test, NoFileIsLeftOut) {
   std::size_t files = 0;
   for (const auto& entry :
        std::filesystem::directory_iterator(std::filesystem::path(VCACHE_TEST_DATA) / "wire")) {
