@@ -95,6 +95,27 @@ def test_a_write_in_doubt_ends_nothing_and_lasts_until_the_fault_is_over() -> No
     ]
 
 
+def test_a_fill_ends_nothing_and_is_ended_by_the_next_write() -> None:
+    history = History(1)
+    first = written(history)
+    filled = history.begin_write([0])
+    history.end_fill([0], filled, sure=True)
+    for version in (first, int(filled[0])):
+        assert is_right(history, version, time.monotonic())
+    second = written(history)
+    assert is_right(history, second, time.monotonic())
+    for version in (first, int(filled[0])):
+        assert not is_right(history, version, time.monotonic())
+
+
+def test_what_get_or_set_makes_is_a_version_of_its_key(make_cache: MakeCache) -> None:
+    mix = {"get_or_set": 5, "delete": 4, "set": 1}
+    load = Load(threads=4, keys=20, seconds=0.3, mix=mix, fill=False)
+    report = Generator(make_cache(), load).run()
+    assert report.failures(expects_faults=False, recovery=1.0) == []
+    assert report.checked > report.calls / 3
+
+
 @pytest.mark.parametrize("kind", ["torn", "crossed", "outdated", "shape", "exception"])
 def test_what_is_wrong_is_counted(make_cache: MakeCache, kind: str) -> None:
     """By a cache that lies in one of the ways."""

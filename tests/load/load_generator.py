@@ -106,6 +106,24 @@ class Generator:
         finally:
             self.history.end_write(keys, versions, sure=sure)
 
+    def load_through(self, key: int) -> Any:
+        """What get_or_set returns, whose factory makes a new version of the key."""
+        missed = unanswered(self.cache.stats())
+        made: list[Numbers] = []
+
+        def factory() -> NDArray[np.float32]:
+            made.append(self.history.begin_write([key]))
+            return load_vectors.make(np.array([key], np.uint64), made[-1], self.load.dim)[0]
+
+        sure = False
+        try:
+            found = self.cache.get_or_set(self._names[key], factory)
+            sure = unanswered(self.cache.stats()) == missed
+        finally:
+            for versions in made:
+                self.history.end_fill([key], versions, sure=sure)
+        return found
+
     def delete(self, keys: Sequence[int]) -> None:
         missed = unanswered(self.cache.stats())
         begun = time.monotonic()
@@ -211,6 +229,11 @@ class Worker:
         begun = time.monotonic()
         matrix, found = self._cache.get_vectors(self._named(keys), dim=self._load.dim)
         self._judge(np.array(keys, np.uint64)[found], matrix[found], begun)
+
+    def get_or_set(self) -> None:
+        key = self._draw(1)
+        begun = time.monotonic()
+        self._judge_each(key, [self._generator.load_through(key[0])], begun)
 
     def set(self) -> None:
         key = self._draw(1)

@@ -3,7 +3,8 @@
 A read must return a value whose write could have been the last to take effect, or nothing. A write
 or deletion that surely took effect ends every version whose own write was over before it began;
 reads that begin later may not see those. One that met a fault took effect at some time until
-settle(), or not at all: it ends nothing, and nothing ends it before.
+settle(), or not at all: it ends nothing, and nothing ends it before. Nor does what get_or_set
+stored end anything: it leaves alone what was written since it was asked.
 """
 
 from __future__ import annotations
@@ -59,12 +60,16 @@ class History:
         with self._lock:
             for key, version in zip(keys, versions.tolist(), strict=True):
                 written = self._versions[key][version]
+                self._end_own(written, now, sure=sure)
                 if sure:
-                    written.done = now
                     self._end_older(key, written.begun, now)
-                else:
-                    written.in_doubt = True
-                    self._in_doubt.append(written)
+
+    def end_fill(self, keys: Iterable[int], versions: Numbers, *, sure: bool) -> None:
+        """Ends nothing: a fill that met a newer value has left that one where it was."""
+        now = time.monotonic()
+        with self._lock:
+            for key, version in zip(keys, versions.tolist(), strict=True):
+                self._end_own(self._versions[key][version], now, sure=sure)
 
     def end_delete(self, keys: Iterable[int], begun: float, *, sure: bool) -> None:
         if sure:
@@ -92,6 +97,13 @@ class History:
         with self._lock:
             found = self._versions[key].get(version)
             return found is not None and found.ended >= begun
+
+    def _end_own(self, written: _Version, now: float, *, sure: bool) -> None:
+        if sure:
+            written.done = now
+        else:
+            written.in_doubt = True
+            self._in_doubt.append(written)
 
     def _end_older(self, key: int, begun: float, now: float) -> None:
         versions = self._versions[key]
