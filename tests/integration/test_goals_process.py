@@ -23,11 +23,12 @@ import numpy as np
 import vcache
 
 cache = vcache.Cache(redis=sys.argv[1], memory=0, timeout=2.0)
-children, limit = int(sys.argv[2]), float(sys.argv[3])
+children, limit, longest = int(sys.argv[2]), float(sys.argv[3]), 2.0
 keys = [f"k{i}" for i in range(64)]
 matrix = np.repeat(np.arange(64, dtype="f4")[:, None], 32, axis=1)
 cache.set_vectors(keys, matrix)
 done, failures = threading.Event(), []
+LATE = 3  # what a child ends with that is right, and later than the limit
 
 def check_all():
     found, hits = cache.get_vectors(keys, dim=32)
@@ -52,10 +53,11 @@ def child(forked):
     one = cache.get(keys[7])
     taken = time.monotonic() - forked
     assert one is not None and (one == 7).all(), one
-    assert taken < limit, taken
+    assert taken < longest, taken
     for _ in range(5):
         assert check_all()
     assert cache.stats().redis["errors"].get("corrupt", 0) == 0
+    return 0 if taken < limit else LATE
 
 def exit_code():
     forked = time.monotonic()
@@ -63,13 +65,12 @@ def exit_code():
     if pid == 0:
         code = 1
         try:
-            child(forked)
-            code = 0
+            code = child(forked)
         except BaseException as error:
             print(repr(error), file=sys.stderr, flush=True)
         finally:
             os._exit(code)
-    return os.waitpid(pid, 0)[1]
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
 for thread in threads:
@@ -81,14 +82,19 @@ for thread in threads:
 assert not failures, failures
 redis = cache.stats().redis
 assert not {"corrupt", "mismatch", "protocol"} & set(redis["errors"]), redis
-print(len(codes), set(codes))
+print(codes.count(0), codes.count(LATE), len(codes))
 """
 
 
 def test_r26_children_of_a_process_under_full_load(redis_server: RedisServer) -> None:
-    """No reply crosses into a child or back; a child is served by Redis at once."""
-    children, limit = (100, "0.2") if NIGHTLY else (20, "2.0")
-    assert run_alone(FORK, redis_server.url, str(children), limit) == f"{children} {{0}}"
+    """No reply crosses into a child or back; a child is served by Redis at once.
+
+    All are nightly; of a hundred a few may be late where others keep the processors busy.
+    """
+    children = 100
+    served, late, ended = map(int, run_alone(FORK, redis_server.url, str(children), "0.2").split())
+    assert served + late == ended == children
+    assert late <= (0 if NIGHTLY else children / 20)
 
 
 def test_r26_workers_that_share_a_preloaded_cache(redis_server: RedisServer) -> None:
