@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from chaos_proxy import ChaosProxy
 from load_faults import Faults
-from load_generator import Generator, Load
+from load_generator import MIX, Generator, Load
 from load_report import process_figures
 from nightly import NIGHTLY
 from polling import wait_until
@@ -30,23 +30,26 @@ from vcache import MISSING, Cache
 
 MakeCache = Callable[..., Cache]
 VECTOR = np.arange(64, dtype="f4")
-# Seconds that a call may take beyond its deadline; more where others use the machine too.
-SLACK = 0.02 if NIGHTLY else 1.0
+SLACK = 0.02  # seconds that a call may take beyond its deadline
 
 
 def test_r10_killed_under_load(redis_server: RedisServer) -> None:
-    """kill -9 and back, again and again, at all the operations that the threads can do."""
-    faults = Faults(redis_server)
-    cycles = 10 if NIGHTLY else 3
+    """kill -9 and back, again and again for a minute; 20,000 keys a second are asked or written."""
+    faults, seconds = Faults(redis_server), 60
+    cycles = seconds // 3
     script = "; ".join(f"t={3 * n + 0.5} kill; t={3 * n + 1.5} start" for n in range(cycles))
-    load = Load(threads=8, keys=4000, seconds=3.0 * cycles, batch=16, settling=0.3)
+    mix = MIX | {"get_or_set": 20}
+    load = Load(threads=8, keys=4000, mix=mix, seconds=seconds, batch=64, settling=0.3)
     with Cache(redis=redis_server.url, memory="1MiB", timeout=0.1) as cache:
         steps = faults.steps(script)
         report = Generator(cache, load, steps, faults.counts).run()
     assert report.faults["kill"] == cycles
-    # The probe goes half a second after the last, give or take as much; then the next request.
-    assert report.failures(expects_faults=True, recovery=1.0 if NIGHTLY else 2.0) == []
-    assert report.checked > 1000
+    assert report.failures(expects_faults=True, recovery=2.0) == []
+    # A probe goes 0.25 to 0.75 s after the last; then the next request, if nothing keeps it away.
+    slow = [each.seconds for each in report.recoveries if (each.seconds or 0) > 1.0]
+    assert len(slow) <= (0 if NIGHTLY else cycles / 10), slow
+    assert report.requests >= 20_000 * seconds
+    assert report.checked > report.requests / 2
 
 
 KEYS = [f"k{i}" for i in range(64)]
@@ -120,29 +123,29 @@ def test_r10_hits_in_memory_cost_the_same_while_redis_is_down(
 
 def test_r11_frozen(make_cache: MakeCache, redis_server: RedisServer) -> None:
     """Few calls wait, none beyond its deadline; the late replies reach nobody."""
-    threads, timeout = 8, 0.1
+    threads, timeout, seconds = 8, 0.1, 30.0
     cache = make_cache(memory=0, timeout=timeout)
     cache.mset({f"k{i}": [f"k{i}"] for i in range(100)})
     with redis_server.paused():
-        longest, calls = read_until(cache, 30.0 if NIGHTLY else 3.0, threads, 100)
-        seconds = 30.0 if NIGHTLY else 3.0
+        longest, calls = read_until(cache, seconds, threads, 100)
         waited = error_kinds(cache)["timeout"]
-        assert waited <= threads + 5 + 2 * seconds + 2
+        assert waited <= threads + 5 + 2 * seconds
         assert calls > 20 * waited
         assert longest < timeout + SLACK
         assert breaker(cache) != "closed"
     hits = cache.stats().redis_hits
     took = wait_until(lambda: cache.get("k1") and cache.stats().redis_hits > hits)
-    assert took < (1.0 if NIGHTLY else 3.0)
+    assert took < 1.0
     for index in range(100):
         assert cache.get(f"k{index}", MISSING) in ([f"k{index}"], MISSING)
     assert cache.mget([f"k{i}" for i in range(100)]) == [[f"k{i}"] for i in range(100)]
 
 
 def read_until(cache: Cache, seconds: float, threads: int, keys: int) -> tuple[float, int]:
-    """The longest call and how many there were."""
+    """The longest call and how many there were; the pauses leave the interpreter to others."""
     took: list[float] = []
     calls: list[int] = []
+    pause = threading.Event()
 
     def read() -> None:
         longest, count, until = 0.0, 0, time.monotonic() + seconds
@@ -151,6 +154,7 @@ def read_until(cache: Cache, seconds: float, threads: int, keys: int) -> tuple[f
             assert cache.get(key, MISSING) in ([key], MISSING)
             longest = max(longest, time.monotonic() - started)
             count += 1
+            pause.wait(0.001)
         took.append(longest)
         calls.append(count)
 
@@ -189,12 +193,14 @@ def test_r12_segments_of_one_byte_are_no_fault(redis_server: RedisServer) -> Non
         assert not error_kinds(cache)
 
 
+# A server that hangs up on the tracking link again and again is one that refuses it.
+@pytest.mark.filterwarnings("ignore:Redis refuses CLIENT TRACKING")
 @pytest.mark.parametrize("mode", ["reset_after", "cut_after"])
 def test_r12_ends_after_any_byte(redis_server: RedisServer, mode: str) -> None:
     """After each of the bytes 0 … 200 of what a connection hears."""
     struck = 0
     with ChaosProxy(redis_server.port) as proxy:
-        for end in range(0, 201, 1 if NIGHTLY else 4):
+        for end in range(201):
             proxy.heal()
             with Cache(redis=proxy.url, memory=0, timeout=2) as cache:
                 cache.set("k", VECTOR)
@@ -347,6 +353,7 @@ def test_r14_links_have_keep_alive_and_a_limit_of_silence(
     """What the kernel says of our connections: they are probed, and dropped when silent."""
     cache = make_cache(memory=0)
     cache.set("k", 1)
+    wait_until(lambda: coherence(cache) == "tracking", what="a link that is not yet ready")
     wanted = {
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE): 1,
         (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): 10,
