@@ -13,8 +13,8 @@ using Clock = client::Deadline::clock;
 
 constexpr base::Millis kBetweenLooks{100};
 constexpr base::Millis kBetweenChecks{400};
-// Between looks that nothing asks for. Who reads replicas or has links is to find new servers before
-// a call meets them.
+// Between looks that nothing asks for. Who reads replicas or has links is to find new servers
+// before a call meets them.
 constexpr base::Millis kRoutine = std::chrono::minutes(1);
 constexpr base::Millis kOftenLooked = std::chrono::seconds(5);
 // For how long after a look that failed nobody waits for the next one.
