@@ -6,19 +6,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ._asking import ask, ask_node
+from . import _core
+from ._config import to_core
 from ._servers import parse_node
 from ._symptoms import Finding
 from .errors import ConfigError, RedisError
 from .options import RedisOptions
 
-__all__ = ["Route", "SlotRange", "failure_of", "find_servers", "read_slots", "symptoms_of_sentinel"]
-__all__ += ["symptoms_of_slots", "symptoms_of_votes"]
+__all__ = ["Route", "SlotRange", "ask", "failure_of", "find_servers", "read_slots"]
+__all__ += ["symptoms_of_sentinel", "symptoms_of_slots", "symptoms_of_votes"]
 
 _SLOTS = 16384
 _START = "start it, or leave it out of the configuration"
 
 Address = tuple[str, int]
+
+
+def ask(server: RedisOptions, commands: Sequence[Sequence[str]]) -> list[Any]:
+    """The replies of one server or sentinel, on a connection made for them; errors are among them.
+
+    Raises RedisError where there is no connection, and ConfigError.
+    """
+    return _core.query_redis(to_core(server), commands)
 
 
 @dataclass
@@ -38,9 +47,6 @@ def failure_of(error: RedisError | ConfigError) -> tuple[Finding, bool]:
     if kind == "auth":
         advice = "give the user and password of the server"
         return Finding("connection", "problem", f"refused: {reason}", advice), False
-    if reason.startswith(("CROSSSLOT", "MOVED", "CLUSTERDOWN")):
-        advice = "use redis+cluster://, or rediss+cluster:// for TLS"
-        return Finding("connection", "problem", "it is a node of a cluster", advice), False
     return Finding("connection", "problem", f"{kind}: {reason}"), True
 
 
@@ -116,7 +122,7 @@ def _primaries(redis: RedisOptions) -> Route:
         host, port = parse_node(node, 6379)
         seed = _at(redis, host, port)
         try:
-            (reply,) = ask_node(seed, [["CLUSTER", "SLOTS"]])
+            (reply,) = ask(seed, [["CLUSTER", "SLOTS"]])
         except (RedisError, ConfigError) as error:
             _note_failure(route, seed, error)
             continue

@@ -6,12 +6,11 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
 from typing import Any
 
-from ._asking import ask, ask_node
 from ._rights import commands_of, prefixes, symptoms_of_state, symptoms_of_user
 from ._symptoms import (
     Finding,
@@ -20,7 +19,7 @@ from ._symptoms import (
     symptoms_of_info,
     symptoms_of_link,
 )
-from ._topology import failure_of, find_servers
+from ._topology import ask, failure_of, find_servers
 from .errors import ConfigError, RedisError
 from .options import RedisOptions, options_of_url, parse_redis, with_timeouts
 
@@ -28,8 +27,6 @@ __all__ = ["examine", "main"]
 
 FINE, PROBLEMS, UNREACHABLE = 0, 1, 2
 _PATIENCE = 2.0  # seconds for each answer, where the options name no timeout
-
-_Query = Callable[[RedisOptions, Sequence[Sequence[str]]], list[Any]]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -101,39 +98,41 @@ def examine(redis: RedisOptions, namespace: str) -> tuple[list[Finding], int]:
 
 
 def _findings(server: RedisOptions, namespace: str, in_cluster: bool) -> Iterator[Finding]:
-    query = ask_node if in_cluster else ask
     start = time.perf_counter()
-    query(server, [["PING"]])
+    ask(server, [["PING"]])
     taken = (time.perf_counter() - start) * 1e3
     yield Finding("connection", "ok", f"connected, logged in and answered in {taken:.0f} ms")
     yield from symptoms_of_link(server)
     sent = time.time()
-    seconds, info = query(server, [["TIME"], ["INFO"]])
+    seconds, info = ask(server, [["TIME"], ["INFO"]])
     middle = (sent + time.time()) / 2
     figures = parse_info(info) if isinstance(info, bytes) else {}
+    if not in_cluster and figures.get("cluster_enabled") == "1":
+        advice = "use redis+cluster://, or rediss+cluster:// for TLS"
+        yield Finding("layout", "problem", "it is a node of a cluster", advice)
     yield from symptoms_of_info(figures, server.pool_size)
     if isinstance(seconds, list):
         yield symptoms_of_clock(int(seconds[0]) + int(seconds[1]) / 1e6 - middle)
     commands = commands_of(namespace, server.db, in_cluster)
-    replies = _try_commands(query, server, commands)
+    replies = _try_commands(server, commands)
     if in_cluster:
         yield symptoms_of_state(replies)
-    tracking = _try_tracking(query, server, prefixes(namespace, in_cluster))
+    tracking = _try_tracking(server, prefixes(namespace, in_cluster))
     yield from symptoms_of_user(commands, replies, tracking)
 
 
-def _try_commands(query: _Query, server: RedisOptions, commands: list[list[str]]) -> list[Any]:
+def _try_commands(server: RedisOptions, commands: list[list[str]]) -> list[Any]:
     # A server says at once whether a command is allowed, and runs those behind MULTI with EXEC
     # only, which does not come.
-    (multi,) = query(server, [["MULTI"]])
+    (multi,) = ask(server, [["MULTI"]])
     if isinstance(multi, RedisError):
         return [multi] * len(commands)
-    return query(server, [["MULTI"], *commands, ["DISCARD"]])[1:-1]
+    return ask(server, [["MULTI"], *commands, ["DISCARD"]])[1:-1]
 
 
-def _try_tracking(query: _Query, server: RedisOptions, names: tuple[str, str]) -> list[Any]:
+def _try_tracking(server: RedisOptions, names: tuple[str, str]) -> list[Any]:
     words = [word for prefix in names for word in ("PREFIX", prefix)]
-    return query(server, [["HELLO", "3"], ["CLIENT", "TRACKING", "ON", "BCAST", *words]])
+    return ask(server, [["HELLO", "3"], ["CLIENT", "TRACKING", "ON", "BCAST", *words]])
 
 
 def _print(address: str | None, findings: Sequence[Finding], as_json: bool) -> None:

@@ -18,7 +18,7 @@ from redis_groups import Sentinels
 from redis_server import RedisServer, is_installed
 
 from vcache import RedisOptions
-from vcache._asking import ask_node
+from vcache._topology import ask
 from vcache.errors import RedisError
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="redis-server is not installed")
@@ -149,8 +149,8 @@ def test_one_kind_of_server_taken_for_another(
     cluster: RedisCluster, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     status, found = findings(tmp_path, "--redis", address(cluster.nodes[0]))
-    assert (status, found["connection"]["text"]) == (1, "it is a node of a cluster")
-    assert "redis+cluster://" in found["connection"]["advice"]
+    assert (status, found["layout"]["text"]) == (1, "it is a node of a cluster")
+    assert "redis+cluster://" in found["layout"]["advice"]
     status, found = findings(tmp_path, "--redis", f"redis+cluster://{_at(redis_server)}")
     assert (status, set(found)) == (1, {"slots"})
     assert "cluster support disabled" in found["slots"]["text"]
@@ -184,7 +184,7 @@ def test_replies_that_no_honest_node_gives(redis_server: RedisServer) -> None:
         for reply in (*FIXED, nested(100_000), endless(100_000)):
             proxy.answer = lambda command, reply=reply: reply
             try:
-                told = str(len(ask_node(node, [["CLUSTER", "SLOTS"]])))
+                told = str(len(ask(node, [["CLUSTER", "SLOTS"]])))
             except RedisError as error:
                 told = str(error).partition(": ")[0]
             assert told in {"1", "timeout", "protocol"}, reply[:40]
@@ -196,8 +196,9 @@ def test_a_node_that_repeats_the_password(redis_server: RedisServer) -> None:
 
     with AnsweringProxy(redis_server.port, answer) as proxy:
         node = RedisOptions(port=proxy.port, password=CANARY, timeout=1, connect_timeout=1)
-        with pytest.raises(RedisError, match="^auth: ERR unknown command$"):
-            ask_node(node, [["PING"]])
+        with pytest.raises(RedisError, match="ERR unknown command") as caught:
+            ask(node, [["PING"]])
+    assert CANARY not in str(caught.value)
 
 
 # Sentinels

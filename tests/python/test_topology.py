@@ -91,7 +91,6 @@ def assert_tells(finding: Finding, level: str, text: str, advice: str) -> None:
         (RedisError("timeout: no answer"), "timeout: no answer", "", True),
         (RedisError("tls: certificate has expired"), "tls: certificate has", "", True),
         (RedisError("auth: WRONGPASS"), "refused: WRONGPASS", "user and password", False),
-        (RedisError("server: CROSSSLOT Keys"), "a node of a cluster", "redis+cluster://", False),
         (ConfigError("ca_file"), "ca_file", "", False),
     ],
 )
