@@ -122,6 +122,12 @@ class OnLoop:
         call = partial(_call, function, *args)
         return await asyncio.get_running_loop().run_in_executor(waiting_threads(), call)
 
+    async def to_the_end(self, function: Callable[..., T], /, *args: Any) -> T:
+        """As core(), and done also where the caller is cancelled or its loop ends meanwhile."""
+        if not self._offload:
+            return function(*args)
+        return await _in_worker(partial(_call, function, *args))
+
     async def factory(self, work: Work, function: Callable[..., Any], /, *args: Any) -> Any:
         """A plain function runs in a worker thread, so that it does not hold up the loop."""
         import asyncio

@@ -15,8 +15,6 @@ __all__ = ["OnWrite", "run_all"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_under_way: set[Any] = set()  # tasks that nobody else holds
-
 
 class OnWrite:
     """A context manager and decorator whose end invalidates, unless that is an exception."""
@@ -51,12 +49,7 @@ class OnWrite:
         traceback: TracebackType | None,
     ) -> None:
         if kind is None:
-            import asyncio
-
-            ending = asyncio.ensure_future(self._ainvalidate())
-            _under_way.add(ending)
-            ending.add_done_callback(_under_way.discard)
-            await asyncio.shield(ending)
+            await self._ainvalidate()
 
     def __call__(self, function: F) -> F:
         """`function`, sync or async, with an invalidation behind each call that returns."""

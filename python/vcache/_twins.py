@@ -231,7 +231,7 @@ class Twins(Calls):
 
         calls: list[Callable[[], object]] = [partial(self.invalidate_tags, *ended)]
         calls += [partial(self.invalidate, pattern) for pattern in given]
-        return OnWrite(partial(run_all, calls), lambda: self._away(run_all, calls))
+        return OnWrite(partial(run_all, calls), lambda: self._on_loop.to_the_end(run_all, calls))
 
     async def ahealthy(self) -> Health:
         """Twin of healthy()."""
