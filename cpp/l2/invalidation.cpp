@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <exception>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/tags.hpp"
@@ -35,13 +37,13 @@ void tell_time(Session& session, client::Deadline deadline) noexcept {
   (void)session.run_own(time, deadline);
 }
 
-// Distinct and sorted.
-std::vector<std::string_view> tags_of(std::span<command::Fetch* const> fetches) {
-  std::vector<std::string_view> tags;
+// Distinct and sorted. Copies: a fetch that hands over what it holds lets go of it.
+std::vector<std::string> tags_of(std::span<command::Fetch* const> fetches) {
+  std::vector<std::string> tags;
   for (const command::Fetch* const fetch : fetches) {
     for (const command::Fetch::Held& held : fetch->held()) {
       for (base::ByteView rest = held.stored.value.tags; !rest.empty();) {
-        tags.push_back(base::take_tag(rest));
+        tags.emplace_back(base::take_tag(rest));
       }
     }
   }
@@ -117,8 +119,9 @@ base::Error release_held(Session& session, std::span<command::Fetch* const> fetc
                          client::Deadline deadline) noexcept {
   base::Error error;
   try {
-    const std::vector<std::string_view> tags = tags_of(fetches);
-    if (tags.empty()) return error;
+    const std::vector<std::string> names = tags_of(fetches);
+    if (names.empty()) return error;
+    const std::vector<std::string_view> tags(names.begin(), names.end());
     Stamps stamps;
     error = read_stamps(session, tags, deadline, stamps);
     if (error.ok()) {
