@@ -344,16 +344,21 @@ def test_a_cancelled_caller_still_invalidates_what_was_written(
     cache.set("k", "old", tags=["red"])
 
     async def main() -> None:
-        written = asyncio.Event()
+        loop, begun = asyncio.get_running_loop(), asyncio.Event()
+        invalidate_tags = cache.invalidate_tags
+
+        def noted(*tags: str | bytes) -> None:
+            loop.call_soon_threadsafe(begun.set)
+            invalidate_tags(*tags)
+
+        cache.invalidate_tags = noted  # type: ignore[method-assign]
 
         async def write() -> None:
             async with cache.invalidate_on_write("k", tags=["red"]):
                 redis_server.pause()
-                written.set()
 
         task = asyncio.create_task(write())
-        await written.wait()
-        await asyncio.sleep(0)  # the task is in the end of its block
+        await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
