@@ -4,10 +4,12 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/tags.hpp"
 #include "l2/command/generation.hpp"
+#include "l2/command/scan.hpp"
 #include "l2/command/stamps.hpp"
 #include "l2/command/time.hpp"
 
@@ -133,6 +135,56 @@ base::Error release_held(Session& session, std::span<command::Fetch* const> fetc
   if (error.ok()) return error;
   for (command::Fetch* const fetch : fetches) fetch->release_none(outcome_of(error.code));
   return error;
+}
+
+namespace {
+
+std::string name_of(const Node& node) {
+  const RedisOptions& at = node.options();
+  return at.unix_socket.empty() ? at.host + ":" + std::to_string(at.port) : at.unix_socket;
+}
+
+// Those of the keys that were there go from `found` to `erased`.
+base::Error erase_found(const Erasure& erase, std::vector<std::string>& found,
+                        std::vector<std::string>& erased) {
+  const std::vector<std::string_view> keys(found.begin(), found.end());
+  std::vector<Outcome> outcomes(keys.size(), Outcome::kSkipped);
+  base::Error error = erase(keys, outcomes);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (outcomes[i] == Outcome::kHit) erased.push_back(std::move(found[i]));
+  }
+  if (error.code == base::ErrorCode::kAuth) error.code = base::ErrorCode::kForbidden;
+  return error;
+}
+
+base::Error erase_on(const Session& session, Node& node, std::string_view pattern,
+                     const Erasure& erase, std::vector<std::string>& erased) {
+  std::string cursor = "0";
+  do {
+    command::Scan step(node.context(), pattern, std::move(cursor));
+    base::Error error = node.run(step, session.deadline());
+    if (step.forbidden()) error.code = base::ErrorCode::kForbidden;
+    if (!error.ok()) return error;
+    if (error = erase_found(erase, step.keys(), erased); !error.ok()) return error;
+    cursor = std::move(step.next());
+  } while (cursor != "0" && !cursor.empty());
+  return cursor.empty() ? base::Error{base::ErrorCode::kProtocol} : base::Error{};
+}
+
+}  // namespace
+
+base::Error erase_matching(Session& session, std::string_view pattern, const Erasure& erase,
+                           std::vector<std::string>& erased, L2::Progress& progress) {
+  if (!session.several()) return erase_on(session, session.node(), pattern, erase, erased);
+  base::Error first;
+  for (Node& node : session.topology().servers()) {
+    const std::string name = name_of(node);
+    if (std::ranges::find(progress.servers, name) != progress.servers.end()) continue;
+    base::Error of_node = erase_on(session, node, pattern, erase, erased);
+    if (of_node.ok()) progress.servers.push_back(name);
+    if (first.ok()) first = std::move(of_node);
+  }
+  return first;
 }
 
 }  // namespace vcache::l2

@@ -2,17 +2,21 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "l2/client/deadline.hpp"
 #include "l2/command/fetch.hpp"
+#include "l2/l2.hpp"
 #include "l2/session.hpp"
 
-// Generations and stamps: what ends entries without looking for them. They lie with the namespace's
-// own keys, on one server.
+// Generations and stamps end entries without looking for them, and lie with the namespace's own
+// keys, on one server. Patterns are looked for on each.
 namespace vcache::l2 {
 
 // Tags that one command is about, at most.
@@ -28,6 +32,12 @@ inline constexpr std::size_t kTagsAtOnce = 512;
                                      std::uint64_t& stamp);
 [[nodiscard]] base::Error step_stamp(Session& session, std::span<const std::string_view> tags,
                                      client::Deadline deadline);
+
+// As L2::erase(), and as L2::erase_matching() by it. Throws std::bad_alloc.
+using Erasure = std::function<base::Error(std::span<const std::string_view>, std::span<Outcome>)>;
+[[nodiscard]] base::Error erase_matching(Session& session, std::string_view pattern,
+                                         const Erasure& erase, std::vector<std::string>& erased,
+                                         L2::Progress& progress);
 
 // Has these fetches hand over what they hold back, as the stamps of its tags say.
 [[nodiscard]] base::Error release_held(Session& session, std::span<command::Fetch* const> fetches,

@@ -13,7 +13,6 @@
 #include "l2/command/fetch.hpp"
 #include "l2/command/probe.hpp"
 #include "l2/command/restamp.hpp"
-#include "l2/command/scan.hpp"
 #include "l2/command/store.hpp"
 #include "l2/command/touch.hpp"
 #include "l2/invalidation.hpp"
@@ -61,10 +60,6 @@ class RedisL2 final : public L2 {
                            bool& has_tags, client::Deadline deadline) noexcept;
   // Whether a value with tags is current; then its tags are kept for that TTL, if it is one.
   base::Error judge_touched(std::string_view key, base::Millis ttl, Outcome& outcome);
-  // Those of the keys that were there go from `found` to `erased`.
-  base::Error erase_found(std::vector<std::string>& found, std::vector<std::string>& erased);
-  base::Error erase_on(Session& mine, Node& node, std::string_view pattern,
-                       std::vector<std::string>& erased);
   static void ask_server(Session& mine, client::Deadline deadline, Status& out);
   // Waits until it is known where keys lie, and makes up for invalidations that failed. An error
   // means that nobody can be asked, or that what those ended may still be there.
@@ -76,11 +71,6 @@ class RedisL2 final : public L2 {
   Owed owed_;
   RedisLeases leases_{session_};
 };
-
-std::string name_of(const Node& node) {
-  const RedisOptions& at = node.options();
-  return at.unix_socket.empty() ? at.host + ":" + std::to_string(at.port) : at.unix_socket;
-}
 
 std::vector<std::string_view> views_of(const std::vector<std::string>& texts) {
   return {texts.begin(), texts.end()};
@@ -301,44 +291,9 @@ base::Error RedisL2::erase_matching(std::string_view pattern, std::vector<std::s
   Session* const mine = session_.begin(error);
   if (mine == nullptr) return error;
   if (error = mine->ready(mine->deadline()); !error.ok()) return error;
-  return guarded([&] {
-    if (!mine->several()) return erase_on(*mine, mine->node(), pattern, erased);
-    base::Error first;
-    for (Node& node : mine->topology().servers()) {
-      const std::string name = name_of(node);
-      if (std::ranges::find(progress.servers, name) != progress.servers.end()) continue;
-      base::Error of_node = erase_on(*mine, node, pattern, erased);
-      if (of_node.ok()) progress.servers.push_back(name);
-      if (first.ok()) first = std::move(of_node);
-    }
-    return first;
-  });
-}
-
-base::Error RedisL2::erase_found(std::vector<std::string>& found,
-                                 std::vector<std::string>& erased) {
-  const std::vector<std::string_view> keys = views_of(found);
-  std::vector<Outcome> outcomes(keys.size(), Outcome::kSkipped);
-  base::Error error = erase(keys, outcomes);
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (outcomes[i] == Outcome::kHit) erased.push_back(std::move(found[i]));
-  }
-  if (error.code == base::ErrorCode::kAuth) error.code = base::ErrorCode::kForbidden;
-  return error;
-}
-
-base::Error RedisL2::erase_on(Session& mine, Node& node, std::string_view pattern,
-                              std::vector<std::string>& erased) {
-  std::string cursor = "0";
-  do {
-    command::Scan step(node.context(), pattern, std::move(cursor));
-    base::Error error = node.run(step, mine.deadline());
-    if (step.forbidden()) error.code = base::ErrorCode::kForbidden;
-    if (!error.ok()) return error;
-    if (error = erase_found(step.keys(), erased); !error.ok()) return error;
-    cursor = std::move(step.next());
-  } while (cursor != "0" && !cursor.empty());
-  return cursor.empty() ? base::Error{base::ErrorCode::kProtocol} : base::Error{};
+  const Erasure erase_keys = [this](std::span<const std::string_view> keys,
+                                    std::span<Outcome> outcomes) { return erase(keys, outcomes); };
+  return guarded([&] { return l2::erase_matching(*mine, pattern, erase_keys, erased, progress); });
 }
 
 // One thread at a time makes up for what is owed: the step of a second one would end what the first
