@@ -22,12 +22,12 @@ Tally& Tally::operator+=(const Tally& other) noexcept {
   return *this;
 }
 
-void Counters::add(const Tally& tally) {
+void Counters::add(const Tally& tally) noexcept {
   const base::SpinLock lock(mutex_);
   total_ += tally;
 }
 
-void Counters::add(metrics::GroupId group, const Tally& tally) {
+void Counters::add(metrics::GroupId group, const Tally& tally) noexcept {
   const base::SpinLock lock(mutex_);
   total_ += tally;
   if (group >= groups_.size()) groups_.resize(group + 1U);
@@ -41,7 +41,7 @@ Counters::Snapshot Counters::snapshot() const {
   return {.total = total_, .groups = groups_};
 }
 
-void GroupRuns::add(metrics::GroupId group, const Tally& tally) {
+void GroupRuns::add(metrics::GroupId group, const Tally& tally) noexcept {
   if (group != group_) {
     counters_.add(group_, run_);
     run_ = {};

@@ -56,9 +56,11 @@ class Counters {
     std::vector<GroupTally> groups;  // by GroupId
   };
 
-  void add(const Tally& tally) VCACHE_EXCLUDES(mutex_);
+  Counters() { groups_.reserve(metrics::GroupTable::kMaxGroups); }
+
+  void add(const Tally& tally) noexcept VCACHE_EXCLUDES(mutex_);
   // Counts `tally` in the total and its hits and misses in the group as well.
-  void add(metrics::GroupId group, const Tally& tally) VCACHE_EXCLUDES(mutex_);
+  void add(metrics::GroupId group, const Tally& tally) noexcept VCACHE_EXCLUDES(mutex_);
   [[nodiscard]] Snapshot snapshot() const VCACHE_EXCLUDES(mutex_);
 
   // Keeps other threads out; for a fork.
@@ -75,6 +77,7 @@ class Counters {
  private:
   mutable base::SpinMutex mutex_;
   Tally total_ VCACHE_GUARDED_BY(mutex_);
+  // With room for all from the start, so that counting never allocates.
   std::vector<GroupTally> groups_ VCACHE_GUARDED_BY(mutex_);
   // Own synchronization.
   std::array<std::array<metrics::LatencyHistogram, 3>, kOperations> latency_;
@@ -88,7 +91,7 @@ class GroupRuns {
   GroupRuns(const GroupRuns&) = delete;
   GroupRuns& operator=(const GroupRuns&) = delete;
 
-  void add(metrics::GroupId group, const Tally& tally);
+  void add(metrics::GroupId group, const Tally& tally) noexcept;
 
  private:
   Counters& counters_;

@@ -68,6 +68,7 @@ class Keeper::State {
   };
 
   void work() noexcept;
+  void begin() noexcept VCACHE_EXCLUDES(mutex_);
   // The next chore, when it is due; null at the end.
   [[nodiscard]] Chore* begin_next() noexcept VCACHE_EXCLUDES(mutex_);
   void end(const Chore& chore, base::Millis pause) noexcept VCACHE_EXCLUDES(mutex_);
@@ -88,6 +89,7 @@ class Keeper::State {
   base::CondVar changed_;
   std::vector<Task> tasks_ VCACHE_GUARDED_BY(mutex_);
   Chore* current_ VCACHE_GUARDED_BY(mutex_) = nullptr;  // the one that runs
+  bool begun_ VCACHE_GUARDED_BY(mutex_) = false;
   std::thread thread_ VCACHE_GUARDED_BY(mutex_);
   std::thread::id id_ VCACHE_GUARDED_BY(mutex_);  // none: there is no thread, or it has ended
 };
@@ -143,11 +145,12 @@ bool Keeper::State::add(Chore& chore, const std::shared_ptr<State>& self) {
   try {
     const NoSignals blocked;
     thread_ = std::thread([self] { self->work(); });
-    id_ = thread_.get_id();
   } catch (const std::exception&) {
     tasks_.pop_back();
     return false;
   }
+  id_ = thread_.get_id();
+  while (!begun_) await_change();
   return true;
 }
 
@@ -183,9 +186,20 @@ bool Keeper::State::running() const noexcept {
   return !stopping() && id_ != std::thread::id();
 }
 
-void Keeper::State::work() noexcept {
+void Keeper::State::begin() noexcept {
   pthread_setname_np(pthread_self(), "vcache-keeper");
   client::interrupt_when(stopping_);
+  // The runtime's variables of a thread are allocated at their first use, and a failure of that
+  // ends the process: it belongs to the start, for which the caller waits, and not to a chore.
+  // Volatile, for compilers leave out a pure function whose result is not used.
+  [[maybe_unused]] const volatile int exceptions = std::uncaught_exceptions();
+  const base::MutexLock lock(mutex_);
+  begun_ = true;
+  changed_.notify_all();
+}
+
+void Keeper::State::work() noexcept {
+  begin();
   while (Chore* const chore = begin_next()) end(*chore, chore->run());
 }
 
