@@ -29,6 +29,7 @@ Session::Session(const RedisOptions& options, const base::Clock& clock, Listener
           options,
           {.clock = clock, .facts = facts_, .errors = errors_, .keeper = keeper_, .news = news_}),
       told_(waiters_, listener) {
+  const auto changed = [this] { links_->on_servers_changed(); };
   switch (options.layout) {
     case Layout::kOneServer:
       nodes_.add(options);
@@ -38,25 +39,15 @@ Session::Session(const RedisOptions& options, const base::Clock& clock, Listener
       break;
     case Layout::kCluster:
       (void)nodes_.at(options.seeds.front());
-      topology_ = std::make_unique<cluster::Cluster>(options, clock, nodes_, keeper_);
+      topology_ = std::make_unique<cluster::Cluster>(options, clock, nodes_, keeper_, changed);
       break;
     case Layout::kSentinel:
       (void)nodes_.at(options.seeds.front());  // stands for the primary until one is named
-      sentinel_ = std::make_unique<cluster::Sentinel>(options, clock, nodes_, keeper_);
+      sentinel_ = std::make_unique<cluster::Sentinel>(options, clock, nodes_, keeper_, changed);
       break;
   }
-  links_ = std::make_unique<tracking::Links>(options, nodes_[0].context(), told_);
-  follow_ = std::make_unique<tracking::Follow>(*links_, [this] { return servers(); });
-  if (!comes_and_goes()) links_->watch(servers());
-}
-
-void Session::begin() noexcept {
-  if (options_.tracking && comes_and_goes() && !following_.exchange(true)) keeper_.add(*follow_);
-  links_->start();
-}
-
-bool Session::comes_and_goes() const noexcept {
-  return options_.layout == Layout::kCluster || options_.layout == Layout::kSentinel;
+  links_ = std::make_unique<tracking::Links>(options, nodes_[0].context(), told_,
+                                             [this] { return servers(); });
 }
 
 // They live as long as the session, which the links do not outlive.

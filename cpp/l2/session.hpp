@@ -23,7 +23,6 @@
 #include "l2/node.hpp"
 #include "l2/redis_options.hpp"
 #include "l2/server_facts.hpp"
-#include "l2/tracking/follow.hpp"
 #include "l2/tracking/links.hpp"
 #include "l2/tracking/told.hpp"
 
@@ -45,7 +44,7 @@ class Session {
     return client::Deadline::clock::now() + options_.timeout;
   }
   // At every call that needs the servers: the first has the links begin.
-  void begin() noexcept;
+  void begin() noexcept { links_->start(); }
   // Waits until it is known where to send a call; an error when it is not.
   [[nodiscard]] base::Error ready(client::Deadline deadline) noexcept;
 
@@ -92,8 +91,6 @@ class Session {
   void abandon() noexcept;
 
  private:
-  // Whether the servers that hold keys change.
-  [[nodiscard]] bool comes_and_goes() const noexcept;
   // What makes connections to those that hold keys now.
   [[nodiscard]] std::vector<std::shared_ptr<Dialer>> servers();
   [[nodiscard]] base::Error run_one(command::Batch& batch, client::Deadline deadline) noexcept;
@@ -116,8 +113,6 @@ class Session {
   std::unique_ptr<cluster::Topology> topology_;  // where there are several servers
   tracking::Told told_;
   std::unique_ptr<tracking::Links> links_;
-  std::unique_ptr<tracking::Follow> follow_;
-  std::atomic<bool> following_{false};
 };
 
 }  // namespace vcache::l2

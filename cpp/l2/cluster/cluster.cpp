@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
 
 #include "l2/cluster/key_slot.hpp"
 
@@ -19,6 +20,9 @@ constexpr base::Millis kRoutine = std::chrono::minutes(1);
 constexpr base::Millis kOftenLooked = std::chrono::seconds(5);
 // For how long after a look that failed nobody waits for the next one.
 constexpr std::chrono::milliseconds kFailureHolds{500};
+// For how long after the last question a server that keys move to counts as one of those that hold
+// keys. A move asks often.
+constexpr std::chrono::seconds kAskHolds{10};
 
 base::Millis until(Clock::time_point due, Clock::time_point now) noexcept {
   return std::max(std::chrono::ceil<base::Millis>(due - now), base::Millis{0});
@@ -27,9 +31,10 @@ base::Millis until(Clock::time_point due, Clock::time_point now) noexcept {
 }  // namespace
 
 Cluster::Cluster(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes,
-                 Keeper& keeper)
+                 Keeper& keeper, std::function<void()> changed)
     : options_(options),
       own_place_(key_slot(command::own_prefix(options.namespace_name, Layout::kCluster), "")),
+      changed_(std::move(changed)),
       nodes_(nodes),
       keeper_(keeper),
       replicas_(clock),
@@ -65,15 +70,47 @@ Place Cluster::place_of(std::string_view prefix, std::string_view key) const noe
 
 std::vector<std::reference_wrapper<Node>> Cluster::servers() const {
   std::vector<std::reference_wrapper<Node>> out;
-  const Node* last = nullptr;
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
-    Node* const owner = slots_.at(slot);
-    if (owner == nullptr || owner == last) continue;
-    last = owner;
-    const auto same = [&](const Node& node) { return &node == owner; };
-    if (std::ranges::none_of(out, same)) out.emplace_back(*owner);
-  }
+  const base::MutexLock lock(mutex_);
+  out.reserve(members_.size());
+  for (const Member& member : members_) out.emplace_back(*member.node);
   return out;
+}
+
+void Cluster::meet(Node& node, Time until) {
+  {
+    const base::MutexLock lock(mutex_);
+    const auto known = std::ranges::find(members_, &node, &Member::node);
+    if (known != members_.end()) {
+      known->until = std::max(known->until, until);
+      return;
+    }
+    members_.push_back({.node = &node, .until = until});
+  }
+  changed_();
+}
+
+void Cluster::take_owners(std::span<Node* const> owners) {
+  std::vector<Member> members;
+  for (Node* const owner : owners) {
+    const bool repeated = !members.empty() && members.back().node == owner;
+    if (owner == nullptr || repeated) continue;
+    if (std::ranges::find(members, owner, &Member::node) != members.end()) continue;
+    members.push_back({.node = owner, .until = Time::max()});
+  }
+  bool same = false;
+  {
+    const base::MutexLock lock(mutex_);
+    for (const Member& each : members_) {
+      const bool is_asked = each.until != Time::max() && Clock::now() < each.until;
+      if (!is_asked || std::ranges::find(members, each.node, &Member::node) != members.end()) {
+        continue;
+      }
+      members.push_back(each);
+    }
+    same = std::ranges::is_permutation(members, members_, {}, &Member::node, &Member::node);
+    members_.swap(members);
+  }
+  if (!same) changed_();
 }
 
 Node* Cluster::reader_of(std::string_view key, Place place) noexcept {
@@ -89,15 +126,28 @@ void Cluster::on_write(std::string_view key) noexcept {
 
 Node* Cluster::on_moved(Place place, const Endpoint& to) noexcept {
   moved_.fetch_add(1, std::memory_order_relaxed);
-  Node* const owner = nodes_.at(to);
-  if (owner != nullptr) slots_.set(place, owner);
   on_trouble();
+  Node* const owner = nodes_.at(to);
+  if (owner == nullptr) return nullptr;
+  try {
+    meet(*owner, Time::max());
+  } catch (const std::exception&) {
+    return nullptr;
+  }
+  slots_.set(place, owner);
   return owner;
 }
 
 Node* Cluster::on_ask(const Endpoint& to) noexcept {
   asked_.fetch_add(1, std::memory_order_relaxed);
-  return nodes_.at(to);
+  Node* const node = nodes_.at(to);
+  if (node == nullptr) return nullptr;
+  try {
+    meet(*node, Clock::now() + kAskHolds);
+  } catch (const std::exception&) {
+    return nullptr;
+  }
+  return node;
 }
 
 void Cluster::on_trouble() noexcept {
@@ -193,6 +243,7 @@ void Cluster::learn(std::span<const SlotRange> ranges, const std::string& host) 
     Node* const primary = learn_servers(range, host, pairs);
     for (std::size_t slot = range.first; slot <= range.last; ++slot) owners[slot] = primary;
   }
+  take_owners(owners);
   for (std::size_t slot = 0; slot < kSlots; ++slot) slots_.set(slot, owners[slot]);
   replicas_.reset(pairs);
 }

@@ -24,8 +24,10 @@ namespace vcache::l2::cluster {
 // look at a time, ten a second at most, when something went wrong, and now and then.
 class Cluster final : public Topology, private Chore {
  public:
-  // The references must outlive it. Requires: options.seeds is not empty.
-  Cluster(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes, Keeper& keeper);
+  // The references must outlive it. `changed` is called when servers() tells of others, before one
+  // of them is asked, and does not throw. Requires: options.seeds is not empty.
+  Cluster(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes, Keeper& keeper,
+          std::function<void()> changed);
   ~Cluster() override;
 
   [[nodiscard]] base::Error ready(client::Deadline deadline) noexcept override;
@@ -42,6 +44,14 @@ class Cluster final : public Topology, private Chore {
   void describe(Status& status) const override;
 
  private:
+  using Time = client::Deadline;
+  // A server that holds keys.
+  struct Member {
+    Node* node;
+    Time until;  // Time::max(): it owns slots; else it was asked for a key that is on its way there
+    friend bool operator==(const Member&, const Member&) = default;
+  };
+
   [[nodiscard]] base::Millis run() noexcept override;
   void interrupt() noexcept override {}
   [[nodiscard]] base::Millis do_what_is_due();
@@ -50,6 +60,9 @@ class Cluster final : public Topology, private Chore {
   // Asks one node; false: it did not tell.
   [[nodiscard]] bool ask(const Endpoint& whom);
   void learn(std::span<const SlotRange> ranges, const std::string& host);
+  void meet(Node& node, Time until) VCACHE_EXCLUDES(mutex_);
+  // These own the slots, and no others.
+  void take_owners(std::span<Node* const> owners) VCACHE_EXCLUDES(mutex_);
   // The primary of a range; notes it and its replicas.
   [[nodiscard]] Node* learn_servers(const SlotRange& range, const std::string& host,
                                     std::vector<Replicas::Pair>& pairs);
@@ -60,6 +73,7 @@ class Cluster final : public Topology, private Chore {
   // Constant after construction.
   const RedisOptions& options_;
   const Place own_place_;
+  const std::function<void()> changed_;
 
   // Own synchronization.
   NodeTable& nodes_;
@@ -73,8 +87,9 @@ class Cluster final : public Topology, private Chore {
   std::atomic<std::uint64_t> moved_{0};
   std::atomic<std::uint64_t> asked_{0};
 
-  base::Mutex mutex_;
+  mutable base::Mutex mutex_;
   base::CondVar looked_;
+  std::vector<Member> members_ VCACHE_GUARDED_BY(mutex_);
   std::uint64_t attempts_ VCACHE_GUARDED_BY(mutex_) = 0;
   client::Deadline failed_ VCACHE_GUARDED_BY(mutex_){};  // when the last look did
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "l2/cluster/primary_query.hpp"
@@ -35,8 +36,12 @@ RedisOptions sentinel_options(const RedisOptions& all, const Endpoint& where) {
 }  // namespace
 
 Sentinel::Sentinel(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes,
-                   Keeper& keeper)
-    : options_(options), nodes_(nodes), keeper_(keeper), facts_(clock) {
+                   Keeper& keeper, std::function<void()> changed)
+    : options_(options),
+      changed_(std::move(changed)),
+      nodes_(nodes),
+      keeper_(keeper),
+      facts_(clock) {
   const Node::Shared shared{
       .clock = clock, .facts = facts_, .errors = errors_, .keeper = keeper, .news = untold_};
   for (const Endpoint& seed : options.seeds) {
@@ -114,6 +119,7 @@ void Sentinel::learn(const std::optional<Endpoint>& named) noexcept {
   Node* const fresh = named ? nodes_.at(*named) : nullptr;
   if (fresh != nullptr) {
     Node* const last = primary_.exchange(fresh, std::memory_order_acq_rel);
+    if (last != fresh) changed_();
     if (last != nullptr && last != fresh) last->pool().invalidate();
   }
   const base::MutexLock lock(mutex_);

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 
 #include "base/mutex.hpp"
@@ -18,8 +19,10 @@ namespace vcache::l2::cluster {
 // when nothing is known, when something went wrong, and every second. Thread-safe.
 class Sentinel final : private Chore {
  public:
-  // The references must outlive it. Requires: options.seeds is not empty.
-  Sentinel(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes, Keeper& keeper);
+  // The references must outlive it. `changed` is called when another primary is named, and does not
+  // throw. Requires: options.seeds is not empty.
+  Sentinel(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes, Keeper& keeper,
+           std::function<void()> changed);
   ~Sentinel();
   Sentinel(const Sentinel&) = delete;
   Sentinel& operator=(const Sentinel&) = delete;
@@ -44,6 +47,7 @@ class Sentinel final : private Chore {
 
   // Constant after construction.
   const RedisOptions& options_;
+  const std::function<void()> changed_;
 
   // Own synchronization.
   NodeTable& nodes_;

@@ -41,20 +41,20 @@ bool is_hang_up(base::ErrorCode code) noexcept {
 
 }  // namespace
 
-Links::Links(const RedisOptions& options, const command::Context& context, Listener& listener)
+Links::Links(const RedisOptions& options, const command::Context& context, Listener& listener,
+             Servers servers)
     : options_(options),
       context_(context),
       listener_(listener),
+      servers_(std::move(servers)),
       state_(options.tracking ? State::kDown : State::kOff) {}
 
 Links::~Links() { stop(); }
 
-void Links::watch(std::vector<std::shared_ptr<Dialer>> servers) {
-  {
-    const base::MutexLock lock(mutex_);
-    servers_ = std::move(servers);
-    servers_changed_ = true;
-  }
+// Either this sees that the links are up, or come_up() that the servers have changed.
+void Links::on_servers_changed() noexcept {
+  servers_changed_.store(true);
+  if (state_.load() == State::kUp) listener_.on_link_down();
   wake_up_.ring();
 }
 
@@ -114,19 +114,22 @@ void Links::go_round() {
 }
 
 void Links::take_servers() {
-  std::vector<std::shared_ptr<Dialer>> servers;
-  {
-    const base::MutexLock lock(mutex_);
-    if (!std::exchange(servers_changed_, false)) return;
-    servers = servers_;
-  }
+  if (!servers_changed_.exchange(false)) return;
   std::vector<Peer> peers;
-  for (const auto& server : servers) {
-    const auto known = std::ranges::find(peers_, server, &Peer::server);
-    peers.push_back(known == peers_.end() ? Peer{.server = server} : std::move(*known));
+  try {
+    for (const auto& server : servers_()) peers.push_back({.server = server});
+  } catch (const std::exception&) {
+    servers_changed_.store(true);
+    throw;
+  }
+  if (peers.empty()) return;
+  for (Peer& peer : peers) {
+    const auto known = std::ranges::find(peers_, peer.server, &Peer::server);
+    if (known != peers_.end()) peer = std::move(*known);
   }
   peers_.swap(peers);
   note_descriptors();
+  if (state() == State::kUp) go_down();  // and up again, when all have links
 }
 
 void Links::take_dialled() {
@@ -286,6 +289,7 @@ void Links::come_up() {
   ever_up_ = true;
   told_down_ = false;
   state_.store(State::kUp);
+  if (servers_changed_.load()) listener_.on_link_down();
 }
 
 // False: what was there before the link is not to be told from what changed since.

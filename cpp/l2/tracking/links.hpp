@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -26,6 +27,9 @@ namespace vcache::l2::tracking {
 // up within a moment of start(), what this process has written and read by then is asked for rather
 // than given up.
 //
+// Where servers come and go, memory is unverified from on_servers_changed() on until each of those
+// that there are then has a link, so that nothing that a newcomer answers passes for told.
+//
 // Thread-safe. Belongs to the process that made it: a forked child is told that the link is down,
 // and its copies of the sockets are closed.
 class Links final : private Chore, private base::ForkParticipant {
@@ -37,14 +41,18 @@ class Links final : private Chore, private base::ForkParticipant {
     kNone,  // refused: no server tells of changes
   };
 
-  // The references outlive it.
-  Links(const RedisOptions& options, const command::Context& context, Listener& listener);
+  // The servers to link with; none: not known yet. Those that stay keep their links.
+  using Servers = std::function<std::vector<std::shared_ptr<Dialer>>()>;
+
+  // The references outlive it, and so does what `servers` refers to.
+  Links(const RedisOptions& options, const command::Context& context, Listener& listener,
+        Servers servers);
   ~Links();
   Links(const Links&) = delete;
   Links& operator=(const Links&) = delete;
 
-  // The servers to link with, from now on; those that stay keep their links.
-  void watch(std::vector<std::shared_ptr<Dialer>> servers);
+  // To be called before a server that came, or took over, is asked for anything.
+  void on_servers_changed() noexcept;
   // At every call that needs the servers: begins with the first.
   void start() noexcept {
     if (!started_.load(std::memory_order_acquire)) begin();
@@ -91,7 +99,7 @@ class Links final : private Chore, private base::ForkParticipant {
   [[nodiscard]] base::Millis run() noexcept override;
   void interrupt() noexcept override { wake_up_.ring(); }
   void go_round();
-  void take_servers() VCACHE_EXCLUDES(mutex_);
+  void take_servers();
   void take_dialled() VCACHE_EXCLUDES(mutex_);
   void adopt(Peer& peer, Dialled dialled);
   void tend(Peer& peer, Time now) VCACHE_EXCLUDES(mutex_);
@@ -117,11 +125,13 @@ class Links final : private Chore, private base::ForkParticipant {
   const RedisOptions& options_;
   const command::Context& context_;
   Listener& listener_;
+  const Servers servers_;
 
   // Own synchronization.
   WakeUp wake_up_;
   std::atomic<bool> started_{false};
   std::atomic<State> state_;
+  std::atomic<bool> servers_changed_{true};
 
   // Of the listening thread; before it starts, of begin().
   std::vector<Peer> peers_;
@@ -133,8 +143,6 @@ class Links final : private Chore, private base::ForkParticipant {
   bool parents_ = false;  // in a forked child
 
   base::Mutex mutex_;
-  std::vector<std::shared_ptr<Dialer>> servers_ VCACHE_GUARDED_BY(mutex_);
-  bool servers_changed_ VCACHE_GUARDED_BY(mutex_) = false;
   std::vector<std::shared_ptr<Dialer>> orders_ VCACHE_GUARDED_BY(mutex_);
   std::vector<Dialled> dialled_ VCACHE_GUARDED_BY(mutex_);
   std::vector<int> descriptors_ VCACHE_GUARDED_BY(mutex_);  // for a forked child to close
