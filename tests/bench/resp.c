@@ -35,13 +35,31 @@ static int is_sound(const char* value, size_t size) {
   return XXH3_64bits_withSeed(value + kChecksummed, size - kChecksummed, seed) == stored;
 }
 
+static char* put(char* at, const char* text, size_t size) {
+  memcpy(at, text, size);
+  return at + size;
+}
+
+static char* put_length(char* at, char kind, size_t value) {
+  char digits[24], *first = digits + sizeof digits;
+  do *--first = (char)('0' + value % 10);
+  while (value /= 10);
+  *at++ = kind;
+  at = put(at, first, (size_t)(digits + sizeof digits - first));
+  return put(at, "\r\n", 2);
+}
+
 static int send_mget(int fd, const char* prefix, const char* const* keys, size_t count) {
+  const size_t prefix_size = strlen(prefix);
   size_t size = 64;
-  for (size_t i = 0; i < count; ++i) size += strlen(prefix) + strlen(keys[i]) + 32;
+  for (size_t i = 0; i < count; ++i) size += prefix_size + strlen(keys[i]) + 32;
   char* const request = malloc(size);
-  char* at = request + sprintf(request, "*%zu\r\n$4\r\nMGET\r\n", count + 1);
-  for (size_t i = 0; i < count; ++i)
-    at += sprintf(at, "$%zu\r\n%s%s\r\n", strlen(prefix) + strlen(keys[i]), prefix, keys[i]);
+  char* at = put(put_length(request, '*', count + 1), "$4\r\nMGET\r\n", 10);
+  for (size_t i = 0; i < count; ++i) {
+    const size_t key_size = strlen(keys[i]);
+    at = put_length(at, '$', prefix_size + key_size);
+    at = put(put(put(at, prefix, prefix_size), keys[i], key_size), "\r\n", 2);
+  }
   const ssize_t sent = send(fd, request, (size_t)(at - request), 0);
   const int ok = sent == at - request;
   free(request);
