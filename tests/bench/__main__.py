@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from figures import refilled
 from harness import CannotRun, Outcome, WrongAnswer
 from rich.console import Console
 from rich.table import Table
@@ -44,7 +45,8 @@ ROWS = {
     "demo": "demo.quick",
 }
 PEERS = ("numpy", "cachebox", "redis", "hiredis", "redisvl", "torch", "vcache")
-RESULTS = Path(__file__).parents[2] / "build" / "bench"
+ROOT = Path(__file__).parents[2]
+RESULTS, README = ROOT / "build" / "bench", ROOT / "README.md"
 DEFAULT_ROUNDS = 9
 
 
@@ -73,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         json.dumps({"machine": machine, "rounds": options.rounds, "rows": results}, indent=2)
     )
     console.print(f"Stored in {path}")
+    if options.readme:
+        README.write_text(refilled(README.read_text(), ROWS, results))
+        console.print(f"Filled in {README}")
     return 1 if any("wrong" in result for result in results) else 0
 
 
@@ -84,6 +89,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--full", action="store_true", help="the demo at full length")
     parser.add_argument("--json", type=Path, metavar="PATH", help="default: build/bench/TIME.json")
+    parser.add_argument(
+        "--readme", action="store_true", help="fill the figures in README.md with those of this run"
+    )
     parser.add_argument("--list", action="store_true", help="name the rows")
     return parser.parse_args(argv)
 

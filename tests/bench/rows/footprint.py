@@ -23,7 +23,7 @@ def memory(rounds: int) -> Outcome:
         measured["vcache (bytes)"],
         BYTES_BEYOND,
         at_least=False,
-        unit="B",
+        unit=" bytes",
     )
     return Outcome([check], measured)
 
@@ -35,7 +35,7 @@ def import_time(rounds: int) -> Outcome:
         expect(not run["torch"], "import vcache imported torch")
         expect(run["threads"] == 0, f"import vcache started {run['threads']} threads")
     best = min(run["seconds"] for run in runs)
-    check = Check("seconds", best, IMPORT_SECONDS, at_least=False, unit="s")
+    check = Check("seconds", best, IMPORT_SECONDS, at_least=False, unit=" s")
     return Outcome([check], {"vcache": best})
 
 

@@ -13,18 +13,18 @@ import vcache
 
 SOURCE_SECONDS = (0.100, 0.200)
 TOP_K = 10
-HOT_BELOW_COLD = 0.996
+HOT_BELOW_COLD = 99.6  # percent
 Answer = list[list[float]]
 
 
 def realistic(rounds: int) -> Outcome:
     """50 searches over a source of 100-200 ms, ten of them different: 80 % hits expected."""
-    return _profile(searches=50, different=10, skewed=False, expected=0.80)
+    return _profile(searches=50, different=10, skewed=False, expected=80)
 
 
 def zipf(rounds: int) -> Outcome:
     """100 searches by Zipf's law, five of them different: 95 % hits expected."""
-    return _profile(searches=100, different=5, skewed=True, expected=0.95)
+    return _profile(searches=100, different=5, skewed=True, expected=95)
 
 
 def _profile(searches: int, different: int, skewed: bool, expected: float) -> Outcome:
@@ -55,11 +55,11 @@ def _profile(searches: int, different: int, skewed: bool, expected: float) -> Ou
         hit.append(number in seen)
         seen.add(number)
     hot, cold = np.array(seconds)[hit], np.array(seconds)[np.logical_not(hit)]
-    below = 1 - float(hot.mean() / cold.mean())
+    below = 100 * (1 - float(hot.mean() / cold.mean()))
     return Outcome(
         [
-            Check("hit rate", 1 - calls / searches, expected, unit=""),
-            Check("hot latency under cold", below, HOT_BELOW_COLD, unit=""),
+            Check("hit rate", 100 * (searches - calls) / searches, expected, unit="%"),
+            Check("hot latency under cold", below, HOT_BELOW_COLD, unit="%"),
         ],
         {"hot, mean": float(hot.mean()), "cold, mean": float(cold.mean())},
     )
