@@ -39,6 +39,7 @@ ROWS = {
     "int8 at rest": "precision.int8",
     "Redis frozen": "outage.frozen",
     "Redis back": "outage.back",
+    "Redis invalidation": "invalidation.seen",
     "profile realistic": "profiles.realistic",
     "profile zipf": "profiles.zipf",
     "import vcache": "footprint.import_time",
