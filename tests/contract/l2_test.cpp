@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +24,9 @@ using testing::erase;
 using testing::fetch;
 using testing::object_view;
 using testing::store;
+using testing::store_tagged;
+using testing::Tags;
+using testing::take_stamp;
 using testing::touch;
 using testing::views;
 
@@ -43,6 +49,23 @@ class RedisProvider {
  private:
   testing::FakeClock clock_;
   testing::RedisServer server_;
+};
+
+class ShardsProvider {
+ public:
+  std::unique_ptr<L2> make() {
+    RedisOptions options;
+    options.layout = Layout::kShards;
+    options.timeout = Millis(2000);
+    for (const testing::RedisServer& server : servers_) {
+      options.shards.push_back(std::make_shared<const RedisOptions>(options_for(server.socket())));
+    }
+    return make_redis_l2(options, clock_);
+  }
+
+ private:
+  testing::FakeClock clock_;
+  std::array<testing::RedisServer, 2> servers_;
 };
 
 class RecoveryProvider {
@@ -72,7 +95,8 @@ class L2Contract : public ::testing::Test {
   std::unique_ptr<L2> tier_ = provider_.make();
 };
 
-using Providers = ::testing::Types<NullProvider, RedisProvider, RecoveryProvider, NobodyProvider>;
+using Providers =
+    ::testing::Types<NullProvider, RedisProvider, ShardsProvider, RecoveryProvider, NobodyProvider>;
 TYPED_TEST_SUITE(L2Contract, Providers);
 
 TYPED_TEST(L2Contract, AFetchAnswersEachIndexOnce) {
@@ -128,12 +152,75 @@ TYPED_TEST(L2Contract, NothingIsServedAfterAClear) {
   EXPECT_EQ(fetch(*this->tier_, "k").outcome == Outcome::kHit, keeps);
 }
 
+TYPED_TEST(L2Contract, AnInvalidationEndsWhatHasTheTagAndNothingElse) {
+  L2& tier = *this->tier_;
+  const bool keeps = store_tagged(tier, "both", {"red", "blue"}) == Outcome::kHit;
+  store_tagged(tier, "blue", {"blue"});
+  store(tier, "none", "none");
+  EXPECT_EQ(fetch(tier, "both").outcome == Outcome::kHit, keeps);
+  (void)tier.invalidate_tags(Tags{"red", "green"});
+  EXPECT_NE(fetch(tier, "both").outcome, Outcome::kHit);
+  EXPECT_NE(touch(tier, "both", Millis(-1)), Outcome::kHit);
+  EXPECT_EQ(fetch(tier, "blue").payload, keeps ? "blue" : "");
+  EXPECT_EQ(fetch(tier, "none").payload, keeps ? "none" : "");
+  EXPECT_EQ(store_tagged(tier, "both", {"red", "blue"}) == Outcome::kHit, keeps);
+  EXPECT_EQ(fetch(tier, "both").payload, keeps ? "both" : "");
+}
+
+TYPED_TEST(L2Contract, WhatWasBegunBeforeAnInvalidationIsNotServedAfter) {
+  const std::uint64_t begun = take_stamp(*this->tier_, {"red"});
+  (void)this->tier_->invalidate_tags(Tags{"red"});
+  store_tagged(*this->tier_, "k", {"red"}, begun);
+  EXPECT_NE(fetch(*this->tier_, "k").outcome, Outcome::kHit);
+}
+
+TYPED_TEST(L2Contract, StampsAreAlwaysSetAndStepWithInvalidations) {
+  constexpr std::uint64_t kUnset = 99;
+  std::uint64_t last = 0;
+  for (int i = 0; i < 3; ++i) {
+    std::uint64_t stamp = kUnset;
+    const bool answered = this->tier_->take_stamp(Tags{"red"}, Millis(1000), stamp).ok();
+    EXPECT_NE(stamp, kUnset);
+    EXPECT_TRUE(answered || stamp == last) << "the newest that is known";
+    EXPECT_TRUE(last == 0 || stamp > last);
+    last = stamp;
+    (void)this->tier_->invalidate_tags(Tags{"red"});
+  }
+}
+
+TYPED_TEST(L2Contract, APatternErasesWhatItTakes) {
+  L2& tier = *this->tier_;
+  const std::vector<std::string> taken = {"user:1", "user:2", "user:3"};
+  for (const std::string& key : taken) store(tier, key, "x");
+  const bool keeps = store(tier, "users", "x") == Outcome::kHit;
+  std::vector<std::string> erased;
+  L2::Progress progress;
+  const bool done = tier.erase_matching("user:*", erased, progress).ok();
+  EXPECT_TRUE(done || !keeps);
+  std::ranges::sort(erased);
+  EXPECT_EQ(erased, keeps ? taken : std::vector<std::string>{});
+  for (const std::string& key : taken) EXPECT_NE(fetch(tier, key).outcome, Outcome::kHit) << key;
+  EXPECT_EQ(fetch(tier, "users").outcome == Outcome::kHit, keeps);
+}
+
+TYPED_TEST(L2Contract, ASilentTierAnswersNothing) {
+  EXPECT_FALSE(this->tier_->is_silent()) << "nobody was asked yet";
+  for (int i = 0; i < 50; ++i) {
+    const bool silent = this->tier_->is_silent();
+    const Outcome outcome = fetch(*this->tier_, "k").outcome;
+    const bool answered = outcome == Outcome::kHit || outcome == Outcome::kMiss;
+    EXPECT_FALSE(silent && answered);
+    EXPECT_FALSE(answered && this->tier_->is_silent());
+  }
+}
+
 TYPED_TEST(L2Contract, EmptyBatchesAreFine) {
   CollectSink sink(0);
   EXPECT_TRUE(this->tier_->fetch({}, sink).ok());
   testing::SpanWrites nothing({});
   EXPECT_TRUE(this->tier_->store(nothing, {}).ok());
   EXPECT_TRUE(this->tier_->erase({}, {}).ok());
+  EXPECT_TRUE(this->tier_->invalidate_tags({}).ok());
 }
 
 TYPED_TEST(L2Contract, AfterCloseNothingIsAsked) {
@@ -145,6 +232,18 @@ TYPED_TEST(L2Contract, AfterCloseNothingIsAsked) {
   EXPECT_EQ(erase(*this->tier_, "k"), Outcome::kSkipped);
   EXPECT_EQ(touch(*this->tier_, "k", Millis(1)), Outcome::kSkipped);
   EXPECT_EQ(this->tier_->status(true).outcome, Outcome::kSkipped);
+  const auto is_skipped = [](const base::Error& error) {
+    return error.ok() || outcome_of(error.code) == Outcome::kSkipped;
+  };
+  std::uint64_t stamp = 99;
+  EXPECT_TRUE(is_skipped(this->tier_->take_stamp(Tags{"red"}, Millis(1), stamp)));
+  EXPECT_EQ(stamp, 0U);
+  EXPECT_TRUE(is_skipped(this->tier_->invalidate_tags(Tags{"red"})));
+  std::vector<std::string> erased;
+  L2::Progress progress;
+  EXPECT_TRUE(is_skipped(this->tier_->erase_matching("*", erased, progress)));
+  EXPECT_TRUE(erased.empty());
+  EXPECT_FALSE(this->tier_->is_silent());
 }
 
 TYPED_TEST(L2Contract, StatusAsksOnlyWhenTold) {
