@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cpp/l2/redis_fixture.hpp"
+#include "support/least_user.hpp"
 
 // The error replies of a real server: each a miss or a skip, counted by its kind, with the right
 // effect on the breaker.
@@ -174,10 +175,7 @@ TEST_F(RedisRepliesTest, APasswordNobodyAskedForIsRefused) {
 using R38Test = RedisRepliesTest;
 
 TEST_F(R38Test, AUserWithOnlyTheRightsWeNeed) {
-  server_.call({"ACL",      "SETUSER",  "app",    "on",    ">pw",     "resetkeys", "resetchannels",
-                "-@all",    "~ns:*",    "~ns!*",  "+mget", "+set",    "+unlink",   "+getrange",
-                "+pexpire", "+persist", "+ping",  "+auth", "+select", "+time",     "+info",
-                "+dbsize",  "+watch",   "+multi", "+exec"});
+  ASSERT_EQ(server_.call(testing::least_user("app", "pw", "ns")), "OK");
   RedisOptions with = options();
   with.username = "app";
   with.password = "pw";
@@ -189,6 +187,16 @@ TEST_F(R38Test, AUserWithOnlyTheRightsWeNeed) {
   EXPECT_LE(fetch(*tier, "k").remaining, Millis(5000));
   EXPECT_EQ(touch(*tier, "k", Millis(0)), Outcome::kHit);
   EXPECT_EQ(erase(*tier, "k"), Outcome::kHit);
+  const testing::Tags tags = {"red"};
+  EXPECT_EQ(testing::store_tagged(*tier, "t", tags), Outcome::kHit);
+  EXPECT_EQ(fetch(*tier, "t").payload, "t");
+  EXPECT_TRUE(tier->invalidate_tags(tags).ok());
+  EXPECT_EQ(fetch(*tier, "t").outcome, Outcome::kExpired);
+  EXPECT_EQ(store(*tier, "user:1", "x"), Outcome::kHit);
+  std::vector<std::string> erased;
+  L2::Progress progress;
+  EXPECT_TRUE(tier->erase_matching("user:*", erased, progress).ok());
+  EXPECT_EQ(erased, std::vector<std::string>{"user:1"});
   EXPECT_TRUE(tier->clear().ok());
   EXPECT_EQ(tier->status(true).outcome, Outcome::kHit);
   EXPECT_TRUE(tier->status(false).errors.empty());
