@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import least_user
 import numpy as np
 import pytest
+import tls_files
 from redis_cluster import RedisCluster
 from redis_server import RedisServer, is_installed
 
-from vcache import Cache
+from vcache import MISSING, Cache
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="needs redis-server")
 
@@ -33,6 +35,28 @@ def test_a_batch_goes_to_all_nodes_and_comes_back(cluster: RedisCluster) -> None
         cache.clear()
         assert not cache.get_vectors(KEYS)[1].any()
     assert all(int(node.call("DBSIZE")) > 0 for node in cluster.nodes)
+
+
+def test_the_least_user_over_tls_is_refused_nothing(tmp_path: Path) -> None:
+    authority = tls_files.Authority(tmp_path / "ca")
+    with RedisCluster(tmp_path / "cluster", 3, 0, tls=authority.server()) as servers:
+        servers.run_everywhere("ACL", "SETUSER", least_user.NAME, *least_user.rules())
+        login = f"rediss+cluster://{least_user.NAME}:{least_user.PASSWORD}@"
+        url = servers.url.replace("rediss+cluster://", login)
+        url += f"?ca_file={authority.certificate}"
+        with Cache(redis=url, strict=True, timeout=2) as cache:
+            cache.set_vectors(KEYS, ROWS)
+            assert cache.get_vectors(KEYS)[1].all()
+            cache.set("k", 1, tags=["red"])
+            assert cache.touch("k", 100)
+            cache.invalidate_tags("red")
+            assert cache.get("k", MISSING) is MISSING
+            assert cache.get_or_set("made", lambda: 1, tags=["red"]) == 1
+            assert cache.invalidate("key*") == len(KEYS)
+            assert cache.delete("made")
+            cache.clear()
+            assert cache.healthy()
+            assert cache.stats().redis["errors"] == {}  # type: ignore[index]
 
 
 def test_shards_share_the_keys(tmp_path: Path) -> None:
