@@ -334,13 +334,7 @@ Status RedisL2::status(bool probe) noexcept {
   return out;
 }
 
-bool RedisL2::skips(std::string_view /*key*/) noexcept {
-  base::Error ignored;
-  Session* const mine = session_.begin(ignored);
-  if (mine == nullptr || !mine->node().breaker().refuses()) return false;
-  mine->errors().add(ErrorKind::kBreakerOpen);
-  return true;
-}
+bool RedisL2::skips(std::string_view /*key*/) noexcept { return session_.skips(); }
 
 Keeper* RedisL2::keeper() noexcept {
   base::Error ignored;

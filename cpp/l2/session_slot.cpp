@@ -49,8 +49,16 @@ Session* SessionSlot::replace(Session* parents) {
   return fresh.release();
 }
 
+// Of this process: the silence of a parent's server does not hold in a child.
+bool SessionSlot::skips() noexcept {
+  if (!is_silent()) return false;
+  current().errors().add(ErrorKind::kBreakerOpen);
+  return true;
+}
+
 void SessionSlot::close() noexcept {
   if (closed_.exchange(true, std::memory_order_acq_rel)) return;
+  silence_.follow(nullptr);
   if (current().process() == getpid()) current().close();
 }
 

@@ -36,6 +36,8 @@ class SessionSlot {
   }
   // Whether the only server there is gives no answer.
   [[nodiscard]] bool is_silent() const noexcept { return silence_.holds(); }
+  // The same; counts a question that is not asked for it.
+  [[nodiscard]] bool skips() noexcept;
   // Closes it; from now on there is none. Idempotent.
   void close() noexcept;
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import least_user
 import numpy as np
 import pytest
 import tls_files
+from polling import wait_until
 from redis_cluster import RedisCluster
+from redis_figures import breaker
 from redis_server import RedisServer, is_installed
 
 from vcache import MISSING, Cache
@@ -59,19 +62,30 @@ def test_the_least_user_over_tls_is_refused_nothing(tmp_path: Path) -> None:
             assert cache.stats().redis["errors"] == {}  # type: ignore[index]
 
 
-def test_shards_share_the_keys(tmp_path: Path) -> None:
-    servers = []
-    try:
-        for index in range(3):
-            folder = tmp_path / str(index)
-            folder.mkdir()
-            servers.append(RedisServer(folder))
-            servers[-1].start()
-        urls = [server.url for server in servers]
-        with Cache(memory=0, redis=urls, strict=True, timeout=2) as cache:
-            cache.set_vectors(KEYS, ROWS)
-            assert cache.get_vectors(KEYS)[1].all()
-        assert all(server.client().dbsize() > 0 for server in servers)
-    finally:
-        for server in servers:
-            server.stop()
+@pytest.fixture
+def shards(tmp_path: Path) -> Iterator[list[RedisServer]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(RedisServer(tmp_path / name)) for name in ("1", "2", "3")]
+
+
+def test_shards_share_the_keys(shards: list[RedisServer]) -> None:
+    urls = [server.url for server in shards]
+    with Cache(memory=0, redis=urls, strict=True, timeout=2) as cache:
+        cache.set_vectors(KEYS, ROWS)
+        assert cache.get_vectors(KEYS)[1].all()
+    assert all(server.client().dbsize() > 0 for server in shards)
+
+
+def test_a_shard_that_is_away_costs_its_own_keys_alone(shards: list[RedisServer]) -> None:
+    """Whichever it is: one of them also has the namespace's own keys."""
+    urls = [server.url for server in shards]
+    with Cache(memory=0, redis=urls, timeout=0.3) as cache:
+        cache.set_vectors(KEYS, ROWS)
+        for away in shards:
+            lost = {key for key in KEYS if away.client().exists(f"vcache:{key}")}
+            kept = set(KEYS) - lost
+            assert 0 < len(kept) < len(KEYS)
+            wait_until(lambda: all(cache.get(key) is not None for key in KEYS), what="all back")
+            with away.paused():
+                wait_until(lambda: cache.get(min(lost)) is None and breaker(cache) == "open")  # noqa: B023
+                assert {key for key in KEYS if cache.get(key) is not None} == kept
