@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, Literal, get_args
 
 from . import _core
+from ._digest import parse_secret
 from ._freshness import Terms
 from ._messages import caller_level, shown
 from ._servers import parse_node
@@ -61,6 +62,7 @@ class Config:
     compression: str
     storage_dtype: str | None
     encryption_key: tuple[bytes, ...] = field(repr=False)
+    key_secret: bytes = field(repr=False)
 
     @classmethod
     def check(cls, *, timeout: object, connect_timeout: object, **arguments: Any) -> Config:
@@ -281,4 +283,5 @@ CHECKS: dict[str, Callable[[object, str], Any]] = {
     "compression": parse_compression,
     "storage_dtype": parse_storage_dtype,
     "encryption_key": parse_keys,
+    "key_secret": parse_secret,
 }

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from ._digest import PLAIN, KeyDigest
 from .errors import UnkeyableError
 
 __all__ = ["LAST_TAGS", "MAX_KEY", "Encoder", "Signature", "bounded"]
@@ -123,7 +124,7 @@ class Encoder:
             return f"z{self._digest(np.stack([array.real, array.imag], axis=-1))}"
         if array.dtype.kind not in "biuSUmM":
             raise UnkeyableError(f"an array of {array.dtype} cannot be part of a key: {_ALLOWED}")
-        digest = _sha256(np.ascontiguousarray(array).tobytes())
+        digest = PLAIN.of(np.ascontiguousarray(array).tobytes())
         return f"a{_text(array.dtype.str)}{_text(repr(array.shape))}{digest};"
 
     def _digest(self, array: NDArray[Any]) -> str:
@@ -216,17 +217,24 @@ class Signature:
         return _ABSENT if parameter.default is parameter.empty else parameter.default
 
 
-def bounded(head: str, arguments: str) -> str:
-    """The key of `arguments` under `head`, at most 1024 bytes; long ones as their SHA-256."""
+def bounded(head: str, arguments: str, digest: KeyDigest = PLAIN) -> str:
+    """The key of `arguments` under `head`, at most 1024 bytes.
+
+    Long ones as their digest, and all of them if it is keyed.
+    """
     key = head + arguments
-    if key.isascii() and len(key) <= MAX_KEY:
+    if not digest.is_keyed and _fits(key):
         return key
+    return f"{head}h{digest.of(arguments.encode(errors='surrogatepass'))}"
+
+
+def _fits(key: str) -> bool:
+    if key.isascii():
+        return len(key) <= MAX_KEY
     try:
-        if len(key.encode()) <= MAX_KEY:
-            return key
-    except UnicodeEncodeError:
-        pass  # a lone surrogate
-    return f"{head}h{_sha256(arguments.encode(errors='surrogatepass'))}"
+        return len(key.encode()) <= MAX_KEY
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
 
 
 _ABSENT: Any = object()
@@ -238,12 +246,6 @@ def _text(value: str) -> str:
 
 def _type_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _sha256(data: bytes) -> str:
-    from hashlib import sha256
-
-    return sha256(data).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -16,6 +16,7 @@ from functools import partial
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from ._digest import PLAIN, KeyDigest
 from ._keying import Encoder
 from ._messages import shown
 from ._methods import Method
@@ -31,7 +32,8 @@ _EMPTY: Any = object()
 class Names:
     """The functions that one cache was given, by name. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, digest: KeyDigest = PLAIN) -> None:
+        self._digest = digest
         self._lock = threading.Lock()
         self._functions: dict[str, tuple[CodeType, weakref.ref[FunctionType]]] = {}
         self._generations: dict[str, int] = {}
@@ -48,7 +50,7 @@ class Names:
         if found is None:
             return name, ""
         closure.add(found)
-        digest = closure.digest()
+        digest = closure.digest(self._digest)
         if closure.objects:
             self._check_only(f"{name} {digest}", name, found, closure)
         return name, digest
@@ -107,13 +109,11 @@ class _Closure:
             else:
                 self._constants.append(f"{name}={constant}")
 
-    def digest(self) -> str:
+    def digest(self, digest: KeyDigest) -> str:
         if not self._constants:
             return ""
-        from hashlib import sha256
-
         text = "\n".join(self._constants)
-        return sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
+        return digest.of(text.encode(errors="surrogatepass"))[:32]
 
     def is_of(self, function: FunctionType | None) -> bool:
         """Whether the closure of `function` holds the same objects."""

@@ -65,6 +65,7 @@ class Site:
         "cache",
         "closure",
         "decode",
+        "digest",
         "encoder",
         "function",
         "generation",
@@ -89,7 +90,7 @@ class Site:
         self.cache, self.function = cache, function
         self.signature = _signature(function)
         self.owners: dict[type, str] = {}  # of methods: the keys' part for the object's class
-        self.encoder = Encoder(options.precision)
+        self.encoder, self.digest = Encoder(options.precision), cache._digest
         self.key_function = options.key and callable_argument(options.key, "key")
         encode, self.decode = _codec(options)
         self.storing = Storing(
@@ -122,7 +123,7 @@ class Site:
         """Whether the key of a str is `text_head` and that, and a result is as it is stored."""
         is_single = self.signature.is_plain and len(self.signature.names) == 1
         is_usual = self.key_function is None and self.decode is None and not self.is_early
-        return is_single and is_usual and not self.signature.is_method
+        return is_single and is_usual and not (self.signature.is_method or self.digest.is_keyed)
 
     def key(self, args: tuple[Any, ...], named: dict[str, Any]) -> str:
         """The key of a call. Raises UnkeyableError naming the argument that has no key."""
@@ -147,12 +148,14 @@ class Site:
         self.prepare()
         if self.key_function is not None:
             own = self.key_function(*args, **named)
-            return bounded(self.head, self.encoder.all([own], ["key"]))
+            return bounded(self.head, self.encoder.all([own], ["key"]), self.digest)
         values, names = self.signature.bind(args, named), self.signature.names
         if self.signature.is_method:
             owner = self._owner(values[0], names[0])
-            return bounded(self.head, owner + self._arguments(values[1:], names[1:]))
-        return bounded(self.head, self._arguments(values, names))
+            arguments = owner + self._arguments(values[1:], names[1:])
+        else:
+            arguments = self._arguments(values, names)
+        return bounded(self.head, arguments, self.digest)
 
     def _arguments(self, values: Sequence[Any], names: Sequence[str]) -> str:
         try:
@@ -247,7 +250,7 @@ class Site:
         self.generation = generation
         self.head = f"{self.prefix}:{generation}{self.closure}:"
         self.text_head = f"{self.head}{LAST_TAGS[str]}"  # before a str that is all
-        self.tails = self.signature.tails
+        self.tails = {} if self.digest.is_keyed else self.signature.tails
         if not self.is_ready:  # the quick ways find nothing
             self.text_head, self.tails = f"{self.record}:", {}
         self.restart(self.text_head)

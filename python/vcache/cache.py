@@ -10,11 +10,12 @@ from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 
 from . import _core
 from ._arguments import Ttl
-from ._config import Config, Policy
+from ._config import CHECKS, Config, Policy
 from ._core import DEFAULT
+from ._digest import KeyDigest, KeySecret
 from ._freshness import Freshness, FreshnessOptions
 from ._naming import Names
-from ._storing import Compression, EncryptionKey, StorageDtype, parse_keys
+from ._storing import Compression, EncryptionKey, StorageDtype
 from ._twins import Twins
 from .decorators import AsyncCached, Cached, Decorator, Options, decorate
 from .durations import Duration
@@ -27,6 +28,8 @@ __all__ = ["Cache"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_SECRETS = ("encryption_key", "key_secret")
 
 _core.set_object_codec(encode, decode)
 
@@ -66,6 +69,10 @@ class Cache(Twins):
     encryption_key: 32 bytes, as bytes, hexadecimal or base64 text: values in Redis are encrypted
         (AES-256-GCM), and others are misses. Of a list the first encrypts and all decrypt, so that
         a key can be replaced. Keys of entries are not encrypted.
+    key_secret: 16 to 1024 bytes, as bytes or text: what keys say of the texts of an EmbeddingCache,
+        of the arguments of a cached function and of the constants in its closure is an HMAC-SHA-256
+        under it, so that who reads keys cannot find out by guessing. Caches share entries only
+        under one secret. Keys given to get(), set() and their like stay as they are.
 
     Any method may be called from any thread; those whose name starts with "a" are awaited. Vectors
     come back as read-only arrays that stay valid when their entry is evicted. Keys are str or bytes
@@ -95,6 +102,7 @@ class Cache(Twins):
         compression: Compression = "auto",
         storage_dtype: StorageDtype | None = None,
         encryption_key: EncryptionKey | None = None,
+        key_secret: KeySecret | None = None,
     ) -> None:
         arguments = {
             "memory": memory,
@@ -117,10 +125,12 @@ class Cache(Twins):
             "compression": compression,
             "storage_dtype": storage_dtype,
             "encryption_key": encryption_key,
+            "key_secret": key_secret,
         }
         self._arguments = arguments
         self._config = Config.check(**arguments)
-        self._names = Names()  # of its cached functions
+        self._digest = KeyDigest(self._config.key_secret)
+        self._names = Names(self._digest)  # of its cached functions
         super().__init__(
             self._open(self._config),
             self._config.terms,
@@ -179,7 +189,9 @@ class Cache(Twins):
         The key is `key_prefix` (its qualified name unless given) and the arguments, with defaults
         applied; or what `key(*args, **kwargs)` returns. Lists of numbers and arrays count by value.
         Of a method's object only the class counts, unless the object has a `__cache_key__`. An
-        argument that cannot be keyed is an UnkeyableError naming it.
+        argument that cannot be keyed is an UnkeyableError naming it. The arguments stand in the key
+        as they are where it has room for them, else as their SHA-256; with the `key_secret` of the
+        cache always as an HMAC, so that patterns take all calls of a function or none.
 
         A name means one function, in all processes that share a Redis. One that is defined anew
         under its name goes on with its results; `cache_clear()` or another `key_prefix` ends that.
@@ -233,18 +245,19 @@ class Cache(Twins):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Its arguments, but for an encryption key: that is read from the environment again.
+        """Its arguments, but for secrets: those are read from the environment again.
 
-        Raises TypeError when the key is not the environment's, since a pickle can be read.
+        Raises TypeError when one is not the environment's, since a pickle can be read.
         """
         arguments = self._arguments.copy()
-        key = arguments.pop("encryption_key")
-        if key is not None and not _is_of_environment(self._config.encryption_key):
-            raise TypeError(
-                "a Cache with an encryption_key cannot be pickled, for the key would be readable;"
-                " allowed is the key of VCACHE_ENCRYPTION_KEY, which is read where it is unpickled"
-            )
-        return _remake, (type(self), arguments, key is not None)
+        secrets = tuple(name for name in _SECRETS if arguments.pop(name) is not None)
+        for name in secrets:
+            if not _is_of_environment(name, getattr(self._config, name)):
+                raise TypeError(
+                    f"a Cache with {name} cannot be pickled, for it would be readable; allowed is"
+                    f" that of VCACHE_{name.upper()}, which is read where it is unpickled"
+                )
+        return _remake, (type(self), arguments, secrets)
 
     def __enter__(self) -> Self:
         return self
@@ -269,18 +282,21 @@ class Cache(Twins):
         await self.aclose()
 
 
-def _is_of_environment(keys: tuple[bytes, ...]) -> bool:
-    from .env import encryption_key_from_env
+def _is_of_environment(name: str, value: object) -> bool:
+    from .env import secret_from_env
 
-    given = encryption_key_from_env()
-    return given is not None and parse_keys(given, "encryption_key") == keys
+    given = secret_from_env(name)
+    return given is not None and bool(CHECKS[name](given, name) == value)
 
 
-def _remake(kind: type[Cache], arguments: dict[str, Any], is_encrypted: bool) -> Cache:
-    if is_encrypted:
-        from .env import encryption_key_from_env
+def _remake(kind: type[Cache], arguments: dict[str, Any], secrets: tuple[str, ...]) -> Cache:
+    if secrets:
+        from .env import secret_from_env
 
-        arguments = arguments | {"encryption_key": encryption_key_from_env()}
-        if arguments["encryption_key"] is None:
-            raise ConfigError("VCACHE_ENCRYPTION_KEY: not set, but the pickled Cache encrypts")
+        given = {name: secret_from_env(name) for name in secrets}
+        absent = [name for name, value in given.items() if value is None]
+        if absent:
+            name = absent[0]
+            raise ConfigError(f"VCACHE_{name.upper()}: not set, but the pickled Cache had {name}")
+        arguments = arguments | given
     return kind(**arguments)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from hashlib import sha256
 from time import perf_counter
 from typing import Any
 
@@ -38,7 +37,8 @@ class EmbeddingCache:
     embed: takes a list of n texts and returns n rows of d numbers: an array or a list of lists.
         It may be async, then aembed() and aembed_one() are to be used.
     model: name and version of the model; part of every key, as are `kind` (such as "document" or
-        "query"), `dims` and `normalize`. No text is stored, only its SHA-256.
+        "query"), `dims` and `normalize`. No text is stored, only its SHA-256, or HMAC-SHA-256 under
+        the `key_secret` of the cache.
     cache: where to keep them; vcache.get_cache() unless given.
     batch_size: most texts in one call of `embed`; what a call returned is stored at once.
     ttl: time to live of an embedding; None for no expiry.
@@ -86,7 +86,7 @@ class EmbeddingCache:
         self._batch_size = batch_size
         self._normalize = normalize
         self._prefix = f"emb:{model}:"
-        self._hash = sha256()
+        self._hash = self._cache._digest.new()
         for part in (model, kind, str(dims or ""), str(self._normalize)):
             self._hash.update(_prefixed(part.encode()))
         self._dims = dims
@@ -120,7 +120,7 @@ class EmbeddingCache:
         return row
 
     def key(self, text: str) -> str:
-        """The key of a text: emb:MODEL: and a SHA-256."""
+        """The key of a text: emb:MODEL: and its digest."""
         if not isinstance(text, str):
             raise TypeError(f"text={shown(text)} of type {type(text).__name__}: allowed is a str")
         try:

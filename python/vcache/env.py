@@ -32,7 +32,7 @@ from .options import (
     parse_timeout,
 )
 
-__all__ = ["VARIABLES", "arguments_from_env", "encryption_key_from_env", "get_cache"]
+__all__ = ["VARIABLES", "arguments_from_env", "get_cache", "secret_from_env"]
 
 
 # Options, the variables that give them and how to read these.
@@ -139,10 +139,10 @@ def arguments_from_env() -> dict[str, Any]:
     return arguments
 
 
-def encryption_key_from_env() -> list[str] | None:
-    """What VCACHE_ENCRYPTION_KEY gives, None where it is unset. Raises ConfigError."""
-    key: list[str] | None = _read_all().read("VCACHE_ENCRYPTION_KEY", split_keys)
-    return key
+def secret_from_env(argument: str) -> Any:
+    """What the environment gives for a secret argument, None where unset. Raises ConfigError."""
+    (variable,), parse = _ARGUMENTS[argument]
+    return _read_all().read(variable, parse)
 
 
 def _read_all() -> _Reader:
@@ -327,6 +327,7 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], Callable[[str, str], Any]]] = {
     "compression": (("VCACHE_COMPRESSION",), CHECKS["compression"]),
     "storage_dtype": (("VCACHE_STORAGE_DTYPE",), _storage_dtype),
     "encryption_key": (("VCACHE_ENCRYPTION_KEY",), split_keys),
+    "key_secret": (("VCACHE_KEY_SECRET",), CHECKS["key_secret"]),
 }
 
 # What a URL may leave open.
@@ -351,7 +352,6 @@ _TLS_PARTS: _Parts = {
 
 # Without these a cache would behave otherwise than its operator believes.
 _REFUSED: dict[str, Callable[[str, str], None]] = {
-    "VCACHE_KEY_SECRET": _no_secret,
     "VCACHE_API_TOKEN": _no_secret,
 }
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import hashlib
 import itertools
 import logging
 import pickle
 import random
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -25,8 +27,8 @@ from nightly import NIGHTLY
 from redis_answers import SERVER_ERRORS, settings
 from redis_server import RedisServer
 
-from vcache import MISSING, Cache, EmbeddingCache, RedisOptions
-from vcache.errors import RedisError
+from vcache import MISSING, Cache, EmbeddingCache, RedisOptions, doctor
+from vcache.errors import ConfigError, RedisError
 
 MakeCache = Callable[..., Cache]
 VECTOR = np.arange(16, dtype="f4")
@@ -86,21 +88,29 @@ def test_r35_hostile_replies(redis_server: RedisServer) -> None:
             assert np.array_equal(cache.get("k"), VECTOR)
 
 
-CANARIES = ("canary-password", "canary-text", "canary-value")
+SECRET = "canary-key-secret"
+CANARIES = ("canary-password", "canary-text", "canary-value", SECRET, SECRET.encode().hex())
 
 
 def test_r39_secrets_are_never_told(
-    redis_server: RedisServer, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    redis_server: RedisServer,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """In logs, errors, warnings, repr, stats and health: with Redis well, refusing and gone."""
+    """In logs, errors, warnings, repr, stats, health, pickles and what the doctor says.
+
+    With Redis well, refusing and gone.
+    """
     caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("VCACHE_KEY_SECRET", SECRET)
     password = "canary-password"
     told: list[str] = []
     redis_server.call("ACL", "SETUSER", "app", "on", f">{password}", "allkeys", "+@all")
     url = f"redis://app:{password}@127.0.0.1:{redis_server.port}"
     wrong = url.replace(password, f"{password}-wrong")
     for where, strict in itertools.product((url, wrong), (False, True)):
-        with Cache(redis=where, memory=0, timeout=0.2, strict=strict) as cache:
+        with Cache(redis=where, memory=0, timeout=0.2, strict=strict, key_secret=SECRET) as cache:
             told += use_and_listen(cache)
             if where == url:
                 with settings(maxmemory=1)(redis_server):
@@ -108,9 +118,17 @@ def test_r39_secrets_are_never_told(
                 with SERVER_ERRORS["NOPERM"].make(redis_server):  # type: ignore[misc]
                     told += use_and_listen(cache)
             told += [repr(RedisOptions.from_url(where)), RedisOptions.from_url(where).address]
+            doctor.main(["--redis", where])
     redis_server.kill()
-    with Cache(redis=url, memory=0, strict=True) as cache:
+    with Cache(redis=url, memory=0, strict=True, key_secret=SECRET) as cache:
         told += use_and_listen(cache)
+    doctor.main(["--redis", url])
+    with Cache(memory=0, key_secret=SECRET) as cache:
+        told.append(str(pickle.dumps(cache)))
+        monkeypatch.setenv("VCACHE_KEY_SECRET", SECRET[:15])
+        with pytest.raises(ConfigError) as caught:
+            pickle.dumps(cache)
+        told.append(repr(caught.value))
     out, err = capfd.readouterr()
     everything = "\n".join([*told, caplog.text, out, err])
     assert len(everything) > 1000
@@ -121,12 +139,19 @@ def test_r39_secrets_are_never_told(
 def use_and_listen(cache: Cache) -> list[str]:
     """What the cache says of itself and of what goes wrong."""
     told = []
+
+    @cache.cached(key_prefix="group:asked")
+    def asked(text: str) -> str:
+        return "canary-value"
+
     for call in (
         lambda: cache.set("group:canary-text", "canary-value"),
         lambda: cache.set_vectors(["group:canary-text2"], VECTOR[None, :]),
         lambda: cache.mget(["group:canary-text"]) and None,
         lambda: cache.delete("group:canary-text"),
         lambda: cache.get_or_set("group:canary-text", lambda: "canary-value") and None,
+        lambda: asked("canary-text") and asked.refresh("canary-text") and None,
+        lambda: asked.cache_key("canary-text"),
         lambda: cache.clear(),
     ):
         try:
@@ -234,6 +259,43 @@ def test_r44_tenants_share_nothing(make_cache: MakeCache) -> None:
     assert make_cache(namespace="two", memory=0).mget(keys) == [["two", key] for key in keys]
     assert embeddings[2].embed(texts).tolist() == [[2.0]] * 2
     assert embeddings[2].report().hit_rate > 0
+
+
+def test_r44_under_a_key_secret_equal_texts_have_unequal_keys(
+    make_cache: MakeCache, redis_server: RedisServer
+) -> None:
+    """Of one text, embedded and asked for, and of a longer one: all that Redis holds."""
+    text = "is the patient ill?"
+
+    def ask(text: str) -> str:
+        return "yes"
+
+    def keys_under(secret: str | None) -> set[bytes]:
+        redis_server.client().flushall()
+        for cache in (make_cache(key_secret=secret), make_cache(key_secret=secret, memory=0)):
+            embeddings = EmbeddingCache(lambda texts: [[1.0]] * len(texts), model="m", cache=cache)
+            assert embeddings.embed_one(text).tolist() == [1.0]
+            asked = cache.cached(key_prefix="ask")(ask)
+            assert [asked(text), asked(text * 100)] == ["yes", "yes"]
+        assert (embeddings.report().hits, asked.cache_info().hits) == (1, 2)
+        return set(redis_server.client().keys("vcache:*"))
+
+    plain, one, two = (
+        keys_under(None),
+        keys_under("the secret of one"),
+        keys_under("the secret of two"),
+    )
+    assert keys_under("the secret of one") == one
+    assert [len(keys) for keys in (plain, one, two)] == [3, 3, 3]
+    guessed, *others = [set(re.findall(b"[0-9a-f]{64}", b" ".join(k))) for k in (plain, one, two)]
+    assert [len(digests) for digests in (guessed, *others)] == [2, 3, 3]
+    assert not others[0] & others[1]
+    with redis_server.client() as redis:
+        stored = b"".join(key + (redis.dump(key) or b"") for key in redis.keys("*"))
+    guessed |= {hashlib.sha256(each.encode()).hexdigest().encode() for each in (text, f"s{text}")}
+    assert not [guess for guess in guessed if guess in stored]
+    assert not [guess for guess in guessed if bytes.fromhex(guess.decode()) in stored]
+    assert text.encode() not in stored
 
 
 def unseeded_hash() -> Callable[[bytes], int] | None:
