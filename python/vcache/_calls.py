@@ -27,7 +27,8 @@ from ._callers import Blocking, Caller, refuse_async, run_blocking
 from ._core import DEFAULT, MISSING
 from ._flight import Outcome, normal_key
 from ._freshness import PLAIN, Freshness, FreshnessOptions, Terms
-from ._loading import Loader, Source, Storing, aligned
+from ._loading import Loader, Storing
+from ._source import Source, aligned
 from .objects import decode, stored_form
 from .stats import Health, Lookup, Stats, TierHealth
 
@@ -171,9 +172,10 @@ class Calls(_core.CacheBase):
         returned and not stored; nor is it served once one of its `tags` was invalidated since the
         call of `factory` began.
 
-        soft_timeout, hard_timeout, refresh_ahead, beta, negative_ttl, retry_after: how long to wait
-        for `factory`, when to call it before the value expires, and when again after it failed, as
-        FreshnessOptions has them.
+        soft_timeout, hard_timeout, refresh_ahead, beta, negative_ttl, error_ttl, retry_after: how
+        long to wait for `factory`, when to call it before the value expires, and when again after
+        it failed, as FreshnessOptions has them. Without error_ttl, and without an expired value to
+        serve, each call tries anew.
         """
         source, storing = single_source(factory), storing_of(ttl, cost, options, tags)
         refuse_async(factory)

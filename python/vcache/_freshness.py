@@ -28,6 +28,10 @@ class FreshnessOptions(TypedDict, total=False):
     beta: the same at random (XFetch), the likelier the nearer the expiry and the longer the factory
         took last time; 1.0 is usual.
     negative_ttl: time to live of results that are None.
+    error_ttl: for so long after a factory raised it is not called again for that key in this
+        process: who asks, with this option, gets an expired value within the grace, or else the
+        same exception. A batch with such a key raises it. None: without an expired value, each call
+        tries anew.
     retry_after: for so long after a factory failed it is not called again for a key of which there
         is an expired value to serve.
     """
@@ -37,6 +41,7 @@ class FreshnessOptions(TypedDict, total=False):
     refresh_ahead: float | None
     beta: float
     negative_ttl: Duration | None
+    error_ttl: Duration | None
     retry_after: Duration
 
 
@@ -49,6 +54,7 @@ class Freshness:
     refresh_ahead: float | None = None
     beta: float = 0.0
     negative_ttl: float | None = None
+    error_ttl: float | None = None
     retry_after: float = 1.0
 
     @classmethod
@@ -105,40 +111,48 @@ class Terms:
 
 
 class Backoff:
-    """Keys whose factory failed lately, and until when each is left alone.
+    """Keys whose factory failed lately, until when each is left alone, and what it raised.
 
     Used under the GIL: each step is one operation of a dict.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._until: dict[bytes, float] = {}
+        self._held: dict[bytes, tuple[float, Exception | None]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._until)
+        return bool(self._held)
 
-    def note(self, keys: Iterable[bytes], seconds: float) -> None:
+    def note(self, keys: Iterable[bytes], seconds: float, error: Exception | None = None) -> None:
         if seconds <= 0:
             return
         until = self._clock() + seconds
         for key in keys:
-            self._until[key] = until
-        while len(self._until) > _REMEMBERED:
-            self._until.pop(next(iter(self._until), b""), None)
+            self._held[key] = until, error
+        while len(self._held) > _REMEMBERED:
+            self._held.pop(next(iter(self._held), b""), None)
 
     def holds(self, key: bytes) -> bool:
-        until = self._until.get(key)
-        if until is None:
+        held = self._held.get(key)
+        if held is None:
             return False
-        if self._clock() < until:
+        if self._clock() < held[0]:
             return True
-        self._until.pop(key, None)
+        self._held.pop(key, None)
         return False
 
+    def error_of(self, keys: Iterable[bytes]) -> Exception | None:
+        """What was raised for the first of the keys that is left alone."""
+        for key in keys:
+            held = self._held.get(key)
+            if held is not None and self.holds(key):
+                return held[1]
+        return None
+
     def forget(self, keys: Iterable[bytes]) -> None:
-        if self._until:
+        if self._held:
             for key in keys:
-                self._until.pop(key, None)
+                self._held.pop(key, None)
 
 
 def _optional_duration(value: object, name: str) -> float | None:
@@ -179,6 +193,7 @@ _CHECKS: dict[str, Callable[[object, str], Any]] = {
     "refresh_ahead": _share,
     "beta": _beta,
     "negative_ttl": _optional_duration,
+    "error_ttl": _optional_duration,
     "retry_after": _pause,
 }
 

@@ -15,7 +15,7 @@ from ._arguments import Key
 from ._background import FailureLog
 from ._callers import Caller
 from ._core import MISSING
-from ._filling import Filler, Moment, Rows, Storing
+from ._filling import Filler, Moment, Storing
 from ._flight import (
     Abandoned,
     Claim,
@@ -26,27 +26,15 @@ from ._flight import (
     Work,
     inside,
     leave_all,
+    normal_key,
 )
 from ._freshness import Backoff, Freshness, Terms
 from ._leases import Leases, Share, Wanted
+from ._source import Source
 from .errors import FactoryTimeout
 from .objects import stored_form
 
-__all__ = ["Loader", "Source", "Storing", "aligned"]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where missing values come from: a user's function, how to call it and how to read it.
-
-    `unpack` takes the result and the keys and returns one value for each key, in order, as a list
-    or as the rows of a matrix; it raises ValueError or TypeError for a result that does not fit.
-    """
-
-    function: Callable[..., Any]
-    arguments: Callable[[list[Key]], tuple[Any, ...]]
-    unpack: Callable[[Any, list[Key]], Rows]
-    on_computed: Callable[[int, float], None] = lambda count, seconds: None
+__all__ = ["Loader", "Storing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +66,7 @@ class Loader:
         self.clock: Callable[[], float] = monotonic
         self.draw: Callable[[], float] = random.random
         self.backoff = Backoff(lambda: self.clock())
+        self.raised = Backoff(lambda: self.clock())  # with an error_ttl, and what they raised
         self.failures = FailureLog(lambda: self.clock())
 
     async def find(
@@ -99,6 +88,7 @@ class Loader:
         outcomes = await self._left_alone(caller, order)
         started = monotonic()
         pending = [key for key in keys if key not in outcomes]
+        self._raise_again(pending, order)
         while pending:
             claim = self.flights.claim(pending, seen, storing.tags)
             try:
@@ -122,6 +112,7 @@ class Loader:
         If it is not one to store, nothing is left under the key.
         """
         self.flights.forget([key])
+        self.raised.forget([normal_key(key)])
         return await caller.core(self._filler.replace, key, value, storing, seconds)
 
     def _is_over(self, work: Work) -> bool:
@@ -146,7 +137,7 @@ class Loader:
 
     def _refresh(self, caller: Caller, due: Iterable[bytes], order: _Order) -> None:
         """Computes values anew in the background, but those that are being computed."""
-        vacant = (key for key in due if not self.backoff.holds(key))
+        vacant = [key for key in due if not self._is_left_alone(key, order)]
         claim = self.flights.claim_vacant(vacant, order.storing.tags)
         if not claim.led:
             return
@@ -193,6 +184,8 @@ class Loader:
 
     async def _compute(self, caller: Caller, claim: Claim, named: list[Key], order: _Order) -> None:
         try:
+            # Of one that ended between the caller's look and his claim.
+            self._raise_again((flight.key for flight in claim.led), order)
             await self._produce(caller, claim, named, order)
         except Exception as error:
             await self._fail(caller, claim, order, error)
@@ -246,13 +239,19 @@ class Loader:
         source = order.source
         made = await caller.core(self._filler.begin, order.storing) if order.storing.tags else None
         claim.work.made = made
-        result, seconds = await self._call(caller, claim, keys, source)
-        values, share = source.unpack(result, keys), seconds / len(keys)
+        try:
+            result, seconds = await self._call(caller, claim, keys, source)
+            values, share = source.unpack(result, keys), seconds / len(keys)
+        except Exception as error:
+            pause = order.freshness.error_ttl or 0.0
+            self.raised.note((flight.key for flight in flights), pause, error)
+            raise
         source.on_computed(len(keys), seconds)
         outcomes = await caller.core(
             self._filler.put, keys, values, order.storing, share, flights, made
         )
-        self.backoff.forget(flight.key for flight in flights)
+        for backoff in (self.backoff, self.raised):
+            backoff.forget(flight.key for flight in flights)
         for flight, outcome in zip(flights, outcomes, strict=True):
             self.flights.settle(flight, outcome)
 
@@ -285,10 +284,21 @@ class Loader:
 
     async def _left_alone(self, caller: Caller, order: _Order) -> dict[bytes, Outcome]:
         """Values in their grace of the keys whose computation failed a short time ago."""
-        if not self.backoff:
+        if not self.backoff and not self.raised:
             return {}
-        held = [key for key in order.keys if self.backoff.holds(key)]
+        held = [key for key in order.keys if self._is_left_alone(key, order)]
         return await self._stale(caller, held, order)
+
+    def _is_left_alone(self, key: bytes, order: _Order) -> bool:
+        has_error = order.freshness.error_ttl is not None and self.raised.holds(key)
+        return has_error or self.backoff.holds(key)
+
+    def _raise_again(self, keys: Iterable[bytes], order: _Order) -> None:
+        """Raises what the factory of one of those keys raised, where that is to last."""
+        if self.raised and order.freshness.error_ttl is not None:
+            error = self.raised.error_of(keys)
+            if error is not None:
+                raise error.with_traceback(None)  # each raise would add to it
 
     async def _stale(
         self, caller: Caller, keys: list[bytes], order: _Order
@@ -369,28 +379,3 @@ def _unshared(outcome: Outcome) -> Outcome:
     if not outcome.stored or isinstance(outcome.value, np.ndarray):
         return outcome
     return outcome._replace(value=stored_form(outcome.value))
-
-
-def aligned(result: Any, keys: list[Key]) -> Rows:
-    """Values of `keys` in what the factory of get_or_set_many() returned, in their order."""
-    if isinstance(result, Mapping):
-        absent = [key for key in keys if key not in result]
-        if absent:
-            raise ValueError(
-                f"factory returned a mapping without {len(absent)} of {len(keys)} keys, the first"
-                f" of them {absent[0]!r}: allowed is a mapping with every missing key"
-            )
-        return [result[key] for key in keys]
-    is_array = isinstance(result, np.ndarray) and result.ndim > 0
-    is_list = isinstance(result, Sequence) and not isinstance(result, (str, bytes, bytearray))
-    if not is_array and not is_list:
-        raise TypeError(
-            f"factory returned {type(result).__name__}: allowed is a mapping, a sequence or an"
-            " array with one row for each key"
-        )
-    if len(result) != len(keys):
-        raise ValueError(
-            f"factory returned {len(result)} values for {len(keys)} keys: allowed is one for each"
-        )
-    rows: Rows = result.tolist() if is_array and result.ndim == 1 else result
-    return rows

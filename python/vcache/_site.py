@@ -15,9 +15,10 @@ from ._core import MISSING
 from ._flight import Outcome, Work
 from ._freshness import Freshness
 from ._keying import LAST_TAGS, MAX_KEY, Encoder, Signature, bounded
-from ._loading import Source, Storing
+from ._loading import Storing
 from ._messages import caller_level, shown
 from ._naming import full_name
+from ._source import Source
 from ._typed import codec_of
 from .errors import ConfigError, UnkeyableError
 

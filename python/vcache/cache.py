@@ -205,8 +205,9 @@ class Cache(Twins):
         them) or `encode=` and `decode=`; `cache_if(result)` says which to store. A result that
         cannot be stored is returned uncached, counted, and warned of once.
 
-        soft_timeout, hard_timeout, refresh_ahead, beta, negative_ttl, retry_after: as for
-        get_or_set(). A refresh in the background calls the function with the arguments of the hit.
+        soft_timeout, hard_timeout, refresh_ahead, beta, negative_ttl, error_ttl, retry_after: as
+        for get_or_set(). A refresh in the background calls the function with the arguments of the
+        hit.
         """
         fresh = Freshness.of(options)
         given = Options(ttl, key_prefix, key, encode, decode, type, cache_if, None, fresh)

@@ -113,6 +113,31 @@ def test_r20_a_failure_gives_up_the_lease(
     assert len(calls(redis_server, "k")) == 2
 
 
+def test_r20_a_raising_factory_is_called_once_a_second(make_cache: Callable[..., Cache]) -> None:
+    """With error_ttl=1: sixteen threads ask all the time, two of them on loops."""
+    cache, now, called = make_cache(), [0.0], []
+    cache._loader.clock = lambda: now[0]
+
+    def factory() -> str:
+        called.append(now[0])
+        raise KeyError("down")
+
+    def ask() -> None:
+        for _ in range(20):
+            with pytest.raises(KeyError):
+                cache.get_or_set("k", factory, error_ttl=1)
+
+    def ask_on_a_loop() -> None:
+        for _ in range(20):
+            with pytest.raises(KeyError):
+                asyncio.run(cache.aget_or_set("k", factory, error_ttl=1))
+
+    for tenth in range(25):
+        now[0] = tenth / 10
+        assert in_threads(*[ask] * 14, *[ask_on_a_loop] * 2) == [None] * 16
+    assert called == [0.0, 1.0, 2.0]
+
+
 def test_without_lease_each_process_computes(
     redis_server: RedisServer, start: Callable[[int], list[Process]]
 ) -> None:

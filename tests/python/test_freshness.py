@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from clocked import ClockedCache
+from failing import Ask, Factory, Graceful, awaited, batched, blocking, decorated
 from sync_points import DEADLINE
 
 from vcache import errors
@@ -16,67 +17,10 @@ from vcache._background import FailureLog, Workers
 from vcache._freshness import Freshness
 
 
-class Graceful(ClockedCache):
-    """A cache whose entries live 10 s and are kept 60 s longer."""
-
-    def __init__(self) -> None:
-        super().__init__(ttl=10, memory_ttl=None, grace=60)
-        self.now = 0.0
-        self._loader.clock = lambda: self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
-        self.clock.advance(seconds)
-
-
 @pytest.fixture
 def graceful() -> Iterator[Graceful]:
     with Graceful() as cache:
         yield cache
-
-
-class Factory:
-    """Counts its calls; raises what it is told to, waits where it is told to."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.error: Exception | None = None
-        self.hold: threading.Event | None = None
-        self.done = threading.Semaphore(0)
-
-    def __call__(self, *_: Any) -> int:
-        self.calls += 1
-        number = self.calls
-        try:
-            if self.hold is not None:
-                assert self.hold.wait(DEADLINE)
-            if self.error is not None:
-                raise self.error
-            return number
-        finally:
-            self.done.release()
-
-
-Ask = Callable[..., Any]
-
-
-def blocking(cache: ClockedCache, factory: Factory, **options: Any) -> Any:
-    return cache.get_or_set("k", factory, **options)
-
-
-def awaited(cache: ClockedCache, factory: Factory, **options: Any) -> Any:
-    return asyncio.run(cache.aget_or_set("k", factory, **options))
-
-
-def batched(cache: ClockedCache, factory: Factory, **options: Any) -> Any:
-    return cache.get_or_set_many(["k"], lambda _: [factory()], **options)[0]
-
-
-def decorated(cache: ClockedCache, factory: Factory, **options: Any) -> Any:
-    def function(x: int) -> int:
-        return factory(x)
-
-    return cache.cached(key_prefix="f", **options)(function)(1)
 
 
 BLOCKING_WAYS = pytest.mark.parametrize("ask", [blocking, batched, decorated])
@@ -384,6 +328,7 @@ def test_negative_ttl(graceful: Graceful) -> None:
         ({"beta": -1}, ValueError),
         ({"beta": float("inf")}, ValueError),
         ({"negative_ttl": -1}, ValueError),
+        ({"error_ttl": 0}, ValueError),
         ({"retry_after": -1}, ValueError),
         ({"softtimeout": 1}, TypeError),
     ],
