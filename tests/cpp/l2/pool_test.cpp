@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -102,6 +103,47 @@ TEST_F(PoolTest, AConnectionThatIsOwedRepliesIsClosed) {
   auto lease = acquire();
   EXPECT_TRUE(lease.value().fresh());
   EXPECT_TRUE(use(lease.value()).ok());
+}
+
+// Counts what it is answered.
+class CountingSink final : public client::ReplySink {
+ public:
+  void on_part(const client::ReplyPart& /*part*/) noexcept override { ++parts; }
+  int parts = 0;
+};
+
+// R02: no connection goes back dirty, wherever its caller left it, without a word of an error.
+TEST_F(PoolTest, R02AConnectionLeftBeforeItsLastReplyIsClosed) {
+  for (const int answers : {0, 1, 2}) {
+    CountingSink sink;
+    int left = 0;
+    {
+      auto lease = acquire();
+      client::Connection& connection = lease.value().connection();
+      left = connection.descriptor();
+      client::Request& request = connection.request();
+      for (const char* word : {"PING", "PING"}) {
+        request.command(1);
+        request.argument(word);
+      }
+      request.command(3);
+      for (const char* word : {"BLPOP", "nothing", "0"}) request.argument(word);
+      ASSERT_TRUE(connection.start(sink).ok());
+      while (sink.parts < answers) {
+        pollfd socket{.fd = left, .events = connection.wants(), .revents = 0};
+        ASSERT_EQ(::poll(&socket, 1, 10'000), 1);
+        ASSERT_TRUE(connection.step(sink, socket.revents).ok());
+      }
+      EXPECT_FALSE(connection.done());
+      EXPECT_FALSE(connection.reusable());
+    }
+    EXPECT_EQ(pool_.connections(), 0U) << answers;
+    EXPECT_EQ(::send(left, "", 0, MSG_NOSIGNAL), -1) << "closed";
+    auto lease = acquire();
+    EXPECT_TRUE(lease.value().fresh());
+    EXPECT_TRUE(use(lease.value()).ok());
+    lease.value().connection().spend();  // the next round is to connect too
+  }
 }
 
 TEST_F(PoolTest, AConnectionWithBytesNobodyAskedForIsClosed) {
