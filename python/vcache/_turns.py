@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ._arguments import Key
@@ -20,10 +20,11 @@ __all__ = ["Turns"]
 _MOST = 256  # keys of one call: more would wait for each other's bytes
 
 
-class Turns(threading.local):
-    """Reads asked for in this turn of the thread's event loop; each thread has its own.
+class Turns:
+    """Reads asked for in this turn of each running event loop.
 
-    `read(keys)` returns one value for each key, in order. It runs in `executor()`.
+    `read(keys)` returns one value for each key, in order. It runs in `executor()`. Used under the
+    GIL: each step is one operation of a dict, and a loop has its own entry.
     """
 
     def __init__(
@@ -31,27 +32,32 @@ class Turns(threading.local):
     ) -> None:
         self._read = read
         self._executor = executor
-        self._loop: AbstractEventLoop | None = None
-        self._waiting: Waiting = []
+        self._waiting: dict[AbstractEventLoop, Waiting] = {}
 
     def get(self, key: Key) -> Future[Any]:
         """What `read` returns for the key, to be awaited by one coroutine of the running loop."""
-        from asyncio import get_running_loop
-
-        loop = get_running_loop()
-        if self._loop is not loop:  # one that stopped before its turn has no waiters any more
-            self._loop, self._waiting = loop, []
-        waiting, future = self._waiting, loop.create_future()
+        loop = _running_loop_of()()
+        future: Future[Any] = loop.create_future()
+        waiting = self._waiting.get(loop)
+        if waiting is None:
+            waiting = self._begin(loop)
         waiting.append((key, future))
-        if len(waiting) == 1:
-            loop.call_soon(self._send, loop, waiting)
-        elif len(waiting) == _MOST:
-            self._waiting = []
+        if len(waiting) == _MOST:
+            self._waiting.pop(loop, None)
         return future
 
+    def _begin(self, loop: AbstractEventLoop) -> Waiting:
+        for other in list(self._waiting):  # one that was closed before its turn
+            if other.is_closed():
+                self._waiting.pop(other, None)
+        waiting: Waiting = []
+        self._waiting[loop] = waiting
+        loop.call_soon(self._send, loop, waiting)
+        return waiting
+
     def _send(self, loop: AbstractEventLoop, waiting: Waiting) -> None:
-        if self._waiting is waiting:
-            self._waiting = []
+        if self._waiting.get(loop) is waiting:
+            self._waiting.pop(loop, None)
         wanted = [(key, future) for key, future in waiting if not future.done()]
         if not wanted:  # all of them were cancelled
             return
@@ -59,6 +65,13 @@ class Turns(threading.local):
             self._executor().submit(_serve, loop, self._read, wanted)
         except Exception as error:  # such as that of an executor that is shut down
             _end(wanted, None, error)
+
+
+@cache
+def _running_loop_of() -> Callable[[], AbstractEventLoop]:
+    from asyncio import get_running_loop
+
+    return get_running_loop
 
 
 def _serve(
