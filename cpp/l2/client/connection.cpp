@@ -185,7 +185,7 @@ base::Error Connection::send_some() {
 }
 
 base::Error Connection::receive(ReplySink& sink) {
-  const std::span<char> room = reader_->room();
+  const std::span<char> room = reader_->room(owed());
   if (room.empty()) return {base::ErrorCode::kProtocol, "out of memory"};
   Transport::Received received = transport_->receive(room);
   filled_room_ = received.bytes == room.size();

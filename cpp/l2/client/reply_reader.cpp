@@ -10,7 +10,8 @@ namespace vcache::l2::client {
 
 namespace {
 
-constexpr std::size_t kChunk = std::size_t{128} << 10;   // least room for a receive
+constexpr std::size_t kChunk = std::size_t{128} << 10;  // least room for a receive of one reply
+constexpr std::size_t kChunkOfMany = std::size_t{16} << 10;
 constexpr std::size_t kKept = std::size_t{1} << 20;      // most memory an idle reader keeps
 constexpr std::size_t kMaxLine = std::size_t{64} << 10;  // of a status, error or number
 constexpr std::size_t kMaxLengthLine = 24;               // of the length before a string
@@ -88,9 +89,9 @@ ReplyReader::ReplyReader(const ReplyLimits& limits)
   delivery_.string_bytes = limits.string_bytes;
 }
 
-std::span<char> ReplyReader::room() noexcept {
+std::span<char> ReplyReader::room(std::size_t replies) noexcept {
   if (reader_->err != 0) return {};
-  const std::size_t size = std::max(kChunk, wanted_);
+  const std::size_t size = std::max(replies > 1 ? kChunkOfMany : kChunk, wanted_);
   sds const buffer = sdsMakeRoomFor(reader_->buf, size);
   if (buffer == nullptr) return {};
   reader_->buf = buffer;

@@ -40,8 +40,10 @@ class ReplyReader {
   ReplyReader(const ReplyReader&) = delete;
   ReplyReader& operator=(const ReplyReader&) = delete;
 
-  // Room for the next bytes from the peer; empty when memory is short.
-  [[nodiscard]] std::span<char> room() noexcept;
+  // Room for the next bytes from the peer; empty when memory is short. `replies` are to come: the
+  // parser moves what is behind each of them to the front, so that of many not much is taken at
+  // once.
+  [[nodiscard]] std::span<char> room(std::size_t replies = 1) noexcept;
   // The first `size` bytes of room() were filled.
   void commit(std::size_t size) noexcept;
   // Where pushes go from now on. Outlives the reader.

@@ -185,6 +185,14 @@ TEST(ReplyReaderTest, MakesRoomForALargeStringAtOnceAndLetsItGo) {
   EXPECT_LT(reader.room().size(), size);
 }
 
+TEST(ReplyReaderTest, TakesLittleAtOnceOfManyRepliesButALargeStringWhole) {
+  ReplyReader reader({.string_bytes = 64U << 20});
+  Recorder recorder;
+  EXPECT_LT(reader.room(2).size(), reader.room(1).size());
+  ASSERT_TRUE(feed(reader, recorder, "$1000000\r\n", 64).ok());
+  EXPECT_GE(reader.room(2).size(), 1'000'000U);
+}
+
 TEST(ReplyReaderTest, CountsFromZeroAgain) {
   ReplyReader reader({});
   Recorder recorder;
