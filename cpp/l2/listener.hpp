@@ -7,8 +7,8 @@
 
 namespace vcache::l2 {
 
-// Hears what becomes of the shared tier behind its back, by whomever. One call at a time, on a
-// thread of the tier's own, which waits meanwhile: calls are to be short.
+// Hears what becomes of the shared tier behind its back, by whomever. Where nothing else is said,
+// one call at a time, on a thread of the tier's own, which waits meanwhile: calls are to be short.
 class Listener {
  public:
   Listener() = default;
@@ -18,7 +18,7 @@ class Listener {
 
   // The values of these keys (the user's, without the namespace) are not what they were.
   virtual void on_keys_changed(std::span<const std::string_view> keys) noexcept = 0;
-  // Tags have these stamps by now. Unlike the others on any thread, and at any time.
+  // Tags have these stamps by now. On any thread, and at any time.
   virtual void on_stamps(std::span<const base::TagStamp> stamps) noexcept = 0;
   // The leases of these keys were taken, given up or ran out.
   virtual void on_leases_changed(std::span<const std::string_view> keys) noexcept = 0;
@@ -29,7 +29,8 @@ class Listener {
   virtual void on_gap() noexcept = 0;
   // All that happened since the last on_gap() was told, and so will be what happens from now on.
   virtual void on_link_up() noexcept = 0;
-  // Nothing is told until on_link_up() or on_no_link(). Also called in a forked child.
+  // Nothing is told until on_link_up() or on_no_link(). On any thread, and at any time; one of the
+  // two follows when that is over. Also called in a forked child.
   virtual void on_link_down() noexcept = 0;
   // The server tells nobody of changes.
   virtual void on_no_link() noexcept = 0;

@@ -60,7 +60,7 @@ std::vector<std::shared_ptr<Dialer>> Session::servers() {
     for (Node& node : topology_->servers()) add(node);
   } else if (sentinel_ == nullptr) {
     add(nodes_[0]);
-  } else if (Node* const primary = sentinel_->primary(); primary != nullptr) {
+  } else if (Node* const primary = sentinel_->next_primary(); primary != nullptr) {
     add(*primary);
   }
   return out;

@@ -79,7 +79,7 @@ def test_shards_share_the_keys(shards: list[RedisServer]) -> None:
 def test_a_shard_that_is_away_costs_its_own_keys_alone(shards: list[RedisServer]) -> None:
     """Whichever it is: one of them also has the namespace's own keys."""
     urls = [server.url for server in shards]
-    with Cache(memory=0, redis=urls, timeout=0.3) as cache:
+    with Cache(memory=0, redis=urls, timeout=1.0) as cache:
         cache.set_vectors(KEYS, ROWS)
         for away in shards:
             lost = {key for key in KEYS if away.client().exists(f"vcache:{key}")}

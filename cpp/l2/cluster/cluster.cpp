@@ -70,22 +70,20 @@ Place Cluster::place_of(std::string_view prefix, std::string_view key) const noe
 
 std::vector<std::reference_wrapper<Node>> Cluster::servers() const {
   std::vector<std::reference_wrapper<Node>> out;
-  const base::MutexLock lock(mutex_);
+  const base::MutexLock lock(members_mutex_);
   out.reserve(members_.size());
   for (const Member& member : members_) out.emplace_back(*member.node);
   return out;
 }
 
-void Cluster::meet(Node& node, Time until) {
-  {
-    const base::MutexLock lock(mutex_);
-    const auto known = std::ranges::find(members_, &node, &Member::node);
-    if (known != members_.end()) {
-      known->until = std::max(known->until, until);
-      return;
-    }
-    members_.push_back({.node = &node, .until = until});
+void Cluster::meet(Node& node, Time holds_keys_until) {
+  const base::MutexLock lock(members_mutex_);
+  const auto known = std::ranges::find(members_, &node, &Member::node);
+  if (known != members_.end()) {
+    known->until = std::max(known->until, holds_keys_until);
+    return;
   }
+  members_.push_back({.node = &node, .until = holds_keys_until});
   changed_();
 }
 
@@ -97,19 +95,15 @@ void Cluster::take_owners(std::span<Node* const> owners) {
     if (std::ranges::find(members, owner, &Member::node) != members.end()) continue;
     members.push_back({.node = owner, .until = Time::max()});
   }
-  bool same = false;
-  {
-    const base::MutexLock lock(mutex_);
-    for (const Member& each : members_) {
-      const bool is_asked = each.until != Time::max() && Clock::now() < each.until;
-      if (!is_asked || std::ranges::find(members, each.node, &Member::node) != members.end()) {
-        continue;
-      }
-      members.push_back(each);
-    }
-    same = std::ranges::is_permutation(members, members_, {}, &Member::node, &Member::node);
-    members_.swap(members);
+  const base::MutexLock lock(members_mutex_);
+  for (const Member& each : members_) {
+    const bool was_asked_lately = each.until != Time::max() && Clock::now() < each.until;
+    const bool owns = std::ranges::find(members, each.node, &Member::node) != members.end();
+    if (was_asked_lately && !owns) members.push_back(each);
   }
+  const bool same =
+      std::ranges::is_permutation(members, members_, {}, &Member::node, &Member::node);
+  members_.swap(members);
   if (!same) changed_();
 }
 

@@ -25,7 +25,8 @@ namespace vcache::l2::cluster {
 class Cluster final : public Topology, private Chore {
  public:
   // The references must outlive it. `changed` is called when servers() tells of others, before one
-  // of them is asked, and does not throw. Requires: options.seeds is not empty.
+  // of them is asked; it does not throw, and does not call this. Requires: options.seeds is not
+  // empty.
   Cluster(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes, Keeper& keeper,
           std::function<void()> changed);
   ~Cluster() override;
@@ -49,7 +50,6 @@ class Cluster final : public Topology, private Chore {
   struct Member {
     Node* node;
     Time until;  // Time::max(): it owns slots; else it was asked for a key that is on its way there
-    friend bool operator==(const Member&, const Member&) = default;
   };
 
   [[nodiscard]] base::Millis run() noexcept override;
@@ -60,9 +60,9 @@ class Cluster final : public Topology, private Chore {
   // Asks one node; false: it did not tell.
   [[nodiscard]] bool ask(const Endpoint& whom);
   void learn(std::span<const SlotRange> ranges, const std::string& host);
-  void meet(Node& node, Time until) VCACHE_EXCLUDES(mutex_);
+  void meet(Node& node, Time holds_keys_until) VCACHE_EXCLUDES(members_mutex_);
   // These own the slots, and no others.
-  void take_owners(std::span<Node* const> owners) VCACHE_EXCLUDES(mutex_);
+  void take_owners(std::span<Node* const> owners) VCACHE_EXCLUDES(members_mutex_);
   // The primary of a range; notes it and its replicas.
   [[nodiscard]] Node* learn_servers(const SlotRange& range, const std::string& host,
                                     std::vector<Replicas::Pair>& pairs);
@@ -87,9 +87,11 @@ class Cluster final : public Topology, private Chore {
   std::atomic<std::uint64_t> moved_{0};
   std::atomic<std::uint64_t> asked_{0};
 
-  mutable base::Mutex mutex_;
+  mutable base::Mutex members_mutex_;  // held while changed_ is called
+  std::vector<Member> members_ VCACHE_GUARDED_BY(members_mutex_);
+
+  base::Mutex mutex_;
   base::CondVar looked_;
-  std::vector<Member> members_ VCACHE_GUARDED_BY(mutex_);
   std::uint64_t attempts_ VCACHE_GUARDED_BY(mutex_) = 0;
   client::Deadline failed_ VCACHE_GUARDED_BY(mutex_){};  // when the last look did
 

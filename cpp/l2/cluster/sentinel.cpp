@@ -118,8 +118,8 @@ std::optional<Endpoint> Sentinel::ask() {
 void Sentinel::learn(const std::optional<Endpoint>& named) noexcept {
   Node* const fresh = named ? nodes_.at(*named) : nullptr;
   if (fresh != nullptr) {
+    if (next_primary_.exchange(fresh, std::memory_order_acq_rel) != fresh) changed_();
     Node* const last = primary_.exchange(fresh, std::memory_order_acq_rel);
-    if (last != fresh) changed_();
     if (last != nullptr && last != fresh) last->pool().invalidate();
   }
   const base::MutexLock lock(mutex_);

@@ -19,8 +19,8 @@ namespace vcache::l2::cluster {
 // when nothing is known, when something went wrong, and every second. Thread-safe.
 class Sentinel final : private Chore {
  public:
-  // The references must outlive it. `changed` is called when another primary is named, and does not
-  // throw. Requires: options.seeds is not empty.
+  // The references must outlive it. `changed` is called when next_primary() has changed, and does
+  // not throw. Requires: options.seeds is not empty.
   Sentinel(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes, Keeper& keeper,
            std::function<void()> changed);
   ~Sentinel();
@@ -31,6 +31,10 @@ class Sentinel final : private Chore {
   [[nodiscard]] base::Error ready(client::Deadline deadline) noexcept;
   // nullptr: none was ever named.
   [[nodiscard]] Node* primary() const noexcept { return primary_.load(std::memory_order_acquire); }
+  // What primary() is about to be, or is.
+  [[nodiscard]] Node* next_primary() const noexcept {
+    return next_primary_.load(std::memory_order_acquire);
+  }
   // The primary did not answer, or took no write.
   void on_trouble() noexcept;
 
@@ -56,6 +60,7 @@ class Sentinel final : private Chore {
   ErrorCounters errors_;  // nobody is told: a sentinel that is away is no error
   News untold_;
   std::deque<Node> sentinels_;
+  std::atomic<Node*> next_primary_{nullptr};
   std::atomic<Node*> primary_{nullptr};
   std::atomic<bool> wanted_{false};
   std::atomic<bool> running_{false};

@@ -54,7 +54,11 @@ Links::~Links() { stop(); }
 // Either this sees that the links are up, or come_up() that the servers have changed.
 void Links::on_servers_changed() noexcept {
   servers_changed_.store(true);
-  if (state_.load() == State::kUp) listener_.on_link_down();
+  if (state_.load() == State::kUp) {
+    listener_.on_link_down();
+    servers_changed_.store(true);  // so that a round comes after it, which ends it
+  }
+  const base::MutexLock lock(mutex_);
   wake_up_.ring();
 }
 
@@ -85,8 +89,8 @@ void Links::stop() noexcept {
   wake_up_.ring();
   listening_.stop();
   dialler_.stop();
-  wake_up_.close();
   const base::MutexLock lock(mutex_);
+  wake_up_.close();
   peers_.clear();
   dialled_.clear();
   descriptors_.clear();
@@ -122,14 +126,14 @@ void Links::take_servers() {
     servers_changed_.store(true);
     throw;
   }
-  if (peers.empty()) return;
+  if (peers.empty()) return go_down_if_up();
   for (Peer& peer : peers) {
     const auto known = std::ranges::find(peers_, peer.server, &Peer::server);
     if (known != peers_.end()) peer = std::move(*known);
   }
   peers_.swap(peers);
   note_descriptors();
-  if (state() == State::kUp) go_down();  // and up again, when all have links
+  go_down_if_up();  // and up again, when all have links
 }
 
 void Links::take_dialled() {
@@ -309,6 +313,10 @@ void Links::verify_late(Time now) {
   } else {
     go_down();  // and up again
   }
+}
+
+void Links::go_down_if_up() noexcept {
+  if (state() == State::kUp) go_down();
 }
 
 void Links::go_down() noexcept {

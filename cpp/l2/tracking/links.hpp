@@ -51,8 +51,9 @@ class Links final : private Chore, private base::ForkParticipant {
   Links(const Links&) = delete;
   Links& operator=(const Links&) = delete;
 
-  // To be called before a server that came, or took over, is asked for anything.
-  void on_servers_changed() noexcept;
+  // To be called before a server that came, or took over, is asked for anything. By any thread,
+  // also beside stop().
+  void on_servers_changed() noexcept VCACHE_EXCLUDES(mutex_);
   // At every call that needs the servers: begins with the first.
   void start() noexcept {
     if (!started_.load(std::memory_order_acquire)) begin();
@@ -113,6 +114,7 @@ class Links final : private Chore, private base::ForkParticipant {
   void come_up();
   [[nodiscard]] bool verify_recorded();
   void verify_late(Time now);
+  void go_down_if_up() noexcept;
   void go_down() noexcept;
   void give_up() noexcept;
   void note_descriptors() VCACHE_EXCLUDES(mutex_);

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "l2/client/server_error.hpp"
 #include "l2/codec/fingerprint.hpp"
 #include "l2/codec/format.hpp"
 
@@ -40,7 +41,9 @@ void Verify::append(client::Request& request) {
 }
 
 void Verify::on_part(const client::ReplyPart& part) noexcept {
-  if (part.type == client::ReplyType::kError) note_error(part);
+  const bool failed = part.type == client::ReplyType::kError;
+  // That a key has moved elsewhere is an answer: it is not what this process wrote.
+  if (failed && client::classify(part.text).kind != ErrorKind::kCluster) note_error(part);
   if (part.reply < keys_.size()) {
     if (part.depth == 0) judge(part.reply, part);
     return;
