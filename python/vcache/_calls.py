@@ -79,7 +79,7 @@ class Calls(_core.CacheBase):
         cost: float | None = None,
     ) -> None:
         """set() for arguments that take more than a look to understand."""
-        self._loader.flights.forget([key])
+        self._loader.forget([key])
         self._tiers.put(
             key,
             value,
@@ -116,7 +116,7 @@ class Calls(_core.CacheBase):
     ) -> None:
         """Stores a mapping or pairs; nothing if one of them cannot be stored."""
         keys, values = pair_lists(items)
-        self._loader.flights.forget(keys)
+        self._loader.forget(keys)
         self._tiers.mput(keys, values, ttl_argument(ttl), DEFAULT, 0.0, 0.0)
 
     def get_vectors(
@@ -149,7 +149,7 @@ class Calls(_core.CacheBase):
         Raises ValueError for another number of rows than keys, TypeError for what is no array.
         """
         keys = key_list(keys)
-        self._loader.flights.forget(keys)
+        self._loader.forget(keys)
         self._tiers.set_vectors(keys, matrix, ttl_argument(ttl), DEFAULT, cost_argument(cost), 0.0)
 
     def get_or_set(
@@ -215,13 +215,13 @@ class Calls(_core.CacheBase):
 
     def delete(self, key: Key) -> bool:
         """Removes `key` from both tiers; whether it was in one."""
-        self._loader.flights.forget([key])
+        self._loader.forget([key])
         return self._tiers.delete(key)
 
     def mdelete(self, keys: Iterable[Key]) -> int:
         """Removes `keys` from both tiers; how many of them were in one."""
         keys = key_list(keys)
-        self._loader.flights.forget(keys)
+        self._loader.forget(keys)
         return self._tiers.mdelete(keys)
 
     def touch(self, key: Key, ttl: Ttl = DEFAULT) -> bool:
@@ -234,7 +234,7 @@ class Calls(_core.CacheBase):
 
     def clear(self) -> None:
         """Empties the namespace in both tiers by one step of its generation."""
-        self._loader.flights.forget_all()
+        self._loader.forget_all()
         self._tiers.clear()
 
     def invalidate(self, pattern: str | bytes) -> int:
@@ -249,6 +249,7 @@ class Calls(_core.CacheBase):
         given = pattern_bytes(pattern)
         matches = self._tiers.matches_glob
         self._loader.flights.forget_where(lambda flight: matches(given, flight.key))
+        self._loader.raised.clear()
         return self._tiers.invalidate(given)
 
     def invalidate_tags(self, *tags: str | bytes) -> None:
@@ -263,6 +264,7 @@ class Calls(_core.CacheBase):
             return
         ended = frozenset(given)
         self._loader.flights.forget_where(lambda flight: not ended.isdisjoint(flight.work.tags))
+        self._loader.raised.clear()
         self._tiers.invalidate_tags(given)
 
     def stats(self) -> Stats:

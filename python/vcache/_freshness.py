@@ -30,8 +30,9 @@ class FreshnessOptions(TypedDict, total=False):
     negative_ttl: time to live of results that are None.
     error_ttl: for so long after a factory raised it is not called again for that key in this
         process: who asks, with this option, gets an expired value within the grace, or else the
-        same exception. A batch with such a key raises it. None: without an expired value, each call
-        tries anew.
+        same exception, without its cause. A batch with such a key raises it. A success ends it, and
+        so do refresh(), mset(), delete(), clear() and invalidate(). None: without an expired value,
+        each call tries anew.
     retry_after: for so long after a factory failed it is not called again for a key of which there
         is an expired value to serve.
     """
@@ -126,11 +127,14 @@ class Backoff:
     def note(self, keys: Iterable[bytes], seconds: float, error: Exception | None = None) -> None:
         if seconds <= 0:
             return
-        until = self._clock() + seconds
+        now, held = self._clock(), error and (_copied(error) or error)
         for key in keys:
-            self._held[key] = until, error
-        while len(self._held) > _REMEMBERED:
-            self._held.pop(next(iter(self._held), b""), None)
+            self._held.pop(key, None)  # for its place among the others
+            self._held[key] = now + seconds, held
+        for key, (until, _) in list(self._held.items()):
+            if until > now and len(self._held) <= _REMEMBERED:
+                break
+            self._held.pop(key, None)
 
     def holds(self, key: bytes) -> bool:
         held = self._held.get(key)
@@ -142,17 +146,33 @@ class Backoff:
         return False
 
     def error_of(self, keys: Iterable[bytes]) -> Exception | None:
-        """What was raised for the first of the keys that is left alone."""
+        """What was raised for the first of the keys that is left alone, to be raised once."""
         for key in keys:
             held = self._held.get(key)
             if held is not None and self.holds(key):
-                return held[1]
+                return held[1] and (_copied(held[1]) or held[1].with_traceback(None))
         return None
 
     def forget(self, keys: Iterable[bytes]) -> None:
         if self._held:
             for key in keys:
                 self._held.pop(key, None)
+
+    def clear(self) -> None:
+        self._held.clear()
+
+
+def _copied(error: Exception) -> Exception | None:
+    """The same exception for another caller, with no frame and no context of this one.
+
+    None where a copy would say something else.
+    """
+    try:
+        copy = type(error).__new__(type(error), *error.args)
+        copy.__dict__.update(error.__dict__)
+        return copy if (copy.args, str(copy)) == (error.args, str(error)) else None
+    except Exception:
+        return None
 
 
 def _optional_duration(value: object, name: str) -> float | None:

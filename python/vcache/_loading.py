@@ -111,9 +111,20 @@ class Loader:
 
         If it is not one to store, nothing is left under the key.
         """
-        self.flights.forget([key])
-        self.raised.forget([normal_key(key)])
+        self.forget([key])
         return await caller.core(self._filler.replace, key, value, storing, seconds)
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Has what is computed for `keys` not be stored, and what was raised not raised again."""
+        keys = list(keys)
+        self.flights.forget(keys)
+        if self.raised:
+            self.raised.forget(map(normal_key, keys))
+
+    def forget_all(self) -> None:
+        """As forget(), for all keys."""
+        self.flights.forget_all()
+        self.raised.clear()
 
     def _is_over(self, work: Work) -> bool:
         made = work.made
@@ -298,7 +309,7 @@ class Loader:
         if self.raised and order.freshness.error_ttl is not None:
             error = self.raised.error_of(keys)
             if error is not None:
-                raise error.with_traceback(None)  # each raise would add to it
+                raise error
 
     async def _stale(
         self, caller: Caller, keys: list[bytes], order: _Order

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import traceback
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -31,7 +33,7 @@ def test_it_is_raised_again_by_all_who_want_that(
         graceful.advance(now - graceful.now)
         with pytest.raises(KeyError) as caught:
             ask(graceful, factory, error_ttl=1)
-        assert caught.value is factory.error
+        assert (type(caught.value), caught.value.args) == (KeyError, ("down",))
     assert factory.calls == 1
     with pytest.raises(KeyError):
         ask(graceful, factory)
@@ -71,6 +73,60 @@ def test_a_refresh_by_hand_ends_it(graceful: Graceful, factory: Factory) -> None
     assert call.refresh(1) == 2
     call.invalidate(1)
     assert call(1) == 3
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda cache: cache.mset({"k": 1}),
+        lambda cache: cache.delete("k"),
+        lambda cache: cache.mdelete(["k"]),
+        lambda cache: cache.clear(),
+        lambda cache: cache.invalidate("k*"),
+        lambda cache: cache.invalidate_tags("any"),
+    ],
+)
+def test_so_does_a_change_of_its_key(
+    graceful: Graceful, factory: Factory, end: Callable[[Graceful], object]
+) -> None:
+    with pytest.raises(KeyError):
+        blocking(graceful, factory, error_ttl=1000)
+    end(graceful)
+    graceful.advance(71)  # what was stored is over
+    factory.error = None
+    assert blocking(graceful, factory, error_ttl=1000) == 2
+
+
+class Big:
+    """What a factory has in its hands when it fails."""
+
+
+@pytest.mark.parametrize("kind", [KeyError, OSError, UnicodeDecodeError])
+def test_it_keeps_nothing_of_its_callers(graceful: Graceful, kind: type[Exception]) -> None:
+    alive: list[weakref.ref[Big]] = []
+    arguments = ("utf-8", b"x", 0, 1, "no") if kind is UnicodeDecodeError else (2, "down")
+
+    def factory() -> int:
+        big = Big()
+        alive.append(weakref.ref(big))
+        raise kind(*arguments)
+
+    def ask() -> Exception:
+        with pytest.raises(kind) as caught:
+            graceful.get_or_set("k", factory, error_ttl=10)
+        return caught.value
+
+    first = ask()
+    try:
+        raise RuntimeError("of another request")
+    except RuntimeError:
+        ask()
+    last = ask()
+    assert (str(last), last.args) == (str(first), first.args)
+    assert kind is UnicodeDecodeError or last.__context__ is None
+    del first, last
+    gc.collect()
+    assert [ref() for ref in alive] == [None]
 
 
 def test_it_is_of_its_key(graceful: Graceful) -> None:
