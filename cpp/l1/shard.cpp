@@ -260,30 +260,6 @@ bool Shard::touch(const Probe& probe, std::int64_t now, std::int64_t expires) {
   return entries_[id]->is_verified();
 }
 
-void Shard::clear() {
-  const base::SpinLock lock(mutex_);
-  drain_notes();
-  for (EntryId id = 0; id < entries_.size(); ++id) {
-    if (entries_[id] == nullptr) continue;
-    policy::on_erase(policy_, id);
-    remove(id);
-  }
-  index_.clear();
-  entries_ = {};
-  free_ids_ = {};
-  sweep_cursor_ = 0;
-  arena_->drain_deferred();
-}
-
-ShardStats Shard::stats() const {
-  const base::SpinLock lock(mutex_);
-  ShardStats stats = counters_;
-  stats.entries = index_.size();
-  stats.memory_bytes = used_bytes_ + bookkeeping_bytes();
-  stats.pinned_bytes = arena_->pinned_bytes.load(std::memory_order_relaxed);
-  return stats;
-}
-
 Shard::EntryId Shard::lookup(const Probe& probe) const {
   Entry* const* entries = entries_.data();
   return index_.find(probe.hash, [&](EntryId id) {
@@ -400,12 +376,6 @@ std::size_t Shard::evict_one() {
   remove(id);
   ++counters_.evictions;
   return bytes;
-}
-
-void Shard::evict_to_limits() {
-  while (policy::size(policy_) > 0 && used_bytes_ + bookkeeping_bytes() > limits_.bytes) {
-    (void)evict_one();
-  }
 }
 
 std::size_t Shard::bookkeeping_bytes() const {

@@ -64,4 +64,34 @@ void Shard::sweep_one(std::int64_t now) {
   if (entries_[id] != nullptr && is_over(*entries_[id], now)) expire(id);
 }
 
+void Shard::clear() {
+  const base::SpinLock lock(mutex_);
+  drain_notes();
+  for (EntryId id = 0; id < entries_.size(); ++id) {
+    if (entries_[id] == nullptr) continue;
+    policy::on_erase(policy_, id);
+    remove(id);
+  }
+  index_.clear();
+  entries_ = {};
+  free_ids_ = {};
+  sweep_cursor_ = 0;
+  arena_->drain_deferred();
+}
+
+ShardStats Shard::stats() const {
+  const base::SpinLock lock(mutex_);
+  ShardStats stats = counters_;
+  stats.entries = index_.size();
+  stats.memory_bytes = used_bytes_ + bookkeeping_bytes();
+  stats.pinned_bytes = arena_->pinned_bytes.load(std::memory_order_relaxed);
+  return stats;
+}
+
+void Shard::evict_to_limits() {
+  while (policy::size(policy_) > 0 && used_bytes_ + bookkeeping_bytes() > limits_.bytes) {
+    (void)evict_one();
+  }
+}
+
 }  // namespace vcache::l1

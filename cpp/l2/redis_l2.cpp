@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/guarded.hpp"
 #include "base/tags.hpp"
 #include "l2/command/erase.hpp"
 #include "l2/command/fetch.hpp"
@@ -25,6 +26,8 @@
 namespace vcache::l2 {
 
 namespace {
+
+using base::guarded;
 
 class RedisL2 final : public L2 {
  public:
@@ -74,16 +77,6 @@ class RedisL2 final : public L2 {
 
 std::vector<std::string_view> views_of(const std::vector<std::string>& texts) {
   return {texts.begin(), texts.end()};
-}
-
-// What a call that runs in C++ alone ends with: memory is short.
-template <class Call>
-base::Error guarded(Call call) noexcept {
-  try {
-    return call();
-  } catch (const std::exception&) {
-    return {base::ErrorCode::kServer};
-  }
 }
 
 // The tags of the value that a fetch of one key finds.
