@@ -248,8 +248,7 @@ class Calls(_core.CacheBase):
         """
         given = pattern_bytes(pattern)
         matches = self._tiers.matches_glob
-        self._loader.flights.forget_where(lambda flight: matches(given, flight.key))
-        self._loader.raised.clear()
+        self._loader.forget_where(lambda flight: matches(given, flight.key))
         return self._tiers.invalidate(given)
 
     def invalidate_tags(self, *tags: str | bytes) -> None:
@@ -263,8 +262,7 @@ class Calls(_core.CacheBase):
         if not given:
             return
         ended = frozenset(given)
-        self._loader.flights.forget_where(lambda flight: not ended.isdisjoint(flight.work.tags))
-        self._loader.raised.clear()
+        self._loader.forget_where(lambda flight: not ended.isdisjoint(flight.work.tags))
         self._tiers.invalidate_tags(given)
 
     def stats(self) -> Stats:

@@ -131,7 +131,8 @@ class Backoff:
         for key in keys:
             self._held.pop(key, None)  # for its place among the others
             self._held[key] = now + seconds, held
-        for key, (until, _) in list(self._held.items()):
+        while (first := next(iter(self._held.items()), None)) is not None:
+            key, (until, _) = first
             if until > now and len(self._held) <= _REMEMBERED:
                 break
             self._held.pop(key, None)

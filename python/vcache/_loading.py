@@ -121,6 +121,11 @@ class Loader:
         if self.raised:
             self.raised.forget(map(normal_key, keys))
 
+    def forget_where(self, is_over: Callable[[Flight], bool]) -> None:
+        """As forget(), for the computations of which that is true; nothing is raised again."""
+        self.flights.forget_where(is_over)
+        self.raised.clear()
+
     def forget_all(self) -> None:
         """As forget(), for all keys."""
         self.flights.forget_all()

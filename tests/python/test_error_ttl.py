@@ -29,8 +29,8 @@ def factory() -> Factory:
 def test_it_is_raised_again_by_all_who_want_that(
     graceful: Graceful, factory: Factory, ask: Ask
 ) -> None:
-    for now in (0.0, 0.5, 0.999):
-        graceful.advance(now - graceful.now)
+    for moment in (0.0, 0.5, 0.999):
+        graceful.advance(moment - graceful.now)
         with pytest.raises(KeyError) as caught:
             ask(graceful, factory, error_ttl=1)
         assert (type(caught.value), caught.value.args) == (KeyError, ("down",))

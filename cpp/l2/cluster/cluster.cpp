@@ -76,15 +76,22 @@ std::vector<std::reference_wrapper<Node>> Cluster::servers() const {
   return out;
 }
 
-void Cluster::meet(Node& node, Time holds_keys_until) {
+Node* Cluster::meet(const Endpoint& address, Time holds_keys_until) noexcept {
+  Node* const node = nodes_.at(address);
+  if (node == nullptr) return nullptr;
   const base::MutexLock lock(members_mutex_);
-  const auto known = std::ranges::find(members_, &node, &Member::node);
+  const auto known = std::ranges::find(members_, node, &Member::node);
   if (known != members_.end()) {
     known->until = std::max(known->until, holds_keys_until);
-    return;
+    return node;
   }
-  members_.push_back({.node = &node, .until = holds_keys_until});
+  try {
+    members_.push_back({.node = node, .until = holds_keys_until});
+  } catch (const std::exception&) {
+    return nullptr;
+  }
   changed_();
+  return node;
 }
 
 void Cluster::take_owners(std::span<Node* const> owners) {
@@ -121,27 +128,14 @@ void Cluster::on_write(std::string_view key) noexcept {
 Node* Cluster::on_moved(Place place, const Endpoint& to) noexcept {
   moved_.fetch_add(1, std::memory_order_relaxed);
   on_trouble();
-  Node* const owner = nodes_.at(to);
-  if (owner == nullptr) return nullptr;
-  try {
-    meet(*owner, Time::max());
-  } catch (const std::exception&) {
-    return nullptr;
-  }
-  slots_.set(place, owner);
+  Node* const owner = meet(to, Time::max());
+  if (owner != nullptr) slots_.set(place, owner);
   return owner;
 }
 
 Node* Cluster::on_ask(const Endpoint& to) noexcept {
   asked_.fetch_add(1, std::memory_order_relaxed);
-  Node* const node = nodes_.at(to);
-  if (node == nullptr) return nullptr;
-  try {
-    meet(*node, Clock::now() + kAskHolds);
-  } catch (const std::exception&) {
-    return nullptr;
-  }
-  return node;
+  return meet(to, Clock::now() + kAskHolds);
 }
 
 void Cluster::on_trouble() noexcept {

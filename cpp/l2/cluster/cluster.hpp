@@ -60,7 +60,9 @@ class Cluster final : public Topology, private Chore {
   // Asks one node; false: it did not tell.
   [[nodiscard]] bool ask(const Endpoint& whom);
   void learn(std::span<const SlotRange> ranges, const std::string& host);
-  void meet(Node& node, Time holds_keys_until) VCACHE_EXCLUDES(members_mutex_);
+  // The node there, one of members_ from now on; nullptr when there are too many.
+  [[nodiscard]] Node* meet(const Endpoint& address, Time holds_keys_until) noexcept
+      VCACHE_EXCLUDES(members_mutex_);
   // These own the slots, and no others.
   void take_owners(std::span<Node* const> owners) VCACHE_EXCLUDES(members_mutex_);
   // The primary of a range; notes it and its replicas.
