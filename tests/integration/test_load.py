@@ -16,7 +16,9 @@ import pytest
 from load_faults import Faults
 from load_generator import Generator, Load
 from load_history import History
+from load_source import Source
 from redis_server import RedisServer, is_installed
+from sync_points import in_threads
 
 from vcache import Cache
 
@@ -114,6 +116,46 @@ def test_what_get_or_set_makes_is_a_version_of_its_key(make_cache: MakeCache) ->
     report = Generator(make_cache(), load).run()
     assert report.failures(expects_faults=False, recovery=1.0) == []
     assert report.checked > report.calls / 3
+
+
+def test_a_source_is_asked_by_many_and_answers_one_at_a_time() -> None:
+    source = Source(rate=100)
+    started = time.monotonic()
+    in_threads(*[lambda: source.ask(1)] * 3, *[lambda: source.ask(2)] * 2)
+    assert time.monotonic() - started >= 5 / 100
+    assert source.asked.calls == 5
+    assert 1 < source.asked.most <= 5
+    assert 1 <= source.asked.most_of_a_key <= 3
+
+
+def test_a_flush_lasts_until_the_hit_rate_is_back(
+    redis_server: RedisServer, make_cache: MakeCache
+) -> None:
+    """By a source that takes half a second for all keys."""
+    faults, source = Faults(redis_server), Source(rate=40)
+    load = Load(threads=4, keys=20, zipf=0, seconds=0, mix={"get_or_set": 1})
+    one, other, steps = make_cache(), make_cache(), faults.steps("t=1.2 flush")
+    report = Generator(one, load, steps, faults.counts, others=[other], source=source).run()
+    assert report.failures(expects_faults=True, recovery=10.0) == []
+    (flush,) = report.recoveries
+    assert flush.seconds is not None
+    assert flush.seconds > 10 / 40, "half of the keys are not nine of ten"
+    assert report.faults["flush"] == 1
+    assert report.source.calls == 20
+    assert report.failures(expects_faults=True, recovery=10 / 40) != []
+
+
+def test_a_flush_that_is_never_made_good_fails(
+    redis_server: RedisServer, make_cache: MakeCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As nothing stores what is missing, or as nothing hit before."""
+    monkeypatch.setattr("load_generator.LOST_AFTER", 1.5)
+    for fill in (True, False):
+        load = Load(threads=2, keys=20, seconds=0, mix={"get": 1}, fill=fill, prefix=f"{fill}")
+        steps = Faults(redis_server).steps("t=1.2 flush")
+        report = Generator(make_cache(), load, steps).run()
+        assert report.recoveries[0].seconds is None
+        assert report.failures(expects_faults=False, recovery=60.0) != []
 
 
 @pytest.mark.parametrize("kind", ["torn", "crossed", "outdated", "shape", "exception"])

@@ -15,6 +15,7 @@ from chaos_proxy import ChaosProxy
 from load_faults import Faults
 from load_generator import MIX, Generator, Load
 from load_report import Report
+from load_source import Source
 from redis_server import RedisServer
 
 from vcache import Cache
@@ -51,7 +52,8 @@ def run(load: Load, options: argparse.Namespace) -> Report:
         Cache(redis=proxy.url, memory=options.memory, timeout=options.timeout) as cache,
     ):
         faults = Faults(server, proxy)
-        return Generator(cache, load, faults.steps(options.script), faults.counts).run()
+        steps, source = faults.steps(options.script), Source(options.source)
+        return Generator(cache, load, steps, faults.counts, source=source).run()
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -67,6 +69,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--memory", default="1MiB")
     parser.add_argument("--timeout", type=float, default=0.25)
+    parser.add_argument("--source", type=float, default=0.0, help="calls a second that it answers")
     parser.add_argument("--script", default="", help='as in "t=2 kill; t=3 start"')
     parser.add_argument("--recovery", type=float, default=1.0, help="most seconds to recover")
     parser.add_argument("--rows", action="store_true", help="one JSON object a second")

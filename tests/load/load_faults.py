@@ -18,19 +18,24 @@ _ENDS = frozenset({"start", "resume", "heal"})
 
 @dataclass(frozen=True)
 class Step:
-    """At `time` seconds `run` is called; where it ends a fault, recovery is timed from then."""
+    """At `time` seconds `run` is called.
+
+    Where it ends a fault, it is timed how long Redis then takes to hit again; where it empties
+    Redis, how long the hit rate takes to be what it was.
+    """
 
     time: float
     name: str
     run: Callable[[], object]
     ends_fault: bool = False
+    empties: bool = False
 
 
 class Faults:
     """The faults of one server and, where there is one, of the proxy before it.
 
-    Actions of a script: kill, start, pause, resume; of the proxy heal and each mode with a value,
-    as in "t=1 kill; t=2 start; t=3 latency 0.3; t=4 heal".
+    Actions of a script: kill, start, pause, resume, flush; of the proxy heal and each mode with a
+    value, as in "t=1 kill; t=2 start; t=3 latency 0.3; t=4 heal".
     """
 
     def __init__(self, server: RedisServer, proxy: ChaosProxy | None = None) -> None:
@@ -46,7 +51,8 @@ class Faults:
                 raise ValueError(f"step {text!r}: wanted is t=SECONDS ACTION [VALUE]")
             action = found["action"]
             run = self._action(action, found["value"])
-            steps.append(Step(float(found["time"]), action, run, action in _ENDS))
+            time, empties = float(found["time"]), action == "flush"
+            steps.append(Step(time, action, run, action in _ENDS, empties))
         return sorted(steps, key=lambda step: step.time)
 
     def counts(self) -> Counter[str]:
@@ -59,11 +65,12 @@ class Faults:
 
     def _action(self, action: str, value: str | None) -> Callable[[], object]:
         server, proxy = self.server, self.proxy
-        own = {
+        own: dict[str, Callable[[], object]] = {
             "kill": server.kill,
             "start": server.start,
             "pause": server.pause,
             "resume": server.resume,
+            "flush": lambda: server.call("FLUSHALL"),
         }
         if action in own:
             return partial(self._run, action, own[action])

@@ -14,11 +14,13 @@ import load_vectors
 import numpy as np
 from load_faults import Step
 from load_history import History
+from load_rates import BACK, WINDOW, HitRates, Window
 from load_report import Recovery, Report, Tally, percentiles, process_figures
+from load_source import Source
 from load_vectors import Numbers
 from numpy.typing import NDArray
 
-from vcache import Cache, Stats
+from vcache import Cache
 
 MIX = {"get": 30, "mget": 10, "get_vectors": 30, "set": 20, "set_vectors": 8, "delete": 2}
 DRAWS = 1 << 13
@@ -48,7 +50,11 @@ class Load:
 
 
 class Generator:
-    """One run. `faults()` says by kind what struck; `steps` are the fault script."""
+    """One run. `faults()` says by kind what struck; `steps` are the fault script.
+
+    `others` are caches over the same Redis; threads use the caches by turns. Where threads write or
+    delete too, neither has memory: another's change is seen there a little later.
+    """
 
     def __init__(
         self,
@@ -56,9 +62,14 @@ class Generator:
         load: Load,
         steps: Sequence[Step] = (),
         faults: Callable[[], Counter[str]] = Counter,
+        *,
+        others: Sequence[Cache] = (),
+        source: Source | None = None,
     ) -> None:
-        self.cache = cache
+        self.caches = (cache, *others)
         self.load = load
+        self.source = source or Source()
+        self.rates = HitRates(self._hits_and_misses)
         self.history = History(load.keys)
         self.report = Report()
         self._steps = steps
@@ -67,24 +78,26 @@ class Generator:
         self._stop = threading.Event()
 
     def run(self) -> Report:
-        before = self.cache.stats()
+        before = self.unanswered()
         if self.load.fill:
             self.fill()
         workers = [Worker(self, number) for number in range(self.load.threads)]
         threads = [threading.Thread(target=worker.run) for worker in workers]
-        reporter = threading.Thread(target=self._report_seconds, args=(workers,))
-        for thread in (*threads, reporter):
+        threads.append(threading.Thread(target=self._report_seconds, args=(workers,)))
+        threads.append(threading.Thread(target=self.rates.watch, args=(self._stop,)))
+        for thread in threads:
             thread.start()
         try:
             self._follow_script()
         finally:
             self._stop.set()
-            for thread in (*threads, reporter):
+            for thread in threads:
                 thread.join()
         for worker in workers:
             self.report.add(worker.tally)
         self.report.faults = self._faults()
-        self.report.noticed = unanswered(self.cache.stats()) - unanswered(before)
+        self.report.noticed += self.unanswered() - before
+        self.report.source = self.source.asked
         return self.report
 
     @property
@@ -94,41 +107,46 @@ class Generator:
     def name(self, key: int) -> str:
         return self._names[key]
 
+    def unanswered(self) -> int:
+        """The requests that got no answer of Redis."""
+        return figures(self.caches)["unanswered"]
+
     def write(self, keys: Sequence[int], call: Callable[[NDArray[np.float32]], object]) -> None:
         """Writes new versions by `call`, and notes whether they surely took effect."""
-        missed = unanswered(self.cache.stats())
+        missed = self.unanswered()
         versions = self.history.begin_write(keys)
         made = load_vectors.make(np.array(keys, np.uint64), versions, self.load.dim)
         sure = False
         try:
             call(made)
-            sure = unanswered(self.cache.stats()) == missed
+            sure = self.unanswered() == missed
         finally:
             self.history.end_write(keys, versions, sure=sure)
 
-    def load_through(self, key: int) -> Any:
+    def load_through(self, cache: Cache, key: int) -> Any:
         """What get_or_set returns, whose factory makes a new version of the key."""
-        missed = unanswered(self.cache.stats())
+        missed = self.unanswered()
         made: list[Numbers] = []
 
         def factory() -> NDArray[np.float32]:
+            self.source.ask(key)
             made.append(self.history.begin_write([key]))
             return load_vectors.make(np.array([key], np.uint64), made[-1], self.load.dim)[0]
 
         sure = False
         try:
-            found = self.cache.get_or_set(self._names[key], factory)
-            sure = unanswered(self.cache.stats()) == missed
+            found = cache.get_or_set(self._names[key], factory)
+            sure = self.unanswered() == missed
         finally:
             for versions in made:
                 self.history.end_fill([key], versions, sure=sure)
         return found
 
-    def delete(self, keys: Sequence[int]) -> None:
-        missed = unanswered(self.cache.stats())
+    def delete(self, cache: Cache, keys: Sequence[int]) -> None:
+        missed = self.unanswered()
         begun = time.monotonic()
-        self.cache.mdelete([self._names[key] for key in keys])
-        sure = unanswered(self.cache.stats()) == missed
+        cache.mdelete([self._names[key] for key in keys])
+        sure = self.unanswered() == missed
         self.history.end_delete(keys, begun, sure=sure)
 
     def fill(self) -> None:
@@ -136,37 +154,58 @@ class Generator:
         for start in range(0, self.load.keys, 256):
             keys = range(start, min(start + 256, self.load.keys))
             names = [self._names[key] for key in keys]
-            self.write(keys, lambda made, names=names: self.cache.set_vectors(names, made))  # type: ignore[misc]
+            self.write(keys, lambda made, names=names: self.caches[0].set_vectors(names, made))  # type: ignore[misc]
 
     def _follow_script(self) -> None:
         started = time.monotonic()
         for step in self._steps:
             self._stop.wait(max(started + step.time - time.monotonic(), 0))
+            begun, rate = time.monotonic(), self.rates.lately()
             step.run()
             if step.ends_fault:
                 self._time_recovery(step.name)
                 self._settle()
+            if step.empties:
+                self._time_refill(step.name, begun, BACK * rate)
         self._stop.wait(max(started + self.load.seconds - time.monotonic(), 0))
 
     def _time_recovery(self, action: str) -> None:
         recovery = Recovery(action)
         self.report.recoveries.append(recovery)
-        started, hits = time.monotonic(), self.cache.stats().redis_hits
+        started, hits = time.monotonic(), figures(self.caches)["redis_hits"]
         while time.monotonic() < started + LOST_AFTER:
-            if self.cache.stats().redis_hits > hits:
+            if figures(self.caches)["redis_hits"] > hits:
                 recovery.seconds = time.monotonic() - started
                 return
             time.sleep(0.005)
+
+    def _time_refill(self, action: str, begun: float, rate: float) -> None:
+        """Until the end of the last window below the rate; a second without follows."""
+        recovery = Recovery(action)
+        self.report.recoveries.append(recovery)
+        low: list[Window] = []
+        while rate and time.monotonic() < begun + LOST_AFTER:
+            self._stop.wait(WINDOW)
+            low = self.rates.below(rate, begun)
+            back = low[-1].end if low else begun
+            if time.monotonic() > back + 1.0 and self.rates.lately() >= rate:
+                recovery.seconds = back - begun
+                break
+        self.report.noticed += sum(window.misses for window in low)
+
+    def _hits_and_misses(self) -> tuple[int, int]:
+        found = figures(self.caches)
+        return found["memory_hits"] + found["redis_hits"], found["misses"]
 
     def _settle(self) -> None:
         self._stop.wait(self.load.settling)
         self.history.settle()
 
     def _report_seconds(self, workers: Sequence[Worker]) -> None:
-        last, seen = self.cache.stats(), [0] * len(workers)
+        last, seen = figures(self.caches), [0] * len(workers)
         for second in itertools.count(1):
             ended = self._stop.wait(1.0)
-            now = self.cache.stats()
+            now = figures(self.caches)
             counts = [len(worker.tally.seconds) for worker in workers]
             took = [
                 value
@@ -185,7 +224,7 @@ class Worker:
     def __init__(self, generator: Generator, number: int) -> None:
         self.tally = Tally()
         self._generator = generator
-        self._cache = generator.cache
+        self._cache = generator.caches[number % len(generator.caches)]
         load = generator.load
         self._load = load
         random = np.random.default_rng((load.seed, number))
@@ -233,7 +272,7 @@ class Worker:
     def get_or_set(self) -> None:
         key = self._draw(1)
         begun = time.monotonic()
-        self._judge_each(key, [self._generator.load_through(key[0])], begun)
+        self._judge_each(key, [self._generator.load_through(self._cache, key[0])], begun)
 
     def set(self) -> None:
         key = self._draw(1)
@@ -246,7 +285,7 @@ class Worker:
         self._generator.write(keys, lambda made: self._cache.set_vectors(names, made))
 
     def delete(self) -> None:
-        self._generator.delete(self._draw(1))
+        self._generator.delete(self._cache, self._draw(1))
 
     def _draw(self, count: int) -> list[int]:
         self.tally.requests += count
@@ -287,24 +326,38 @@ class Worker:
             self.tally.examples.append(example)
 
 
-def unanswered(stats: Stats) -> int:
-    return stats.errors + stats.skipped
+def figures(caches: Sequence[Cache]) -> Counter[str]:
+    """Sums over caches; "error X" are the errors of kind X."""
+    total: Counter[str] = Counter()
+    for stats in (cache.stats() for cache in caches):
+        total["memory_hits"] += stats.memory_hits
+        total["redis_hits"] += stats.redis_hits
+        total["misses"] += stats.misses
+        total["unanswered"] += stats.errors + stats.skipped
+        for kind, count in (stats.redis or {}).get("errors", {}).items():
+            total[f"error {kind}"] += count
+    return total
 
 
 def row(
-    second: int, last: Stats, now: Stats, workers: Sequence[Worker], took: list[float]
+    second: int,
+    last: Counter[str],
+    now: Counter[str],
+    workers: Sequence[Worker],
+    took: list[float],
 ) -> dict[str, Any]:
     """One second of the run."""
-    kinds = Counter((now.redis or {}).get("errors", {}))
-    kinds.subtract((last.redis or {}).get("errors", {}))
+    new = Counter(now)
+    new.subtract(last)
     return {
         "second": second,
         "calls": len(took),
-        "memory_hits": now.memory_hits - last.memory_hits,
-        "redis_hits": now.redis_hits - last.redis_hits,
-        "misses": now.misses - last.misses,
-        "unanswered": unanswered(now) - unanswered(last),
-        "kinds": {kind: count for kind, count in kinds.items() if count},
+        **{name: new[name] for name in ("memory_hits", "redis_hits", "misses", "unanswered")},
+        "kinds": {
+            kind.removeprefix("error "): count
+            for kind, count in new.items()
+            if kind.startswith("error ") and count
+        },
         "wrong": sum(worker.tally.wrong.total() for worker in workers),
         "exceptions": sum(worker.tally.exceptions.total() for worker in workers),
         **percentiles(took),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from load_source import Asked
 
 GATES = ("exceptions", "wrong", "no fault struck", "no fault was noticed", "recovery")
 
@@ -29,7 +30,7 @@ class Tally:
 
 @dataclass
 class Recovery:
-    """From the end of a fault to the next hit in Redis."""
+    """From the end of a fault to the next hit in Redis, or from a flush to its hit rate again."""
 
     action: str
     seconds: float | None = None
@@ -38,9 +39,8 @@ class Recovery:
 @dataclass
 class Report:
     rows: list[dict[str, Any]] = field(default_factory=list)
-    totals: dict[str, Any] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)
-    noticed: int = 0  # requests without an answer of Redis
+    noticed: int = 0  # requests without an answer of Redis, or without what a flush took
     recoveries: list[Recovery] = field(default_factory=list)
     wrong: Counter[str] = field(default_factory=Counter)
     exceptions: Counter[str] = field(default_factory=Counter)
@@ -49,6 +49,7 @@ class Report:
     calls: int = 0
     requests: int = 0
     longest: float = 0.0
+    source: Asked = field(default_factory=Asked)
 
     def add(self, tally: Tally) -> None:
         self.wrong += tally.wrong
@@ -82,6 +83,7 @@ class Report:
             "wrong": self.wrong.total(),
             "recover_seconds": [r.seconds and round(r.seconds, 3) for r in self.recoveries],
             "longest_call": round(self.longest, 4),
+            "source": asdict(self.source),
         }
 
 
