@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from chaos_proxy import ChaosProxy
-from load_faults import Faults
+from load_faults import Faults, Step
 from load_generator import MIX, Generator, Load
 from load_report import process_figures
 from nightly import NIGHTLY
@@ -121,53 +121,31 @@ def test_r10_hits_in_memory_cost_the_same_while_redis_is_down(
     assert error_kinds(cache).total() > 0 == error_kinds(healthy).total()
 
 
-def test_r11_frozen(make_cache: MakeCache, redis_server: RedisServer) -> None:
+def test_r11_frozen(redis_server: RedisServer) -> None:
     """Few calls wait, none beyond its deadline; the late replies reach nobody."""
     threads, timeout, seconds = 8, 0.1, 30.0
-    cache = make_cache(memory=0, timeout=timeout)
-    cache.mset({f"k{i}": [f"k{i}"] for i in range(100)})
-    with redis_server.paused():
-        longest, calls = read_until(cache, seconds, threads, 100)
-        waited = error_kinds(cache)["timeout"]
-        assert waited <= threads + 5 + 2 * seconds
-        assert calls > 20 * waited
-        assert longest < timeout + SLACK
-        assert breaker(cache) != "closed"
-    hits = cache.stats().redis_hits
-    took = wait_until(lambda: cache.get("k1") and cache.stats().redis_hits > hits)
-    assert took < 1.0
-    for index in range(100):
-        assert cache.get(f"k{index}", MISSING) in ([f"k{index}"], MISSING)
-    assert cache.mget([f"k{i}" for i in range(100)]) == [[f"k{i}"] for i in range(100)]
+    waited: dict[str, int] = {}
+    load = Load(threads=threads, keys=100, mix={"get": 1}, rate=8000, seconds=seconds + 3)
+    with Cache(redis=redis_server.url, memory=0, timeout=timeout) as cache:
+        faults = Faults(redis_server)
+        pause, resume = faults.steps(f"t=1 pause; t={seconds + 1} resume")
+
+        def count() -> None:
+            waited["calls"] = error_kinds(cache)["timeout"]
+            assert breaker(cache) != "closed"
+
+        steps = [pause, Step(seconds + 1, "count", count), resume]
+        report = Generator(cache, load, steps, faults.counts).run()
+    assert report.failures(expects_faults=True, recovery=1.0) == []
+    assert waited["calls"] <= threads + 5 + 2 * seconds
+    assert report.noticed > 20 * waited["calls"]
+    assert report.longest < timeout + SLACK
 
 
-def read_until(cache: Cache, seconds: float, threads: int, keys: int) -> tuple[float, int]:
-    """The longest call and how many there were; the pauses leave the interpreter to others."""
-    took: list[float] = []
-    calls: list[int] = []
-    pause = threading.Event()
-
-    def read() -> None:
-        longest, count, until = 0.0, 0, time.monotonic() + seconds
-        while (started := time.monotonic()) < until:
-            key = f"k{count % keys}"
-            assert cache.get(key, MISSING) in ([key], MISSING)
-            longest = max(longest, time.monotonic() - started)
-            count += 1
-            pause.wait(0.001)
-        took.append(longest)
-        calls.append(count)
-
-    readers = [threading.Thread(target=read) for _ in range(threads)]
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join()
-    assert len(took) == threads
-    return max(took), sum(calls)
+DRIPS: tuple[dict[str, Any], ...] = ({"drip": 0.1}, {"slices": True, "drip": 0.02})
 
 
-@pytest.mark.parametrize("mode", [{"drip": 0.1}, {"slices": True, "drip": 0.02}])
+@pytest.mark.parametrize("mode", DRIPS)
 def test_r12_dripping_keeps_the_deadline(redis_server: RedisServer, mode: dict[str, Any]) -> None:
     with (
         ChaosProxy(redis_server.port) as proxy,
@@ -180,6 +158,26 @@ def test_r12_dripping_keeps_the_deadline(redis_server: RedisServer, mode: dict[s
         assert time.monotonic() - started < 0.2 + SLACK
         assert error_kinds(cache)["timeout"] == 1
         assert proxy.faults() > 0
+
+
+@pytest.mark.parametrize("mode", DRIPS)
+def test_r12_dripping_under_load(redis_server: RedisServer, mode: dict[str, Any]) -> None:
+    """No call of any kind is longer than its deadline, whether it drips or not."""
+    timeout, threads = 0.2, 4
+    load = Load(threads=threads, keys=100, batch=8, rate=400, seconds=2.5)
+    with (
+        ChaosProxy(redis_server.port) as proxy,
+        Cache(redis=proxy.url, memory=0, timeout=timeout) as cache,
+    ):
+        steps = [
+            Step(0.5, "drip", lambda: proxy.set(**mode)),
+            Step(1.5, "heal", proxy.heal, ends_fault=True),
+        ]
+        report = Generator(cache, load, steps, proxy.counts).run()
+        assert error_kinds(cache)["timeout"] >= threads
+    assert report.failures(expects_faults=True, recovery=2.0) == []
+    assert report.longest < timeout + SLACK
+    assert report.faults["drip"] > 0
 
 
 def test_r12_segments_of_one_byte_are_no_fault(redis_server: RedisServer) -> None:
