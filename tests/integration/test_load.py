@@ -97,6 +97,24 @@ def test_a_write_in_doubt_ends_nothing_and_lasts_until_the_fault_is_over() -> No
     ]
 
 
+def test_what_is_undone_ends_nothing_until_the_next_write() -> None:
+    history = History(1)
+    first, second = written(history), written(history)
+    moment = time.monotonic()
+    third = written(history)
+    history.undo_since(moment)
+    assert not is_right(history, first, time.monotonic()), "it ended before"
+    for version in (second, third):
+        assert is_right(history, version, time.monotonic())
+    fourth = written(history)
+    for version in (second, third):
+        assert not is_right(history, version, time.monotonic())
+    history.undo_since(moment)
+    history.end_delete([0], time.monotonic(), sure=True)
+    for version in (second, third, fourth):
+        assert not is_right(history, version, time.monotonic())
+
+
 def test_a_fill_ends_nothing_and_is_ended_by_the_next_write() -> None:
     history = History(1)
     first = written(history)

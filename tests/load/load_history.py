@@ -86,6 +86,18 @@ class History:
                 version.done = min(version.done, now)
             self._in_doubt.clear()
 
+    def undo_since(self, moment: float) -> None:
+        """Of what took effect since then any may be lost, as where a replica that lags takes over.
+
+        What it ended is right again, until a later write ends it. No call of before is under way.
+        """
+        with self._lock:
+            for key, versions in enumerate(self._versions):
+                for version in versions.values():
+                    if moment <= version.ended < inf:
+                        version.ended = inf
+                        self._settled[key] = 0
+
     def may_return(self, keys: Numbers, versions: Numbers, begun: float) -> NDArray[np.bool_]:
         """For each key whether a read that began then may have returned that version."""
         right = self._settled[keys] == versions
