@@ -20,7 +20,7 @@ from load_source import Source
 from load_vectors import Numbers
 from numpy.typing import NDArray
 
-from vcache import Cache
+from vcache import Cache, Stats
 
 MIX = {"get": 30, "mget": 10, "get_vectors": 30, "set": 20, "set_vectors": 8, "delete": 2}
 DRAWS = 1 << 13
@@ -109,7 +109,7 @@ class Generator:
 
     def unanswered(self) -> int:
         """The requests that got no answer of Redis."""
-        return figures(self.caches)["unanswered"]
+        return sum(unanswered(cache.stats()) for cache in self.caches)
 
     def write(self, keys: Sequence[int], call: Callable[[NDArray[np.float32]], object]) -> None:
         """Writes new versions by `call`, and notes whether they surely took effect."""
@@ -326,6 +326,10 @@ class Worker:
             self.tally.examples.append(example)
 
 
+def unanswered(stats: Stats) -> int:
+    return stats.errors + stats.skipped
+
+
 def figures(caches: Sequence[Cache]) -> Counter[str]:
     """Sums over caches; "error X" are the errors of kind X."""
     total: Counter[str] = Counter()
@@ -333,7 +337,7 @@ def figures(caches: Sequence[Cache]) -> Counter[str]:
         total["memory_hits"] += stats.memory_hits
         total["redis_hits"] += stats.redis_hits
         total["misses"] += stats.misses
-        total["unanswered"] += stats.errors + stats.skipped
+        total["unanswered"] += unanswered(stats)
         for kind, count in (stats.redis or {}).get("errors", {}).items():
             total[f"error {kind}"] += count
     return total
