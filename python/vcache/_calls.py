@@ -25,9 +25,10 @@ from ._arguments import (
 )
 from ._callers import Blocking, Caller, refuse_async, run_blocking
 from ._core import DEFAULT, MISSING
+from ._filling import Storing
 from ._flight import Outcome, normal_key
 from ._freshness import PLAIN, Freshness, FreshnessOptions, Terms
-from ._loading import Loader, Storing
+from ._loading import Loader
 from ._source import Source, aligned
 from .objects import decode, stored_form
 from .stats import Health, Lookup, Stats, TierHealth

@@ -34,7 +34,7 @@ from ._source import Source
 from .errors import FactoryTimeout
 from .objects import stored_form
 
-__all__ = ["Loader", "Storing"]
+__all__ = ["Loader"]
 
 
 @dataclass(frozen=True, slots=True)

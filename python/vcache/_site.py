@@ -12,10 +12,10 @@ from ._arguments import callable_argument, ttl_argument
 from ._callers import Caller, is_async, run_blocking
 from ._calls import BLOCKING
 from ._core import MISSING
+from ._filling import Storing
 from ._flight import Outcome, Work
 from ._freshness import Freshness
 from ._keying import LAST_TAGS, MAX_KEY, Encoder, Signature, bounded
-from ._loading import Storing
 from ._messages import caller_level, shown
 from ._naming import full_name
 from ._source import Source

@@ -15,7 +15,7 @@ from . import _core
 from ._arguments import Key, callable_argument, cost_argument, ttl_argument
 from ._callers import Caller, refuse_async, run_blocking
 from ._calls import BLOCKING
-from ._loading import Storing
+from ._filling import Storing
 from ._messages import shown
 from ._source import Source
 from .cache import Cache
