@@ -19,6 +19,9 @@ DOCUMENTS = [
 HEADINGS = ("| guarantee | test |", "| goal | in one line | test |")
 CPP_TEST = re.compile(r"^(?:TYPED_)?TEST(?:_F|_P)?\((\w+),\s*(\w+)\)", re.MULTILINE)
 PYTHON_TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
+# What a table says that is one of proofs, in its heading or at the end of a row.
+PROOF_HEADING = re.compile(r"\b(?:tests?|proofs?|proved by|guarantees?|goals?)\b", re.IGNORECASE)
+PROOF = re.compile(r"`(?:\w+Test\b|test_\w+|L2Contract)")
 NAME = re.compile(r"`([^`]+)`|\b((?:[A-Z][a-z0-9]*){3,})\b")
 
 
@@ -43,6 +46,21 @@ def tables(text: str) -> Iterator[list[str]]:
         inside = line.startswith("|") and (inside or line in HEADINGS)
         if inside and line not in HEADINGS and not line.startswith("| ---"):
             yield [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def strays(text: str) -> list[str]:
+    """The headings of tables of proofs that tables() does not know."""
+    found, heading = list[str](), ""
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            heading = ""
+            continue
+        first, heading = not heading, heading or line
+        last = line.strip("| ").split(" | ")[-1]
+        is_proof = PROOF_HEADING.search(line) if first else PROOF.search(last)
+        if is_proof and heading not in (*HEADINGS, *found):
+            found.append(heading)
+    return found
 
 
 def named(cell: str) -> list[str]:
@@ -73,6 +91,21 @@ def test_each_guarantee_has_a_proof(path: Path) -> None:
     assert [
         row for row in rows if not row[-1] or (not named(row[-1]) and "script" not in row[-1])
     ] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_table_of_proofs_is_passed_over(path: Path) -> None:
+    assert strays(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_table_of_proofs_by_another_heading_is_seen() -> None:
+    plain = "| file | what |\n| --- | --- |\n| `test_a.py` | x |\n"
+    assert strays(plain + "\n" + "\n".join(HEADINGS)) == []
+    for heading in ("| guarantee | tests |", "| promise | proof |", "| guarantee | test  |"):
+        assert strays(f"{plain}\n{heading}\n| --- | --- |\n| x | y |\n") == [heading]
+    for proof in ("`AbcTest.Works`", "`AbcTest.*`", "y, `test_a.py::test_b`"):
+        text = f"| what | where |\n| --- | --- |\n| x | y |\n| x | {proof} |\n| z | {proof} |\n"
+        assert strays(text) == ["| what | where |"]
 
 
 def test_a_name_that_is_gone_is_seen() -> None:
