@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +73,15 @@ class Filler:
     def close(self, keys: Sequence[Key]) -> None:
         self._core.unwatch_fills(keys)
 
+    @contextmanager
+    def watching(self, flight: Flight, key: Key) -> Iterator[None]:
+        """As open(), for the length of a block."""
+        self.open([flight], [key])
+        try:
+            yield
+        finally:
+            self.close([key])
+
     def begin(self, storing: Storing) -> Moment:
         """The moment by which values are judged that are made from now on."""
         negative = storing.freshness.negative_ttl
@@ -106,7 +116,7 @@ class Filler:
         value: Any,
         storing: Storing,
         seconds: float,
-        flight: Flight | None,
+        flight: Flight,
         made: Moment | None = None,
     ) -> Outcome:
         if storing.wanted is not None and not storing.wanted(value):
@@ -115,7 +125,7 @@ class Filler:
             plain = value if storing.encode is None else storing.encode(value)
             if storing.decode is not None:
                 storing.decode(stored_form(plain))
-            keep = flight is None or self._is_newest(key, flight)
+            keep = self._is_newest(key, flight)
             if keep:
                 ttl = storing.ttl_of(value)
                 cost, tags = storing.cost, storing.tags
@@ -127,14 +137,16 @@ class Filler:
             if not storing.lenient:
                 raise
             return Outcome(value, stored=False, refused=error)
-        if keep and flight is not None:
+        if keep:
             self._withdraw_older(key, flight)
         return outcome
 
-    def replace(self, key: Key, value: Any, storing: Storing, seconds: float) -> Outcome:
-        """Stores over whatever is there; leaves nothing where the value is not to be stored."""
-        outcome = self.put_one(key, value, storing, seconds, None)
-        if not outcome.stored:
+    def replace(
+        self, key: Key, value: Any, storing: Storing, seconds: float, flight: Flight
+    ) -> Outcome:
+        """As put_one(); what is there leaves also where the value is not to be stored."""
+        outcome = self.put_one(key, value, storing, seconds, flight)
+        if not outcome.stored and self._is_newest(key, flight):
             self._core.delete(key)
         return outcome
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class Flights:
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._open: dict[bytes, Flight] = {}
+        self._alone: dict[Flight, None] = {}  # in the order of their beginnings
         self._finished: dict[bytes, int] = {}  # newest last, bounded
         self.step = 0
 
@@ -159,6 +161,26 @@ class Flights:
                 if flight is None or flight.work.is_dead:
                     self._lead(claim, key)
         return claim
+
+    @contextmanager
+    def alone(self, key: bytes) -> Iterator[Flight]:
+        """A flight that nobody joins, beside the one of `key` that others do."""
+        flight = Flight(key, Work())
+        with self._lock:
+            self._alone[flight] = None
+        try:
+            yield flight
+        finally:
+            with self._lock:
+                self._alone.pop(flight, None)
+
+    def overtake(self, flight: Flight) -> None:
+        """As forget() of its key, for all but itself and those alone that began after it."""
+        with self._lock:
+            earlier = takewhile(lambda each: each is not flight, self._alone)
+            for each in (*filter(None, [self._open.get(flight.key)]), *earlier):
+                if each.key == flight.key:
+                    self._forget(each)
 
     def _take(self, claim: Claim, key: bytes, seen: int) -> None:
         """Requires: nobody computes `key`."""
@@ -207,28 +229,29 @@ class Flights:
 
     def forget(self, keys: Iterable[str | bytes]) -> None:
         """What is being computed for `keys` will not be stored, and later callers start anew."""
-        if self._open:
+        if self._open or self._alone:
+            normal = set(map(normal_key, keys))
             with self._lock:
-                for key in keys:
-                    flight = self._open.pop(normal_key(key), None)
-                    if flight is not None:
-                        flight.forgotten = True
+                joined = [self._open[key] for key in normal if key in self._open]
+                for flight in (*joined, *(each for each in self._alone if each.key in normal)):
+                    self._forget(flight)
 
     def forget_where(self, is_over: Callable[[Flight], bool]) -> None:
         """As forget(), for the flights of which that is true."""
-        if self._open:
+        if self._open or self._alone:
             with self._lock:
-                over = [flight for flight in self._open.values() if is_over(flight)]
-                for flight in over:
-                    del self._open[flight.key]
-                    flight.forgotten = True
+                for flight in filter(is_over, [*self._open.values(), *self._alone]):
+                    self._forget(flight)
 
     def forget_all(self) -> None:
         with self._lock:
-            for flight in self._open.values():
-                flight.forgotten = True
-            self._open.clear()
+            for flight in [*self._open.values(), *self._alone]:
+                self._forget(flight)
             self._finished.clear()
+
+    def _forget(self, flight: Flight) -> None:
+        flight.forgotten = True
+        self._close(flight)
 
     def _close(self, flight: Flight) -> None:
         if self._open.get(flight.key) is flight:

@@ -104,15 +104,16 @@ class Loader:
                 self._core.count_stale(keys[key], outcome.stale)
         return outcomes
 
-    async def store(
-        self, caller: Caller, key: Key, value: Any, storing: Storing, seconds: float
-    ) -> Outcome:
-        """Stores one value that was computed elsewhere, over anything now being computed.
+    async def renew(self, caller: Caller, key: Key, source: Source, storing: Storing) -> Outcome:
+        """Computes a value whatever there is, and stores it over all that was begun before.
 
         If it is not one to store, nothing is left under the key.
         """
-        self.forget([key])
-        return await caller.core(self._filler.replace, key, value, storing, seconds)
+        with self.flights.alone(normal_key(key)) as flight, self._filler.watching(flight, key):
+            value, seconds = await self._call(caller, flight.work, [key], source)
+            self.flights.overtake(flight)
+            self.raised.forget([flight.key])
+            return await caller.core(self._filler.replace, key, value, storing, seconds, flight)
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Has what is computed for `keys` not be stored, and what was raised not raised again."""
@@ -256,7 +257,7 @@ class Loader:
         made = await caller.core(self._filler.begin, order.storing) if order.storing.tags else None
         claim.work.made = made
         try:
-            result, seconds = await self._call(caller, claim, keys, source)
+            result, seconds = await self._call(caller, claim.work, keys, source)
             values, share = source.unpack(result, keys), seconds / len(keys)
         except Exception as error:
             pause = order.freshness.error_ttl or 0.0
@@ -272,12 +273,12 @@ class Loader:
             self.flights.settle(flight, outcome)
 
     async def _call(
-        self, caller: Caller, claim: Claim, keys: list[Key], source: Source
+        self, caller: Caller, work: Work, keys: list[Key], source: Source
     ) -> tuple[Any, float]:
         started = perf_counter()
         try:
-            with inside(claim.work):
-                result = await caller.factory(claim.work, source.function, *source.arguments(keys))
+            with inside(work):
+                result = await caller.factory(work, source.function, *source.arguments(keys))
         finally:
             seconds = perf_counter() - started
             self._core.count_source(1, seconds)

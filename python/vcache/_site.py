@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._arguments import callable_argument, ttl_argument
@@ -13,7 +12,7 @@ from ._callers import Caller, is_async, run_blocking
 from ._calls import BLOCKING
 from ._core import MISSING
 from ._filling import Storing
-from ._flight import Outcome, Work
+from ._flight import Outcome
 from ._freshness import Freshness
 from ._keying import LAST_TAGS, MAX_KEY, Encoder, Signature, bounded
 from ._messages import caller_level, shown
@@ -199,12 +198,8 @@ class Site:
         return self.result(outcome)
 
     async def refresh(self, caller: Caller, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        key, started = self.key(args, named), perf_counter()
-        value = await caller.factory(Work(), self.source(args, named).function)
-        seconds = perf_counter() - started
-        self.cache._tiers.count_source(1, seconds)
-        outcome = await self.cache._loader.store(caller, key, value, self.storing, seconds)
-        return self.result(outcome)
+        key, source = self.key(args, named), self.source(args, named)
+        return self.result(await self.cache._loader.renew(caller, key, source, self.storing))
 
     def decoded(self, found: Any) -> Any:
         """What the caller gets of a stored value; MISSING if `decode` fails."""

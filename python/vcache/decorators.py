@@ -56,7 +56,8 @@ class Cached(Protocol[P, R_co]):
     def refresh(self, *args: P.args, **named: P.kwargs) -> R_co:
         """Calls the function, whatever is stored, and stores the result.
 
-        One that is not stored removes the old.
+        One that is not to be stored removes the old. If the key is deleted, invalidated or written
+        meanwhile, the result is returned and nothing is stored.
         """
 
 
