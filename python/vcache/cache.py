@@ -15,6 +15,7 @@ from ._core import DEFAULT
 from ._digest import KeyDigest, KeySecret
 from ._freshness import Freshness, FreshnessOptions
 from ._naming import Names
+from ._secret import Secret, hidden, revealed
 from ._storing import Compression, EncryptionKey, StorageDtype
 from ._twins import Twins
 from .decorators import AsyncCached, Cached, Decorator, Options, decorate
@@ -127,7 +128,7 @@ class Cache(Twins):
             "encryption_key": encryption_key,
             "key_secret": key_secret,
         }
-        self._arguments = arguments
+        self._arguments = hidden(arguments, (*_SECRETS, "redis"))  # a URL may have a password
         self._config = Config.check(**arguments)
         self._digest = KeyDigest(self._config.key_secret)
         self._names = Names(self._digest)  # of its cached functions
@@ -253,7 +254,11 @@ class Cache(Twins):
         arguments = self._arguments.copy()
         secrets = tuple(name for name in _SECRETS if arguments.pop(name) is not None)
         for name in secrets:
-            if not _is_of_environment(name, getattr(self._config, name)):
+            try:
+                is_known = _is_of_environment(name, self._config)
+            except ConfigError as error:  # told from here, where no variable is a secret
+                raise ConfigError(str(error)) from None
+            if not is_known:
                 raise TypeError(
                     f"a Cache with {name} cannot be pickled, for it would be readable; allowed is"
                     f" that of VCACHE_{name.upper()}, which is read where it is unpickled"
@@ -283,21 +288,21 @@ class Cache(Twins):
         await self.aclose()
 
 
-def _is_of_environment(name: str, value: object) -> bool:
+def _is_of_environment(name: str, config: Config) -> bool:
     from .env import secret_from_env
 
     given = secret_from_env(name)
-    return given is not None and bool(CHECKS[name](given, name) == value)
+    return given is not None and bool(CHECKS[name](given, name) == getattr(config, name))
 
 
 def _remake(kind: type[Cache], arguments: dict[str, Any], secrets: tuple[str, ...]) -> Cache:
     if secrets:
         from .env import secret_from_env
 
-        given = {name: secret_from_env(name) for name in secrets}
-        absent = [name for name, value in given.items() if value is None]
+        given = {name: Secret(secret_from_env(name)) for name in secrets}
+        absent = [name for name, secret in given.items() if secret.reveal() is None]
         if absent:
             name = absent[0]
             raise ConfigError(f"VCACHE_{name.upper()}: not set, but the pickled Cache had {name}")
         arguments = arguments | given
-    return kind(**arguments)
+    return kind(**revealed(arguments))

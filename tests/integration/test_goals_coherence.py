@@ -25,7 +25,7 @@ MakeCache = Callable[..., Cache]
 def tracked(cache: Cache) -> None:
     """Waits until a change by another is seen, so that the link is up."""
     cache.set("link", 0)
-    other = Cache(redis=cache._arguments["redis"], memory=0)
+    other = Cache(redis=cache._arguments["redis"].reveal(), memory=0)
     turns = itertools.count(1)
 
     def seen() -> bool:

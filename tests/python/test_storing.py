@@ -15,6 +15,7 @@ import pytest
 from vcache import Cache
 from vcache._storing import parse_keys
 from vcache.errors import ConfigError
+from vcache.options import RedisOptions
 
 KEY = bytes(range(160, 192))
 OTHER = bytes(range(32))
@@ -77,6 +78,37 @@ def test_a_key_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
             shown.append("".join(traceback.format_exception(caught.value)))
     text = "\n".join([*shown, caplog.text])
     assert not [spelling for spelling in spellings(KEY) if spelling in text]
+
+
+def test_no_variable_of_a_cache_or_of_its_pickling_shows_a_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = "redis://user:canary-password@127.0.0.1:1"
+    text = "canary-key-secret"
+    shards = [RedisOptions(port=1, password="canary-password"), url.replace(":1", ":2")]
+    for redis in (url, RedisOptions.from_url(url), shards):
+        with Cache(encryption_key=KEY.hex(), key_secret=text, redis=redis) as cache:
+            shown = [repr(cache), repr(vars(cache)), repr(cache._arguments)]
+            monkeypatch.setenv("VCACHE_KEY_SECRET", text[:15])
+            for key, raised in ((KEY, ConfigError), (OTHER, TypeError)):
+                monkeypatch.setenv("VCACHE_ENCRYPTION_KEY", key.hex())
+                with pytest.raises(raised) as caught:
+                    pickle.dumps(cache)
+                told = traceback.TracebackException.from_exception(
+                    caught.value, capture_locals=True
+                )
+                shown += [str(frame.locals) for frame in told.stack[1:]]  # the first is this one
+                shown += told.format_exception_only()
+    everything = "".join(shown)
+    assert "***" in everything
+    assert not [each for each in ("canary", KEY.hex(), repr(KEY)[2:-1]) if each in everything]
+
+
+def test_a_cache_with_a_password_is_pickled_with_it() -> None:
+    url = "redis://user:pass@127.0.0.1:1"
+    with Cache(redis=url) as cache, pickle.loads(pickle.dumps(cache)) as copy:
+        assert copy._config == cache._config
+        assert copy._config.redis.password == "pass"
 
 
 def test_a_cache_with_the_environments_key_is_pickled_without_it(
