@@ -102,11 +102,11 @@ py::object redis_of(Core& core) {
   }
   if (core.cache.redis().has_news()) log_news(core.cache.redis());
   using py::literals::operator""_a;
-  return py::dict("breaker"_a = status.breaker, "openings"_a = status.openings,
-                  "errors"_a = status.errors, "server"_a = status.server,
-                  "connections"_a = status.connections, "coherence"_a = status.coherence,
-                  "waiting"_a = status.waiting, "recovered"_a = status.recovered,
-                  "dropped"_a = status.dropped);
+  return py::dict("breaker"_a = status.breaker, "breakers"_a = status.breakers,
+                  "openings"_a = status.openings, "errors"_a = status.errors,
+                  "server"_a = status.server, "connections"_a = status.connections,
+                  "coherence"_a = status.coherence, "waiting"_a = status.waiting,
+                  "recovered"_a = status.recovered, "dropped"_a = status.dropped);
 }
 
 py::object tier_health(bool ok, double seconds, const std::string& error) {

@@ -88,7 +88,8 @@ class WriteSource {
 struct Status {
   Outcome outcome = Outcome::kSkipped;  // of the probe; kSkipped when none was asked for
   base::Error error;
-  std::string breaker = "closed";               // closed | open | half_open
+  std::string breaker = "closed";               // closed | open | half_open: the worst of these
+  std::map<std::string, std::string> breakers;  // of each server that holds keys, by its address
   std::uint64_t openings = 0;                   // how often the breaker opened
   std::map<std::string, std::uint64_t> errors;  // by kind: timeout, connect, corrupt, mismatch, ...
   std::map<std::string, double> server;         // used_memory, evicted_keys, ops, clients, keys;

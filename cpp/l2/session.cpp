@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <exception>
+#include <map>
+#include <string>
 
 #include "l2/cluster/cluster.hpp"
 #include "l2/cluster/fanout.hpp"
@@ -111,18 +113,34 @@ void Session::on_trouble() noexcept {
 }
 
 void Session::describe(Status& status) {
-  Breaker::State worst = node().breaker().state();
-  if (several()) {
-    for (const Node& node : topology_->servers()) worst = worse(worst, node.breaker().state());
-    topology_->describe(status);
-  }
-  status.breaker = to_string(worst);
+  describe_breakers(status);
+  if (topology_ != nullptr) topology_->describe(status);
   status.coherence = to_string(links_->state());
   for (std::size_t i = 0; i < nodes_.size(); ++i) status.openings += nodes_[i].breaker().openings();
   status.errors = errors_.snapshot();
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     status.connections += nodes_[i].pool().connections();
   }
+}
+
+// Two databases of one server share its address.
+void Session::describe_breakers(Status& status) {
+  std::map<std::string, Breaker::State> states;
+  const auto add = [&states](const Node& node) {
+    const Breaker::State state = node.breaker().state();
+    Breaker::State& shown = states.try_emplace(node.options().address(), state).first->second;
+    shown = worse(shown, state);
+  };
+  if (several()) {
+    for (const Node& each : topology_->servers()) add(each);
+  }
+  if (states.empty()) add(node());
+  Breaker::State worst = Breaker::State::kClosed;
+  for (const auto& [address, state] : states) {
+    worst = worse(worst, state);
+    status.breakers.emplace(address, to_string(state));
+  }
+  status.breaker = to_string(worst);
 }
 
 void Session::close() noexcept {

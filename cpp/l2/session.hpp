@@ -93,6 +93,7 @@ class Session {
  private:
   // What makes connections to those that hold keys now.
   [[nodiscard]] std::vector<std::shared_ptr<Dialer>> servers();
+  void describe_breakers(Status& status);
   [[nodiscard]] base::Error run_one(command::Batch& batch, client::Deadline deadline) noexcept;
   [[nodiscard]] base::Error run_at(cluster::Place place, command::Batch& batch,
                                    client::Deadline deadline) noexcept;

@@ -63,7 +63,9 @@ class Stats:
     Rates are shares of all requests, so `memory_hit_rate + redis_hit_rate == hit_rate`. Sizes are
     bytes, times are seconds, `cost_saved` is in the unit that `cost=` was given in. `latency` is by
     operation and tier, `groups` by the part of a key before its first ":". `declined` counts values
-    that did not enter memory, for `promotion_threshold`, `admit` or want of room.
+    that did not enter memory, for `promotion_threshold`, `admit` or want of room. In `redis`,
+    "breakers" says of each server by its address whether it is asked: "closed" if it is, "open" if
+    not, "half_open" while it is probed; "breaker" is the worst of these.
     """
 
     hits: int

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from alone import run_alone
-from redis_figures import breaker, error_kinds
+from redis_figures import breaker, breakers, error_kinds
 from redis_server import RedisServer
 
 from vcache import Cache
@@ -64,6 +64,7 @@ def test_an_idle_cache_finds_out_that_redis_is_back(
     open_breaker(cache)
     redis_server.start() if kill else redis_server.resume()
     eventually(lambda: breaker(cache) == "closed")
+    assert breakers(cache) == {f"127.0.0.1:{redis_server.port}": "closed"}
     assert cache.stats().redis["openings"] == 1  # type: ignore[index]
 
 

@@ -12,7 +12,7 @@ import pytest
 import tls_files
 from polling import wait_until
 from redis_cluster import RedisCluster
-from redis_figures import breaker
+from redis_figures import breaker, breakers
 from redis_server import RedisServer, is_installed
 
 from vcache import MISSING, Cache
@@ -89,3 +89,41 @@ def test_a_shard_that_is_away_costs_its_own_keys_alone(shards: list[RedisServer]
             with away.paused():
                 wait_until(lambda: cache.get(min(lost)) is None and breaker(cache) == "open")  # noqa: B023
                 assert {key for key in KEYS if cache.get(key) is not None} == kept
+
+
+def expect_one_open(cache: Cache, servers: list[RedisServer], away: RedisServer, key: str) -> None:
+    """With that one killed, which holds the key; and all is well when it is back."""
+    closed = {f"127.0.0.1:{server.port}": "closed" for server in servers}
+    wait_until(lambda: breakers(cache) == closed)
+    away.kill()
+    one_open = closed | {f"127.0.0.1:{away.port}": "open"}
+    wait_until(lambda: cache.get(key) is None and breakers(cache) == one_open)
+    assert sum(cache.get(each) is not None for each in KEYS) > len(KEYS) / 3
+    assert breaker(cache) in ("open", "half_open")
+    away.start()
+    wait_until(lambda: cache.get(key) is None and breakers(cache) == closed)
+
+
+def test_of_several_shards_the_one_that_is_away_is_told(tmp_path: Path) -> None:
+    user = ("--user", "app", "on", ">canary-password", "~*", "&*", "+@all")
+    with ExitStack() as stack:
+        servers = [stack.enter_context(RedisServer(tmp_path / name, *user)) for name in "123"]
+        for server in servers:
+            server.credentials = "app:canary-password@"
+        with Cache(memory=0, redis=[server.url for server in servers], timeout=1.0) as cache:
+            cache.mset(dict.fromkeys(KEYS, 1))
+            held = [key for key in KEYS if servers[1].client().exists(f"vcache:{key}")]
+            expect_one_open(cache, servers, servers[1], held[0])
+            assert "canary" not in repr(cache.stats())
+
+
+def test_of_a_cluster_the_node_that_is_away_is_told(tmp_path: Path) -> None:
+    partial = ("--cluster-require-full-coverage", "no")
+    with (
+        RedisCluster(tmp_path, 3, 0, *partial) as servers,
+        Cache(memory=0, redis=servers.url, timeout=1.0) as cache,
+    ):
+        cache.mset(dict.fromkeys(KEYS, 1))
+        held = next(iter(servers.nodes[2].client().scan_iter("{}vcache:key*")))
+        key = held.decode().removeprefix("{}vcache:")
+        expect_one_open(cache, servers.nodes, servers.nodes[2], key)

@@ -19,6 +19,11 @@ def breaker(cache: Cache) -> str:
     return str(figure(cache, "breaker"))
 
 
+def breakers(cache: Cache) -> dict[str, str]:
+    """Of each server, by its address."""
+    return dict(figure(cache, "breakers"))
+
+
 def coherence(cache: Cache) -> str:
     return str(figure(cache, "coherence"))
 
