@@ -7,6 +7,8 @@
 #include <iterator>
 #include <utility>
 
+#include "l2/client/server_error.hpp"
+
 namespace vcache::l2::tracking {
 
 namespace {
@@ -29,6 +31,17 @@ class Ping final : public command::Batch {
     request.argument("PING");
   }
   void on_part(const client::ReplyPart& /*part*/) noexcept override {}
+};
+
+// Of tags that have moved to another server it reads none, which is no error.
+class TagReading final : public command::ReadStamps {
+ public:
+  using ReadStamps::ReadStamps;
+  void on_part(const client::ReplyPart& part) noexcept override {
+    const bool failed = part.type == client::ReplyType::kError;
+    if (failed && client::classify(part.text).kind == ErrorKind::kCluster) return;
+    ReadStamps::on_part(part);
+  }
 };
 
 void sort_distinct(std::vector<std::string>& names) {
@@ -184,7 +197,7 @@ bool Link::begin_reading() {
   read_tags_.assign(std::make_move_iterator(rest), std::make_move_iterator(pending_tags_.end()));
   pending_tags_.erase(rest, pending_tags_.end());
   const std::vector<std::string_view> tags(read_tags_.begin(), read_tags_.end());
-  reading_ = std::make_unique<command::ReadStamps>(context_, tags);
+  reading_ = std::make_unique<TagReading>(context_, tags);
   return begin(*reading_);
 }
 

@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/clock.hpp"
 #include "cpp/l2/redis_fixture.hpp"
+#include "support/cluster_calls.hpp"
 #include "support/ear.hpp"
 #include "support/fault_proxy.hpp"
 #include "support/in_child.hpp"
@@ -255,6 +257,24 @@ TEST_F(LinksTest, ClosesWithinASecondWhileItConnects) {
   tier.reset();
   EXPECT_LE(std::chrono::steady_clock::now() - start, seconds(1));
   server_.thaw();
+}
+
+TEST(LinksOfAClusterTest, TagsThatMoveAreToldOfAndAreNoErrors) {
+  testing::RedisCluster cluster(2, false);
+  const base::SystemClock clock;
+  testing::Ear ear;
+  RedisOptions options = testing::options_for(cluster);
+  options.tracking = true;
+  const auto tier = make_redis_l2(options, clock, ear);
+  ASSERT_EQ(testing::store_tagged(*tier, "k", {"red"}), Outcome::kHit);
+  ASSERT_TRUE(poll_until([&] { return tier->status(false).coherence == "tracking"; }));
+  ear.forget();
+  const int slot = cluster::key_slot("vcache!{vcache}tag:", "red");
+  const std::size_t owner = cluster.first_owner(slot);
+  cluster.move_slot(slot, owner, 1 - owner);
+  EXPECT_TRUE(ear.hears("tag red"));
+  EXPECT_EQ(tier->status(false).errors, decltype(Status::errors)());
+  EXPECT_EQ(testing::fetch(*tier, "k").payload, "k");
 }
 
 std::size_t open_sockets() {
