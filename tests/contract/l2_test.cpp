@@ -80,13 +80,19 @@ class RecoveryProvider {
   testing::RedisServer server_;
 };
 
+// With whom nobody answers, and the only server there is.
 class NobodyProvider {
  public:
+  static constexpr bool kFallsSilent = true;
+
   std::unique_ptr<L2> make() { return make_redis_l2(options_for("/nonexistent/socket"), clock_); }
 
  private:
   testing::FakeClock clock_;
 };
+
+template <class Provider>
+concept FallsSilent = requires { requires Provider::kFallsSilent; };
 
 template <class Provider>
 class L2Contract : public ::testing::Test {
@@ -212,6 +218,7 @@ TYPED_TEST(L2Contract, ASilentTierAnswersNothing) {
     EXPECT_FALSE(silent && answered);
     EXPECT_FALSE(answered && this->tier_->is_silent());
   }
+  EXPECT_EQ(this->tier_->is_silent(), FallsSilent<TypeParam>);
 }
 
 TYPED_TEST(L2Contract, EmptyBatchesAreFine) {
