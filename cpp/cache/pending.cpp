@@ -96,19 +96,32 @@ bool PendingWrites::put(PendingRef pending) {
   if (const auto found = places_.find(pending->key); found != places_.end()) {
     change(found->second, std::move(pending));
   } else {
-    queue_.push_back({.pending = std::move(pending)});
-    const PendingRef& added = queue_.back().pending;
-    try {
-      places_.emplace(added->key, std::prev(queue_.end()));
-    } catch (...) {
-      queue_.pop_back();
-      throw;
-    }
-    bytes_ += added->size();
-    count_.store(queue_.size());
+    append(std::move(pending));
   }
   make_room();
   return first;
+}
+
+PendingWrites::Added PendingWrites::put_if_alone(PendingRef pending) {
+  const base::MutexLock lock(mutex_);
+  const bool first = queue_.empty();
+  if (places_.contains(pending->key)) return Added::kNo;
+  append(std::move(pending));
+  make_room();
+  return first ? Added::kFirst : Added::kYes;
+}
+
+void PendingWrites::append(PendingRef pending) {
+  queue_.push_back({.pending = std::move(pending)});
+  const PendingRef& added = queue_.back().pending;
+  try {
+    places_.emplace(added->key, std::prev(queue_.end()));
+  } catch (...) {
+    queue_.pop_back();
+    throw;
+  }
+  bytes_ += added->size();
+  count_.store(queue_.size());
 }
 
 bool PendingWrites::replace(PendingRef pending) {

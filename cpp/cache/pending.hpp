@@ -83,7 +83,14 @@ class PendingWrites final : private base::ForkParticipant {
   [[nodiscard]] PendingRef find(std::string_view key) VCACHE_EXCLUDES(mutex_);
   // In the place of what waited for its key. True when nothing waited for any key before.
   bool put(PendingRef pending) VCACHE_EXCLUDES(mutex_);
-  // The same where something waits for its key; else false.
+  enum class Added : std::uint8_t {
+    kNo,  // something waits for its key
+    kYes,
+    kFirst,  // nothing waited for any key before
+  };
+  // Where nothing waits for its key.
+  [[nodiscard]] Added put_if_alone(PendingRef pending) VCACHE_EXCLUDES(mutex_);
+  // As put(), where something waits for its key; else false.
   bool replace(PendingRef pending) VCACHE_EXCLUDES(mutex_);
   // The same where that is `expected`.
   bool replace(PendingRef pending, const PendingRef& expected) VCACHE_EXCLUDES(mutex_);
@@ -111,6 +118,8 @@ class PendingWrites final : private base::ForkParticipant {
   };
   using Queue = std::list<Entry>;
 
+  // Requires: nothing waits for its key.
+  void append(PendingRef pending) VCACHE_REQUIRES(mutex_);
   void change(Queue::iterator place, PendingRef pending) VCACHE_REQUIRES(mutex_);
   void remove(Queue::iterator place) noexcept VCACHE_REQUIRES(mutex_);
   void end_one(const PendingRef& sent, End end) VCACHE_REQUIRES(mutex_);

@@ -154,8 +154,11 @@ base::Error Recovery::touch(std::string_view key, base::Millis ttl, Outcome& out
 base::Error Recovery::touch_rest(std::string_view key, base::Millis ttl, Outcome& outcome) {
   if ((!pending_.empty() || patterns_.any()) && touch_waiting(key, ttl, outcome)) return {};
   base::Error error = tier_->touch(key, ttl, outcome);
-  const bool changes = ttl >= base::Millis::zero();
-  if (changes && is_unanswered(outcome)) wait(pending_touch(key, ttl, pending_.now()));
+  if (ttl < base::Millis::zero() || !is_unanswered(outcome)) return error;
+  // What came to wait during the call is newer than the touch.
+  while (!wait_if_alone(pending_touch(key, ttl, pending_.now()))) {
+    if (touch_waiting(key, ttl, outcome)) return is_unanswered(outcome) ? error : base::Error{};
+  }
   return error;
 }
 
@@ -270,6 +273,14 @@ void Recovery::wait(PendingRef pending) {
   if (closed_.load()) return;
   const bool first = pending_.put(std::move(pending));
   if (first || scheduled_.load() != tier_->keeper()) schedule();
+}
+
+bool Recovery::wait_if_alone(PendingRef pending) {
+  if (closed_.load()) return true;
+  const PendingWrites::Added added = pending_.put_if_alone(std::move(pending));
+  if (added == PendingWrites::Added::kNo) return false;
+  if (added == PendingWrites::Added::kFirst || scheduled_.load() != tier_->keeper()) schedule();
+  return true;
 }
 
 // A child inherits the patterns that are owed, and has a keeper of its own.

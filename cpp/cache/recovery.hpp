@@ -63,6 +63,8 @@ class Recovery final : public l2::L2, public l2::Chore {
   base::Error touch_rest(std::string_view key, base::Millis ttl, l2::Outcome& outcome);
   // The newest of its key waits from now on.
   void wait(PendingRef pending);
+  // The same where nothing waits for its key; else false.
+  [[nodiscard]] bool wait_if_alone(PendingRef pending);
   void schedule() noexcept;
   [[nodiscard]] PendingRef pending_write(const l2::Write& write) const;
   [[nodiscard]] PendingRef find_waiting(std::string_view key);

@@ -17,13 +17,14 @@
 namespace vcache::testing {
 
 // An L2 in a map, with hooks that order threads: after_fetch runs between reading the values and
-// handing them over, before_fetch and before_store before anything else; each once. `down` fails
+// handing them over, before_fetch, before_store and before_touch before anything else; each once. `down` fails
 // all calls; with `forgets` each value that was handed over is void afterwards.
 class MapL2 final : public l2::L2 {
  public:
   std::function<void()> before_fetch;
   std::function<void()> after_fetch;
   std::function<void()> before_store;
+  std::function<void()> before_touch;
   std::atomic<bool> down = false;
   std::atomic<bool> silent = false;  // as a breaker knows it to be
   std::atomic<int> fetches = 0;
@@ -94,6 +95,7 @@ class MapL2 final : public l2::L2 {
   }
 
   base::Error touch(std::string_view key, base::Millis, l2::Outcome& outcome) noexcept override {
+    run_once(before_touch);
     if (down) {
       outcome = l2::Outcome::kFailed;
       return {base::ErrorCode::kTimeout, "down"};

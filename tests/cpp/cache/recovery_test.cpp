@@ -152,6 +152,21 @@ TEST_F(RecoveryTest, ATouchChangesWhatWaitsOrWaitsItself) {
   EXPECT_EQ(status().recovered, 2U);
 }
 
+TEST_F(RecoveryTest, ATouchWithoutAnAnswerKeepsWhatCameToWaitDuringIt) {
+  store(*redis_, "stored", "old");
+  store(*redis_, "erased", "old");
+  redis_->down = true;
+  redis_->before_touch = [&] { EXPECT_EQ(store(recovery_, "stored", "new"), Outcome::kFailed); };
+  EXPECT_EQ(touch(recovery_, "stored", hours(1)), Outcome::kHit);
+  redis_->before_touch = [&] { EXPECT_EQ(erase(recovery_, "erased"), Outcome::kFailed); };
+  EXPECT_EQ(touch(recovery_, "erased", hours(1)), Outcome::kMiss);
+  redis_->down = false;
+  replay();
+  EXPECT_EQ(fetch(*redis_, "stored").payload, "new");
+  EXPECT_EQ(fetch(*redis_, "stored").remaining, hours(1));
+  EXPECT_EQ(fetch(*redis_, "erased").outcome, Outcome::kMiss);
+}
+
 TEST_F(RecoveryTest, AValueOverItsTimeIsADeletion) {
   store(*redis_, "k", "old");
   redis_->down = true;
