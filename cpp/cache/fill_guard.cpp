@@ -27,6 +27,14 @@ void FillGuard::forget_all() noexcept {
   void_all();
 }
 
+// The later of two calls at once may be the first to store its number.
+void FillGuard::void_all() noexcept {
+  const std::uint64_t sequence = sequence_.fetch_add(1) + 1;
+  std::uint64_t last = void_until_.load();
+  while (last < sequence && !void_until_.compare_exchange_weak(last, sequence)) {
+  }
+}
+
 void FillGuard::void_keys(std::span<const std::string_view> keys) noexcept {
   const std::uint64_t sequence = sequence_.fetch_add(1) + 1;
   for (const std::string_view key : keys) {

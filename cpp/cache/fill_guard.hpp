@@ -40,7 +40,7 @@ class FillGuard {
   // Voids all fills under way of these keys: somebody else wrote to them.
   void void_keys(std::span<const std::string_view> keys) noexcept;
   // Voids all fills under way, of every key.
-  void void_all() noexcept { void_until_.store(sequence_.fetch_add(1) + 1); }
+  void void_all() noexcept;
   // Ends all fills and writes under way: in a forked child nobody is left to.
   void forget_all() noexcept;
 

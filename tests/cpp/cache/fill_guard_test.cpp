@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <string>
+#include <thread>
+#include <vector>
 
 namespace vcache::cache {
 namespace {
@@ -54,6 +57,26 @@ TEST(FillGuardTest, VoidingEndsAllFillsUnderWayAndNoLaterOnes) {
   guard.void_all();
   EXPECT_FALSE(guard.may_keep("a", token));
   EXPECT_TRUE(guard.may_keep("a", guard.begin_fill()));
+}
+
+TEST(FillGuardTest, WhatWasVoidedStaysSoWhoeverVoidsAtTheSameTime) {
+  FillGuard guard;
+  std::atomic<bool> done = false;
+  std::vector<std::thread> others;
+  for (int t = 0; t < 3; ++t) {
+    others.emplace_back([&] {
+      while (!done) guard.void_all();
+    });
+  }
+  int kept = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    const FillGuard::Token token = guard.begin_fill();
+    guard.void_all();
+    for (int look = 0; look < 4; ++look) kept += guard.may_keep("a", token) ? 1 : 0;
+  }
+  done = true;
+  for (std::thread& other : others) other.join();
+  EXPECT_EQ(kept, 0);
 }
 
 TEST(FillGuardTest, TwoWritersOfAKeyBothLearnThatTheyMet) {
