@@ -14,6 +14,7 @@ KeyWaiters::Ticket::Ticket(KeyWaiters& waiters, std::span<const std::string_view
 }
 
 KeyWaiters::Ticket::~Ticket() {
+  if (waiters_.foreign()) return;
   {
     const base::MutexLock lock(waiters_.mutex_);
     for (const std::uint64_t hash : hashes_) waiters_.remove(hash, *this);
@@ -31,6 +32,7 @@ void KeyWaiters::remove(std::uint64_t hash, const Ticket& ticket) {
 }
 
 bool KeyWaiters::Ticket::wait_until(Time until) {
+  if (waiters_.foreign()) return true;
   const base::MutexLock lock(waiters_.mutex_);
   while (!notified()) {
     if (!waiters_.woken_.wait_until(waiters_.mutex_, until)) return notified();
@@ -39,7 +41,7 @@ bool KeyWaiters::Ticket::wait_until(Time until) {
 }
 
 void KeyWaiters::notify(std::string_view key) noexcept {
-  if (count_.load() == 0) return;
+  if (count_.load() == 0 || foreign()) return;
   const base::MutexLock lock(mutex_);
   const auto [first, last] = tickets_.equal_range(base::hash64(key, 0));
   if (first == last) return;
@@ -48,7 +50,7 @@ void KeyWaiters::notify(std::string_view key) noexcept {
 }
 
 void KeyWaiters::notify_all() noexcept {
-  if (count_.load() == 0) return;
+  if (count_.load() == 0 || foreign()) return;
   const base::MutexLock lock(mutex_);
   for (const auto& [hash, ticket] : tickets_) ticket->notified_.store(true);
   woken_.notify_all();

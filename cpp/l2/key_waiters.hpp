@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -15,6 +18,9 @@ namespace vcache::l2 {
 
 // Who waits for a change of which keys, so that whoever hears of changes can wake them. Keys are
 // told apart by their hash: a waiter may be woken for nothing. Thread-safe.
+//
+// Belongs to the process that made it: in a forked child, which has none of the threads that wait
+// and may lack the one that holds the lock, nobody is notified and no wait lasts.
 class KeyWaiters {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -28,7 +34,8 @@ class KeyWaiters {
     Ticket(const Ticket&) = delete;
     Ticket& operator=(const Ticket&) = delete;
 
-    // True as soon as one of the keys was notified of, false when `until` passed first.
+    // True as soon as one of the keys was notified of, and in a forked child; false when `until`
+    // passed first.
     [[nodiscard]] bool wait_until(Time until);
     [[nodiscard]] bool notified() const noexcept {
       return notified_.load(std::memory_order_acquire);
@@ -53,6 +60,9 @@ class KeyWaiters {
 
  private:
   void remove(std::uint64_t hash, const Ticket& ticket) VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] bool foreign() const noexcept { return getpid() != process_; }
+
+  const pid_t process_ = getpid();
 
   // Own synchronization.
   std::atomic<std::size_t> count_{0};  // of tickets; none: notify() takes no lock

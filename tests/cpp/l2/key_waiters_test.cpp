@@ -3,7 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
+
+#include "support/in_child.hpp"
+#include "support/l2_calls.hpp"
+#include "support/poll_until.hpp"
 
 namespace vcache::l2 {
 namespace {
@@ -38,6 +48,33 @@ TEST(KeyWaitersTest, SeveralWaitForOneKey) {
   waiters.notify("a");
   EXPECT_TRUE(first.wait_until(steady_clock::now()));
   EXPECT_TRUE(second.wait_until(steady_clock::now()));
+}
+
+TEST(KeyWaitersTest, AChildWaitsForNoLockOfItsParents) {
+  if (!testing::kForksUnderLoad) GTEST_SKIP() << "the allocator of AddressSanitizer may be locked";
+  KeyWaiters waiters;
+  constexpr std::array<std::string_view, 1> kKey{"a"};
+  std::optional<KeyWaiters::Ticket> own(std::in_place, waiters, kKey);
+  // A ticket of so many keys holds the lock most of the time.
+  std::vector<std::string> many;
+  for (int i = 0; i < 20'000; ++i) many.push_back(std::to_string(i));
+  std::atomic<int> rounds = 0;
+  std::jthread busy([&](const std::stop_token& stop) {
+    for (; !stop.stop_requested(); ++rounds) {
+      const KeyWaiters::Ticket ticket(waiters, testing::views(many));
+    }
+  });
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(testing::poll_until([&, last = rounds.load()] { return rounds > last; }));
+    ASSERT_TRUE(testing::holds_in_child([&] {
+      waiters.set_told(false);
+      waiters.notify("a");
+      waiters.notify_all();
+      const bool ended = own->wait_until(steady_clock::now() + seconds(60));
+      own.reset();
+      return ended;
+    }));
+  }
 }
 
 TEST(KeyWaitersTest, ANotificationBeforeTheTicketIsNotHeard) {
