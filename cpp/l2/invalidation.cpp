@@ -139,11 +139,6 @@ base::Error release_held(Session& session, std::span<command::Fetch* const> fetc
 
 namespace {
 
-std::string name_of(const Node& node) {
-  const RedisOptions& at = node.options();
-  return at.unix_socket.empty() ? at.host + ":" + std::to_string(at.port) : at.unix_socket;
-}
-
 // Those of the keys that were there go from `found` to `erased`.
 base::Error erase_found(const Erasure& erase, std::vector<std::string>& found,
                         std::vector<std::string>& erased) {
@@ -178,7 +173,7 @@ base::Error erase_matching(Session& session, std::string_view pattern, const Era
   if (!session.several()) return erase_on(session, session.node(), pattern, erase, erased);
   base::Error first;
   for (Node& node : session.topology().servers()) {
-    const std::string name = name_of(node);
+    const std::string name = node.options().name();
     if (std::ranges::find(progress.servers, name) != progress.servers.end()) continue;
     base::Error of_node = erase_on(session, node, pattern, erase, erased);
     if (of_node.ok()) progress.servers.push_back(name);

@@ -62,6 +62,8 @@ struct RedisOptions {
 
   // Where the node is, to be shown: HOST:PORT or the path of its socket.
   [[nodiscard]] std::string address() const;
+  // What the server's database is known by in every process: ADDRESS/DB.
+  [[nodiscard]] std::string name() const { return address() + "/" + std::to_string(db); }
   // kInvalid with a text that names the option, never the password.
   [[nodiscard]] base::Error validate() const;
 };

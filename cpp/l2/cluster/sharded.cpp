@@ -8,13 +8,6 @@ namespace vcache::l2::cluster {
 
 namespace {
 
-// What a shard is known by in every process.
-std::string name_of(const RedisOptions& shard) {
-  const std::string place =
-      shard.unix_socket.empty() ? shard.host + ":" + std::to_string(shard.port) : shard.unix_socket;
-  return place + "/" + std::to_string(shard.db);
-}
-
 // A shard's own options, with what is the same for all.
 RedisOptions complete(RedisOptions shard, const RedisOptions& all) {
   shard.layout = Layout::kShards;
@@ -33,7 +26,7 @@ Sharded::Sharded(const RedisOptions& options, NodeTable& nodes) {
   for (const auto& shard : options.shards) {
     Node* const node = nodes.add(complete(*shard, options));
     if (node == nullptr) throw std::bad_alloc();
-    shards_.push_back({.node = *node, .seed = base::hash64(name_of(*shard), 0)});
+    shards_.push_back({.node = *node, .seed = base::hash64(shard->name(), 0)});
   }
   own_place_ = heaviest(options.namespace_name);
 }

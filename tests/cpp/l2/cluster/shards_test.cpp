@@ -86,6 +86,22 @@ TEST_F(ShardsTest, AClearEndsTheKeysOfAllServers) {
   EXPECT_EQ(count_hits(*other, keys_), 0U);
 }
 
+TEST_F(ShardsTest, APatternErasesTheKeysOfAllDatabasesOfOneServer) {
+  RedisOptions with = options({0, 0, 0});
+  for (int db = 0; std::shared_ptr<const RedisOptions>& shard : with.shards) {
+    RedisOptions of_db = *shard;
+    of_db.db = db++;
+    shard = std::make_shared<const RedisOptions>(of_db);
+  }
+  const auto tier = make_redis_l2(with, clock_);
+  ASSERT_EQ(store_all(*tier, keys_), kKeys);
+  std::vector<std::string> erased;
+  L2::Progress progress;
+  ASSERT_TRUE(tier->erase_matching("*", erased, progress).ok());
+  EXPECT_EQ(erased.size(), kKeys);
+  EXPECT_EQ(count_hits(*tier, keys_), 0U);
+}
+
 TEST_F(ShardsTest, AClearEndsTheKeysForWhoeverClears) {
   const auto tier = make_redis_l2(options(), clock_);
   ASSERT_EQ(store_all(*tier, keys_), kKeys);
