@@ -39,11 +39,6 @@ struct Pending {
 };
 using PendingRef = std::shared_ptr<const Pending>;
 
-// Whether Redis may not have done it.
-[[nodiscard]] constexpr bool is_unanswered(l2::Outcome outcome) noexcept {
-  return outcome == l2::Outcome::kSkipped || outcome == l2::Outcome::kFailed;
-}
-
 // Throw std::bad_alloc. `ttl` 0: no expiry.
 [[nodiscard]] PendingRef pending_value(const l2::Write& write, base::Nanos now);
 [[nodiscard]] PendingRef pending_erase(std::string_view key, base::Nanos now);

@@ -139,7 +139,8 @@ base::Error release_held(Session& session, std::span<command::Fetch* const> fetc
 
 namespace {
 
-// Those of the keys that were there go from `found` to `erased`.
+// Those of the keys that were there go from `found` to `erased`. What a server said of keys that
+// are gone is no error.
 base::Error erase_found(const Erasure& erase, std::vector<std::string>& found,
                         std::vector<std::string>& erased) {
   const std::vector<std::string_view> keys(found.begin(), found.end());
@@ -148,6 +149,7 @@ base::Error erase_found(const Erasure& erase, std::vector<std::string>& found,
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (outcomes[i] == Outcome::kHit) erased.push_back(std::move(found[i]));
   }
+  if (std::ranges::none_of(outcomes, is_unanswered)) return {};
   if (error.code == base::ErrorCode::kAuth) error.code = base::ErrorCode::kForbidden;
   return error;
 }

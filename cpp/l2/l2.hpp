@@ -28,6 +28,11 @@ enum class Outcome : std::uint8_t {
   kFailed,   // asked, no usable answer
 };
 
+// Whether the tier may not have done it.
+[[nodiscard]] constexpr bool is_unanswered(Outcome outcome) noexcept {
+  return outcome == Outcome::kSkipped || outcome == Outcome::kFailed;
+}
+
 // The outcome of everything that a call which ended so left without an answer.
 [[nodiscard]] constexpr Outcome outcome_of(base::ErrorCode code) noexcept {
   switch (code) {

@@ -21,6 +21,12 @@ client::ServerError Batch::note_error(const client::ReplyPart& part) noexcept {
   return error;
 }
 
+bool Batch::note_unless_forbidden(const client::ReplyPart& part) noexcept {
+  const bool forbidden = client::classify(part.text).kind == ErrorKind::kNoPerm;
+  forbidden ? count(ErrorKind::kNoPerm) : static_cast<void>(note_error(part));
+  return !forbidden;
+}
+
 void Batch::note_nonsense() noexcept {
   count(ErrorKind::kProtocol);
   suspicious_ = true;

@@ -35,6 +35,8 @@ class Batch : public client::ReplySink {
  protected:
   // Counts an error reply.
   client::ServerError note_error(const client::ReplyPart& part) noexcept;
+  // The same, but that a right is missing is only counted: the batch does without. False then.
+  bool note_unless_forbidden(const client::ReplyPart& part) noexcept;
   // The reply has another form than its command can have.
   void note_nonsense() noexcept;
   void count(ErrorKind kind) noexcept { context_.errors.add(kind); }

@@ -32,7 +32,7 @@ void Erase::on_part(const client::ReplyPart& part) noexcept {
     return;
   }
   if (part.reply < lead()) {
-    if (part.type == client::ReplyType::kError) note_error(part);
+    if (part.type == client::ReplyType::kError) (void)note_unless_forbidden(part);
     return;
   }
   if (answered_ >= keys_.size()) return note_nonsense();
@@ -48,9 +48,8 @@ void Erase::on_header(const client::ReplyPart& part) noexcept {
     found_ = judge_header(part, context_, keys_[answered_], generation_);
     return;
   }
-  // Without the right to look, the count of UNLINK is what there is.
-  const bool forbidden = note_error(part).kind == ErrorKind::kNoPerm;
-  found_ = forbidden ? Outcome::kHit : Outcome::kMiss;
+  // Without the right to look, the count of UNLINK is what there is, and it is no error.
+  found_ = note_unless_forbidden(part) ? Outcome::kMiss : Outcome::kHit;
 }
 
 void Erase::on_removed(const client::ReplyPart& part) noexcept {

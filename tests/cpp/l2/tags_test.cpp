@@ -247,6 +247,24 @@ TEST_F(TagsTest, APatternErasesTheKeysItTakes) {
   EXPECT_EQ(call({"EXISTS", "other:user:1"}), "1");
 }
 
+TEST_F(TagsTest, APatternErasesAllWithoutTheRightToLook) {
+  for (int i = 0; i < 2500; ++i) {
+    ASSERT_EQ(testing::store(*tier_, "user:" + std::to_string(i), "x"), Outcome::kHit);
+  }
+  (void)call({"ACL", "SETUSER", "app", "on", ">pw", "allkeys", "+@all", "-getrange"});
+  RedisOptions with = options();
+  with.username = "app";
+  with.password = "pw";
+  const auto blind = connect(with);
+  std::vector<std::string> erased;
+  EXPECT_TRUE(erase_matching(*blind, "user:*", erased).ok());
+  EXPECT_EQ(erased.size(), 2500U);
+  EXPECT_GT(errors(*blind, "noperm"), 0U);
+  (void)call({"ACL", "SETUSER", "app", "+getrange", "-unlink"});
+  EXPECT_EQ(testing::store(*tier_, "user:1", "x"), Outcome::kHit);
+  EXPECT_EQ(erase_matching(*blind, "user:*", erased).code, base::ErrorCode::kForbidden);
+}
+
 // The same over several servers, whose namespace's own keys lie on one.
 enum class Spreading : std::uint8_t { kShards, kCluster };
 
