@@ -199,10 +199,9 @@ base::Error Recovery::invalidate_tags(std::span<const std::string_view> tags) no
   });
 }
 
-// The tier makes up for it before its next call; the keeper sees to one.
+// The tier makes up for it before its next call; the keeper sees to it without one.
 base::Error Recovery::end_unless_told(base::Error error) noexcept {
   if (error.ok() || closed_.load()) return error;
-  owes_.store(true);
   schedule();
   return error;
 }
@@ -257,7 +256,7 @@ void Recovery::close() noexcept {
   if (closed_.exchange(true)) return tier_->close();
   if (l2::Keeper* const keeper = tier_->keeper()) keeper->remove(*this);
   const auto deadline = std::chrono::steady_clock::now() + closing_;
-  const auto anything = [this] { return !pending_.empty() || owes_.load() || patterns_.any(); };
+  const auto anything = [this] { return !pending_.empty() || owes() || patterns_.any(); };
   while (anything() && tier_->status(false).breaker == "closed" &&
          std::chrono::steady_clock::now() < deadline) {
     if (run() != base::Millis::zero()) break;

@@ -37,6 +37,8 @@ class Recovery final : public l2::L2, public l2::Chore {
     return tier_->take_stamp(tags, ttl, stamp);
   }
   base::Error invalidate_tags(std::span<const std::string_view> tags) noexcept override;
+  [[nodiscard]] bool owes() const noexcept override { return tier_->owes(); }
+  base::Error pay() noexcept override { return tier_->pay(); }
   base::Error erase_matching(std::string_view pattern, std::vector<std::string>& erased,
                              Progress& progress) noexcept override;
   [[nodiscard]] l2::Status status(bool probe) noexcept override;
@@ -75,7 +77,7 @@ class Recovery final : public l2::L2, public l2::Chore {
   void see_to_it() noexcept;
   [[nodiscard]] base::Error end_unless_told(base::Error error) noexcept;
   // Has the tier make up for invalidations that failed.
-  void pay() noexcept;
+  void make_up() noexcept;
   void pay_patterns();
   void keep_tags(std::span<const PendingRef> batch);
   [[nodiscard]] std::vector<PendingWrites::End> send_due(std::span<const PendingRef> batch);
@@ -85,7 +87,6 @@ class Recovery final : public l2::L2, public l2::Chore {
   const std::unique_ptr<l2::L2> tier_;
   PendingWrites pending_;
   std::atomic<const l2::Keeper*> scheduled_{nullptr};  // the keeper that has the chore
-  std::atomic<bool> owes_{false};  // a clear, or the invalidation of tags: the tier knows of which
   OwedPatterns patterns_;
   std::atomic<bool> closed_{false};
 

@@ -32,13 +32,8 @@ End end_of(Outcome outcome, const base::Error& error) noexcept {
 
 }  // namespace
 
-// Any call of the tier does so, before its own work.
-void Recovery::pay() noexcept {
-  if (owes_.exchange(false)) {
-    Outcome outcome = Outcome::kSkipped;
-    (void)tier_->touch("", base::Millis(-1), outcome);
-    if (is_unanswered(outcome)) owes_.store(true);
-  }
+void Recovery::make_up() noexcept {
+  if (owes()) (void)pay();
   (void)guarded([&]() -> base::Error {
     pay_patterns();
     return {};
@@ -55,8 +50,8 @@ void Recovery::pay_patterns() {
 }
 
 base::Millis Recovery::run() noexcept {
-  pay();
-  if (owes_.load()) return kPause;
+  make_up();
+  if (owes()) return kPause;
   if (pending_.empty()) return patterns_.any() ? kPause : kIdle;
   base::Millis pause = kPause;
   (void)guarded([&]() -> base::Error {

@@ -141,6 +141,10 @@ class L2 {
   // Every value with one of these tags whose stamp was taken before reads as kExpired from now on.
   // When that fails, as for clear().
   virtual base::Error invalidate_tags(std::span<const std::string_view> tags) noexcept = 0;
+  // Whether a clear() or invalidate_tags() is to be made up for; pay() does that, and the error says
+  // why it was not.
+  [[nodiscard]] virtual bool owes() const noexcept { return false; }
+  virtual base::Error pay() noexcept { return {}; }
   // The servers that an erasure need not go to again.
   struct Progress {
     std::vector<std::string> servers = {};

@@ -43,6 +43,8 @@ class RedisL2 final : public L2 {
   base::Error take_stamp(std::span<const std::string_view> tags, base::Millis ttl,
                          std::uint64_t& stamp) noexcept override;
   base::Error invalidate_tags(std::span<const std::string_view> tags) noexcept override;
+  [[nodiscard]] bool owes() const noexcept override { return owed_.any(); }
+  base::Error pay() noexcept override;
   base::Error erase_matching(std::string_view pattern, std::vector<std::string>& erased,
                              Progress& progress) noexcept override;
   [[nodiscard]] Status status(bool probe) noexcept override;
@@ -67,7 +69,7 @@ class RedisL2 final : public L2 {
   // Waits until it is known where keys lie, and makes up for invalidations that failed. An error
   // means that nobody can be asked, or that what those ended may still be there.
   [[nodiscard]] base::Error prepare(Session& session, client::Deadline deadline) noexcept;
-  [[nodiscard]] base::Error pay(Session& session, client::Deadline deadline);
+  [[nodiscard]] base::Error settle(Session& session, client::Deadline deadline);
 
   // Own synchronization.
   SessionSlot session_;
@@ -295,13 +297,19 @@ base::Error RedisL2::prepare(Session& session, client::Deadline deadline) noexce
   if (base::Error error = session.ready(deadline); !error.ok()) return error;
   if (!owed_.any()) return {};
   while (session.paying().exchange(true)) session.paying().wait(true);
-  base::Error error = guarded([&] { return pay(session, deadline); });
+  base::Error error = guarded([&] { return settle(session, deadline); });
   session.paying().store(false);
   session.paying().notify_all();
   return error;
 }
 
-base::Error RedisL2::pay(Session& session, client::Deadline deadline) {
+base::Error RedisL2::pay() noexcept {
+  base::Error error;
+  Session* const mine = session_.begin(error);
+  return mine == nullptr ? error : prepare(*mine, mine->deadline());
+}
+
+base::Error RedisL2::settle(Session& session, client::Deadline deadline) {
   while (owed_.any()) {
     const Owed::Debts debts = owed_.oldest(kTagsAtOnce);
     base::Error error = debts.clear ? step_generation(session, deadline)

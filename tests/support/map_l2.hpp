@@ -31,6 +31,7 @@ class MapL2 final : public l2::L2 {
   bool forgets = false;
   bool refuses_values = false;  // as a full server does
   bool forbids_patterns = false;
+  bool forbids_looks = false;  // a touch has no answer
   std::uint64_t hands_over_as_made_here = base::Moment::kElsewhere;
   std::atomic<int> clears = 0;
 
@@ -96,11 +97,11 @@ class MapL2 final : public l2::L2 {
 
   base::Error touch(std::string_view key, base::Millis, l2::Outcome& outcome) noexcept override {
     run_once(before_touch);
-    if (down) {
+    if (down || forbids_looks) {
       outcome = l2::Outcome::kFailed;
-      return {base::ErrorCode::kTimeout, "down"};
+      return {down ? base::ErrorCode::kTimeout : base::ErrorCode::kAuth, "no"};
     }
-    if (owes_clear_) (void)clear();
+    (void)pay();
     const base::MutexLock lock(mutex_);
     outcome = values_.contains(key) ? l2::Outcome::kHit : l2::Outcome::kMiss;
     return {};
@@ -114,6 +115,9 @@ class MapL2 final : public l2::L2 {
     ++clears;
     return {};
   }
+
+  [[nodiscard]] bool owes() const noexcept override { return owes_clear_; }
+  base::Error pay() noexcept override { return owes_clear_ ? clear() : base::Error{}; }
 
   // One step for all calls; the stamps of tags are steps.
   base::Error take_stamp(std::span<const std::string_view> tags, base::Millis,

@@ -136,6 +136,20 @@ TEST_F(RecoveryTest, AClearEndsWhatWaitsAndWhatIsBeingSent) {
   EXPECT_EQ(fetch(*redis_, "k").outcome, Outcome::kMiss);
 }
 
+TEST_F(RecoveryTest, AfterAClearThatFailedOnlyTheClearIsWaitedFor) {
+  redis_->forbids_looks = true;
+  redis_->down = true;
+  EXPECT_FALSE(recovery_.clear().ok());
+  EXPECT_TRUE(recovery_.owes());
+  store(recovery_, "k", "x");
+  EXPECT_EQ(recovery_.run(), Millis(250)) << "no answer: later";
+  redis_->down = false;
+  replay();
+  EXPECT_FALSE(recovery_.owes());
+  EXPECT_EQ(redis_->clears, 1);
+  EXPECT_EQ(fetch(*redis_, "k").payload, "x");
+}
+
 TEST_F(RecoveryTest, ATouchChangesWhatWaitsOrWaitsItself) {
   store(*redis_, "there", "t", seconds(10));
   redis_->down = true;
