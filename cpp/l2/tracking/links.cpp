@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 #include "l2/tracking/subscribe.hpp"
@@ -122,6 +123,8 @@ void Links::take_servers() {
   std::vector<Peer> peers;
   try {
     for (const auto& server : servers_()) peers.push_back({.server = server});
+    const base::MutexLock lock(mutex_);
+    descriptors_.reserve(peers.size());
   } catch (const std::exception&) {
     servers_changed_.store(true);
     throw;
@@ -137,16 +140,17 @@ void Links::take_servers() {
 }
 
 void Links::take_dialled() {
-  std::vector<Dialled> dialled;
-  {
-    const base::MutexLock lock(mutex_);
-    dialled.swap(dialled_);
+  for (;;) {
+    std::list<Dialled> one;
+    {
+      const base::MutexLock lock(mutex_);
+      if (dialled_.empty()) return;
+      one.splice(one.end(), dialled_, dialled_.begin());
+    }
+    const auto peer = std::ranges::find(peers_, one.front().server, &Peer::server);
+    if (peer != peers_.end()) adopt(*peer, std::move(one.front()));
+    note_descriptors();
   }
-  for (Dialled& each : dialled) {
-    const auto peer = std::ranges::find(peers_, each.server, &Peer::server);
-    if (peer != peers_.end()) adopt(*peer, std::move(each));
-  }
-  if (!dialled.empty()) note_descriptors();
 }
 
 void Links::adopt(Peer& peer, Dialled dialled) {
@@ -161,8 +165,14 @@ void Links::adopt(Peer& peer, Dialled dialled) {
   }
   peer.hang_ups = dialled.hung_up ? peer.hang_ups + 1 : 0;
   peer.refused |= dialled.refused || (!ever_up_ && peer.hang_ups >= kMostHangUps);
-  const bool patient = peer.refused || dialled.credentials;
-  peer.pause = patient ? kRefusedPause : std::clamp(2 * peer.pause, kLeastPause, kMostPause);
+  put_off(peer, now);
+  if (!peer.refused && !dialled.credentials) return;
+  peer.pause = kRefusedPause;
+  peer.next_attempt = now + peer.pause;
+}
+
+void Links::put_off(Peer& peer, Time now) noexcept {
+  peer.pause = std::clamp(2 * peer.pause, kLeastPause, kMostPause);
   peer.next_attempt = now + peer.pause;
 }
 
@@ -170,7 +180,7 @@ void Links::tend(Peer& peer, Time now) {
   if (peer.link) {
     if (!peer.link->on_time(now)) lose(peer, now);
   } else if (!peer.dialing && now >= peer.next_attempt) {
-    order(peer);
+    order(peer, now);
   }
 }
 
@@ -179,42 +189,46 @@ void Links::lose(Peer& peer, Time now) {
   if (!lost) return;
   note_descriptors();  // before its number can be another file's
   if (now - peer.since >= kSteady) peer.pause = base::Millis{0};
-  peer.pause = std::clamp(2 * peer.pause, kLeastPause, kMostPause);
-  peer.next_attempt = now + peer.pause;
+  put_off(peer, now);
 }
 
-void Links::order(Peer& peer) {
-  peer.dialing = true;
+void Links::order(Peer& peer, Time now) {
+  std::list<Dialled> order(1);
+  order.front().server = peer.server;
   {
     const base::MutexLock lock(mutex_);
-    orders_.push_back(peer.server);
+    orders_.splice(orders_.end(), order);
   }
-  (void)dialler_.add(dialling_);
+  peer.dialing = dialler_.add(dialling_);
+  if (peer.dialing) return;
+  // There is no thread that would dial.
+  const base::MutexLock lock(mutex_);
+  orders_.remove_if([&peer](const Dialled& each) { return each.server == peer.server; });
+  put_off(peer, now);
 }
 
 base::Millis Links::Dialling::run() noexcept {
   while (!links_.dialler_.stopping()) {
-    std::shared_ptr<Dialer> server;
+    std::list<Dialled> order;
     {
       const base::MutexLock lock(links_.mutex_);
       if (links_.orders_.empty()) break;
-      server = std::move(links_.orders_.back());
-      links_.orders_.pop_back();
+      order.splice(order.end(), links_.orders_, std::prev(links_.orders_.end()));
     }
-    links_.dial(std::move(server));
+    links_.dial(std::move(order));
   }
   return kLongAfter;
 }
 
-void Links::dial(std::shared_ptr<Dialer> server) noexcept {
-  Dialled out{.server = std::move(server)};
+void Links::dial(std::list<Dialled> order) noexcept {
   try {
-    connect(out);
-    const base::MutexLock lock(mutex_);
-    dialled_.push_back(std::move(out));
+    connect(order.front());
   } catch (const std::exception&) {
-    // Out of memory: this server stays without a link until another one is ordered.
-    return wake_up_.ring();
+    order.front().connection.reset();  // out of memory: as if nobody had answered
+  }
+  {
+    const base::MutexLock lock(mutex_);
+    dialled_.splice(dialled_.end(), order);
   }
   wake_up_.ring();
 }

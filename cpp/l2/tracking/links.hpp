@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <list>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -77,7 +78,7 @@ class Links final : private Chore, private base::ForkParticipant {
     Time next_attempt{};
     Time since{};  // when the link came up
   };
-  // What became of an attempt.
+  // An attempt that was ordered, and what became of it.
   struct Dialled {
     std::shared_ptr<Dialer> server = {};
     std::unique_ptr<client::Connection> connection = {};  // none: it failed
@@ -105,8 +106,11 @@ class Links final : private Chore, private base::ForkParticipant {
   void adopt(Peer& peer, Dialled dialled);
   void tend(Peer& peer, Time now) VCACHE_EXCLUDES(mutex_);
   void lose(Peer& peer, Time now) VCACHE_EXCLUDES(mutex_);
-  void order(Peer& peer) VCACHE_EXCLUDES(mutex_);
-  void dial(std::shared_ptr<Dialer> server) noexcept VCACHE_EXCLUDES(mutex_);
+  void order(Peer& peer, Time now) VCACHE_EXCLUDES(mutex_);
+  // The next attempt is after a pause, which grows.
+  static void put_off(Peer& peer, Time now) noexcept;
+  // Requires: one order.
+  void dial(std::list<Dialled> order) noexcept VCACHE_EXCLUDES(mutex_);
   void connect(Dialled& out);
   [[nodiscard]] Time next_due() const noexcept;
   void wait_and_hear();
@@ -145,8 +149,9 @@ class Links final : private Chore, private base::ForkParticipant {
   bool parents_ = false;  // in a forked child
 
   base::Mutex mutex_;
-  std::vector<std::shared_ptr<Dialer>> orders_ VCACHE_GUARDED_BY(mutex_);
-  std::vector<Dialled> dialled_ VCACHE_GUARDED_BY(mutex_);
+  // Lists, so that an order comes back whatever memory there is.
+  std::list<Dialled> orders_ VCACHE_GUARDED_BY(mutex_);
+  std::list<Dialled> dialled_ VCACHE_GUARDED_BY(mutex_);
   std::vector<int> descriptors_ VCACHE_GUARDED_BY(mutex_);  // for a forked child to close
 
   Dialling dialling_{*this};
