@@ -8,15 +8,19 @@ namespace vcache::l2::cluster {
 
 namespace {
 
-// A shard's own options, with what is the same for all.
-RedisOptions complete(RedisOptions shard, const RedisOptions& all) {
-  shard.layout = Layout::kShards;
-  shard.timeout = all.timeout;
-  shard.connect_timeout = all.connect_timeout;
-  shard.namespace_name = all.namespace_name;
-  shard.max_value = all.max_value;
-  shard.packing = all.packing;
-  return shard;
+// What is the same for all, with the way to one shard.
+RedisOptions complete(const RedisOptions& shard, const RedisOptions& all) {
+  RedisOptions out = all;
+  out.shards.clear();
+  out.host = shard.host;
+  out.port = shard.port;
+  out.unix_socket = shard.unix_socket;
+  out.db = shard.db;
+  out.username = shard.username;
+  out.password = shard.password;
+  out.tls = shard.tls;
+  out.pool_size = shard.pool_size;
+  return out;
 }
 
 }  // namespace

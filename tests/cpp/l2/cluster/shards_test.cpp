@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "l2/cluster/sharded.hpp"
 #include "l2/redis_l2.hpp"
 #include "support/cluster_calls.hpp"
 #include "support/redis_server.hpp"
@@ -52,6 +53,35 @@ TEST_F(ShardsTest, KeysAreSpreadEvenlyAndFoundInAnyOrderOfTheList) {
   EXPECT_EQ(count_hits(*tier, keys_), kKeys);
   for (std::size_t i = 0; i < servers_.size(); ++i) EXPECT_GT(keys_on(i), kKeys / 5) << i;
   EXPECT_EQ(count_hits(*make_redis_l2(options({2, 0, 1}), clock_), keys_), kKeys);
+}
+
+TEST_F(ShardsTest, WhatIsTheSameForAllIsSoOnEach) {
+  RedisOptions all = options();
+  all.timeout = Millis(11);
+  all.connect_timeout = Millis(12);
+  all.namespace_name = "other";
+  all.max_value = 13;
+  all.grace = Millis(14);
+  all.packing.compression = codec::Compression::kZstd;
+  ServerFacts facts(clock_);
+  ErrorCounters errors;
+  Keeper keeper;
+  News news;
+  cluster::NodeTable nodes(
+      all,
+      {.clock = clock_, .facts = facts, .errors = errors, .keeper = keeper, .news = news});
+  const cluster::Sharded sharded(all, nodes);
+  ASSERT_EQ(nodes.size(), 3U);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const RedisOptions& of_node = nodes[i].options();
+    EXPECT_EQ(of_node.port, servers_.at(i).port());
+    EXPECT_EQ(of_node.timeout, all.timeout);
+    EXPECT_EQ(of_node.connect_timeout, all.connect_timeout);
+    EXPECT_EQ(of_node.namespace_name, all.namespace_name);
+    EXPECT_EQ(of_node.max_value, all.max_value);
+    EXPECT_EQ(of_node.grace, all.grace);
+    EXPECT_EQ(of_node.packing.compression, all.packing.compression);
+  }
 }
 
 TEST_F(ShardsTest, AServerLessMovesOnlyItsShare) {
