@@ -18,8 +18,6 @@ constexpr base::Millis kBetweenChecks{400};
 // before a call meets them.
 constexpr base::Millis kRoutine = std::chrono::minutes(1);
 constexpr base::Millis kOftenLooked = std::chrono::seconds(5);
-// For how long after a look that failed nobody waits for the next one.
-constexpr std::chrono::milliseconds kFailureHolds{500};
 // For how long after the last question a server that keys move to counts as one of those that hold
 // keys. A move asks often.
 constexpr std::chrono::seconds kAskHolds{10};
@@ -38,30 +36,15 @@ Cluster::Cluster(const RedisOptions& options, const base::Clock& clock, NodeTabl
       nodes_(nodes),
       keeper_(keeper),
       replicas_(clock),
+      lookout_(keeper, *this),
       random_(std::random_device{}()) {}
 
 Cluster::~Cluster() { keeper_.remove(*this); }
 
 base::Error Cluster::ready(client::Deadline deadline) noexcept {
-  if (known_.load(std::memory_order_acquire)) return {};
-  bool wait = false;
-  std::uint64_t before = 0;
-  {
-    const base::MutexLock lock(mutex_);
-    wait = Clock::now() - failed_ >= kFailureHolds;
-    before = attempts_;
-  }
-  on_trouble();
-  const base::MutexLock lock(mutex_);
-  while (wait && attempts_ == before && Clock::now() < deadline) {
-    looked_.wait_until(mutex_, deadline);
-  }
-  if (known_.load(std::memory_order_acquire)) return {};
-  try {
-    return {base::ErrorCode::kConnect, "no node of the cluster tells who holds its slots"};
-  } catch (const std::exception&) {
-    return {base::ErrorCode::kConnect};
-  }
+  return lookout_.await(
+      deadline, [this] { return known_.load(std::memory_order_acquire); },
+      "no node of the cluster tells who holds its slots");
 }
 
 Place Cluster::place_of(std::string_view prefix, std::string_view key) const noexcept {
@@ -138,12 +121,6 @@ Node* Cluster::on_ask(const Endpoint& to) noexcept {
   return meet(to, Clock::now() + kAskHolds);
 }
 
-void Cluster::on_trouble() noexcept {
-  if (wanted_.exchange(true)) return;
-  // Added at the first trouble, which is that nothing is known.
-  if (!keeper_.add(*this)) (void)run();
-}
-
 void Cluster::describe(Status& status) const {
   status.cluster["looks"] = looks_.load(std::memory_order_relaxed);
   status.cluster["moved"] = moved_.load(std::memory_order_relaxed);
@@ -152,14 +129,14 @@ void Cluster::describe(Status& status) const {
 
 // Where there is no keeper, several threads may come here.
 base::Millis Cluster::run() noexcept {
-  if (running_.exchange(true)) return kBetweenLooks;
+  if (!lookout_.enter()) return kBetweenLooks;
   base::Millis next = kBetweenLooks;
   try {
     next = do_what_is_due();
   } catch (const std::exception&) {
     end_look(false);
   }
-  running_.store(false);
+  lookout_.leave();
   return next;
 }
 
@@ -167,7 +144,7 @@ base::Millis Cluster::do_what_is_due() {
   const auto now = Clock::now();
   if (!last_look_ || now - *last_look_ >= pause()) {
     last_look_ = now;
-    wanted_.store(false);
+    lookout_.begin_look();
     look();
   }
   const base::Millis next = until(last_look_.value_or(now) + pause(), Clock::now());
@@ -181,7 +158,7 @@ base::Millis Cluster::do_what_is_due() {
 
 // From one look to the next.
 base::Millis Cluster::pause() const noexcept {
-  if (wanted_.load()) return kBetweenLooks;
+  if (lookout_.wanted()) return kBetweenLooks;
   return options_.read_replicas || options_.tracking ? kOftenLooked : kRoutine;
 }
 
@@ -196,10 +173,7 @@ void Cluster::look() {
 
 void Cluster::end_look(bool known) noexcept {
   if (known) known_.store(true, std::memory_order_release);
-  const base::MutexLock lock(mutex_);
-  ++attempts_;
-  if (!known) failed_ = Clock::now();
-  looked_.notify_all();
+  lookout_.end_look(known);
 }
 
 std::vector<Endpoint> Cluster::candidates() {

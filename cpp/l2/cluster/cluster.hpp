@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/mutex.hpp"
+#include "l2/cluster/lookout.hpp"
 #include "l2/cluster/node_table.hpp"
 #include "l2/cluster/replicas.hpp"
 #include "l2/cluster/slot_map.hpp"
@@ -41,7 +42,7 @@ class Cluster final : public Topology, private Chore {
   [[nodiscard]] Node* on_moved(Place place, const Endpoint& to) noexcept override;
   [[nodiscard]] std::vector<std::reference_wrapper<Node>> servers() const override;
   [[nodiscard]] Node* on_ask(const Endpoint& to) noexcept override;
-  void on_trouble() noexcept override;
+  void on_trouble() noexcept override { lookout_.want(); }
   void describe(Status& status) const override;
 
  private:
@@ -83,19 +84,13 @@ class Cluster final : public Topology, private Chore {
   SlotMap slots_;
   Replicas replicas_;
   std::atomic<bool> known_{false};  // slots_ were told at least once
-  std::atomic<bool> wanted_{false};
-  std::atomic<bool> running_{false};
+  Lookout lookout_;
   std::atomic<std::uint64_t> looks_{0};
   std::atomic<std::uint64_t> moved_{0};
   std::atomic<std::uint64_t> asked_{0};
 
   mutable base::Mutex members_mutex_;  // held while changed_ is called
   std::vector<Member> members_ VCACHE_GUARDED_BY(members_mutex_);
-
-  base::Mutex mutex_;
-  base::CondVar looked_;
-  std::uint64_t attempts_ VCACHE_GUARDED_BY(mutex_) = 0;
-  client::Deadline failed_ VCACHE_GUARDED_BY(mutex_){};  // when the last look did
 
   // Of the chore.
   std::vector<Endpoint> told_;  // all nodes that the last look found

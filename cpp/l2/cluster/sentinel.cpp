@@ -17,8 +17,6 @@ using Clock = client::Deadline::clock;
 
 constexpr base::Millis kBetweenQuestions{100};  // where something is wrong
 constexpr base::Millis kRoutine{1'000};
-// For how long after an attempt that failed nobody waits for the next one.
-constexpr std::chrono::milliseconds kFailureHolds{500};
 
 RedisOptions sentinel_options(const RedisOptions& all, const Endpoint& where) {
   RedisOptions out = all;
@@ -41,7 +39,8 @@ Sentinel::Sentinel(const RedisOptions& options, const base::Clock& clock, NodeTa
       changed_(std::move(changed)),
       nodes_(nodes),
       keeper_(keeper),
-      facts_(clock) {
+      facts_(clock),
+      lookout_(keeper, *this) {
   const Node::Shared shared{
       .clock = clock, .facts = facts_, .errors = errors_, .keeper = keeper, .news = untold_};
   for (const Endpoint& seed : options.seeds) {
@@ -53,49 +52,26 @@ Sentinel::Sentinel(const RedisOptions& options, const base::Clock& clock, NodeTa
 Sentinel::~Sentinel() { keeper_.remove(*this); }
 
 base::Error Sentinel::ready(client::Deadline deadline) noexcept {
-  if (primary() != nullptr) return {};
-  bool wait = false;
-  std::uint64_t before = 0;
-  {
-    const base::MutexLock lock(mutex_);
-    wait = Clock::now() - failed_ >= kFailureHolds;
-    before = attempts_;
-  }
-  on_trouble();
-  const base::MutexLock lock(mutex_);
-  while (wait && attempts_ == before && Clock::now() < deadline) {
-    asked_.wait_until(mutex_, deadline);
-  }
-  if (primary() != nullptr) return {};
-  try {
-    return {base::ErrorCode::kConnect, "no sentinel names a primary"};
-  } catch (const std::exception&) {
-    return {base::ErrorCode::kConnect};
-  }
-}
-
-void Sentinel::on_trouble() noexcept {
-  if (wanted_.exchange(true)) return;
-  // Added at the first trouble, which is that nothing is known.
-  if (!keeper_.add(*this)) (void)run();
+  return lookout_.await(
+      deadline, [this] { return primary() != nullptr; }, "no sentinel names a primary");
 }
 
 // Where there is no keeper, several threads may come here.
 base::Millis Sentinel::run() noexcept {
-  if (running_.exchange(true)) return kBetweenQuestions;
+  if (!lookout_.enter()) return kBetweenQuestions;
   const auto now = Clock::now();
-  const bool due = !last_ || now - *last_ >= (wanted_.load() ? kBetweenQuestions : kRoutine);
+  const bool due = !last_ || now - *last_ >= (lookout_.wanted() ? kBetweenQuestions : kRoutine);
   if (due) {
     last_ = now;
-    wanted_.store(false);
+    lookout_.begin_look();
     try {
       learn(ask());
     } catch (const std::exception&) {
       learn(std::nullopt);
     }
   }
-  running_.store(false);
-  return wanted_.load() ? kBetweenQuestions : kRoutine;
+  lookout_.leave();
+  return lookout_.wanted() ? kBetweenQuestions : kRoutine;
 }
 
 std::optional<Endpoint> Sentinel::ask() {
@@ -122,10 +98,7 @@ void Sentinel::learn(const std::optional<Endpoint>& named) noexcept {
     Node* const last = primary_.exchange(fresh, std::memory_order_acq_rel);
     if (last != nullptr && last != fresh) last->pool().invalidate();
   }
-  const base::MutexLock lock(mutex_);
-  ++attempts_;
-  if (fresh == nullptr) failed_ = Clock::now();
-  asked_.notify_all();
+  lookout_.end_look(fresh != nullptr);
 }
 
 void Sentinel::close() noexcept {

@@ -1,12 +1,11 @@
 #pragma once
 
 #include <atomic>
-#include <cstdint>
 #include <deque>
 #include <functional>
 #include <optional>
 
-#include "base/mutex.hpp"
+#include "l2/cluster/lookout.hpp"
 #include "l2/cluster/node_table.hpp"
 #include "l2/error_kind.hpp"
 #include "l2/keeper.hpp"
@@ -36,7 +35,7 @@ class Sentinel final : private Chore {
     return next_primary_.load(std::memory_order_acquire);
   }
   // The primary did not answer, or took no write.
-  void on_trouble() noexcept;
+  void on_trouble() noexcept { lookout_.want(); }
 
   void close() noexcept;
   // See Pool::abandon().
@@ -62,13 +61,7 @@ class Sentinel final : private Chore {
   std::deque<Node> sentinels_;
   std::atomic<Node*> next_primary_{nullptr};
   std::atomic<Node*> primary_{nullptr};
-  std::atomic<bool> wanted_{false};
-  std::atomic<bool> running_{false};
-
-  base::Mutex mutex_;
-  base::CondVar asked_;
-  std::uint64_t attempts_ VCACHE_GUARDED_BY(mutex_) = 0;
-  client::Deadline failed_ VCACHE_GUARDED_BY(mutex_){};  // when the last attempt did
+  Lookout lookout_;
 
   // Of the chore.
   std::optional<client::Deadline> last_;
