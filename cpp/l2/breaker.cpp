@@ -55,9 +55,9 @@ std::optional<base::Nanos> Breaker::next_probe() const noexcept {
   return std::max(until_ - clock_.steady(), base::Nanos::zero());
 }
 
-void Breaker::leave_probes_to_others() noexcept {
+void Breaker::let_requests_probe(bool they_do) noexcept {
   const base::MutexLock lock(mutex_);
-  requests_probe_ = false;
+  requests_probe_ = they_do;
   note_refusal();
 }
 

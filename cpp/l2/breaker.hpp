@@ -75,14 +75,17 @@ class Breaker {
   [[nodiscard]] bool refuses() const noexcept { return refuses_.load(std::memory_order_relaxed); }
   // In how long a probe is due; nothing while the breaker is closed.
   [[nodiscard]] std::optional<base::Nanos> next_probe() const noexcept;
-  // From now on requests are no probes.
-  void leave_probes_to_others() noexcept;
+  // From now on requests are no probes, or are again.
+  void leave_probes_to_others() noexcept { let_requests_probe(false); }
+  void let_requests_probe() noexcept { let_requests_probe(true); }
 
   [[nodiscard]] State state() const noexcept;
   // How often it opened while it was closed.
   [[nodiscard]] std::uint64_t openings() const noexcept;
 
  private:
+  void let_requests_probe(bool they_do) noexcept;
+
   static constexpr std::size_t kSlots = 10;
   static constexpr base::Nanos kSlotLength = std::chrono::seconds(1);
 

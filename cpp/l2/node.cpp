@@ -77,12 +77,28 @@ void Node::on_breaker(Breaker::State state, Breaker::Verdict cause) noexcept {
       return news_.tell(answers_again(options_.address(), away));
     }
     opened_.store(now.count(), std::memory_order_relaxed);
-    if (keeper_.add(prober_)) breaker_.leave_probes_to_others();
+    if (attended_.load()) have_it_probed();
     pool_.invalidate();  // where the network lost them, each would cost a timeout later
     news_.tell(left_alone(options_.address(), cause));
   } catch (const std::exception&) {
     errors_.add(ErrorKind::kMemory);  // nobody is told
   }
+}
+
+void Node::have_it_probed() noexcept {
+  if (keeper_.add(prober_)) breaker_.leave_probes_to_others();
+}
+
+// An opening that is under way may have it probed once more: until the next call of this.
+void Node::attend(bool wanted) noexcept {
+  const bool before = attended_.exchange(wanted);
+  if (wanted) {
+    if (!before && breaker_.state() != Breaker::State::kClosed) have_it_probed();
+    return;
+  }
+  keeper_.remove(prober_);
+  breaker_.let_requests_probe();
+  if (before) pool_.invalidate();
 }
 
 void Node::on_write_refused(ErrorKind kind) noexcept {

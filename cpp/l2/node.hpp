@@ -44,6 +44,9 @@ class Node {
   // server that became a replica gets new connections, which may lead to its successor.
   void on_write_refused(ErrorKind kind) noexcept;
   [[nodiscard]] bool writes_paused() const noexcept;
+  // Whether calls are meant to go there, as they are at first. Of a server that left, connections
+  // are given up, and the keeper does not probe it: who asks it all the same does.
+  void attend(bool wanted) noexcept;
   // An attempt to ask the server ended so.
   void on_failure(const base::Error& error) noexcept;
 
@@ -55,6 +58,7 @@ class Node {
   [[nodiscard]] Dialer& dialer() noexcept { return dialer_; }
 
  private:
+  void have_it_probed() noexcept;
   void on_breaker(Breaker::State state, Breaker::Verdict cause) noexcept;
 
   // Constant after construction.
@@ -70,6 +74,7 @@ class Node {
   Pool pool_;
   Breaker breaker_;
   Prober prober_;
+  std::atomic<bool> attended_{true};
   std::atomic<std::int64_t> opened_{0};        // when the breaker did so last
   std::atomic<std::int64_t> paused_until_{0};  // steady nanoseconds
   std::atomic<std::int64_t> renewed_{0};       // when connections were last given up for new ones

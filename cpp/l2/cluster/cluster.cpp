@@ -73,6 +73,7 @@ Node* Cluster::meet(const Endpoint& address, Time holds_keys_until) noexcept {
   } catch (const std::exception&) {
     return nullptr;
   }
+  node->attend(true);
   changed_();
   return node;
 }
@@ -208,6 +209,16 @@ void Cluster::learn(std::span<const SlotRange> ranges, const std::string& host) 
   take_owners(owners);
   for (std::size_t slot = 0; slot < kSlots; ++slot) slots_.set(slot, owners[slot]);
   replicas_.reset(pairs);
+  attend(pairs);
+}
+
+void Cluster::attend(std::span<const Replicas::Pair> pairs) {
+  const base::MutexLock lock(members_mutex_);
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    Node& node = nodes_[i];
+    node.attend(std::ranges::find(members_, &node, &Member::node) != members_.end() ||
+                std::ranges::find(pairs, &node, &Replicas::Pair::replica) != pairs.end());
+  }
 }
 
 Node* Cluster::learn_servers(const SlotRange& range, const std::string& host,

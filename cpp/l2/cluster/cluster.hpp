@@ -66,6 +66,8 @@ class Cluster final : public Topology, private Chore {
       VCACHE_EXCLUDES(members_mutex_);
   // These own the slots, and no others.
   void take_owners(std::span<Node* const> owners) VCACHE_EXCLUDES(members_mutex_);
+  // Calls are meant for members_ and these replicas, and for no others.
+  void attend(std::span<const Replicas::Pair> pairs) VCACHE_EXCLUDES(members_mutex_);
   // The primary of a range; notes it and its replicas.
   [[nodiscard]] Node* learn_servers(const SlotRange& range, const std::string& host,
                                     std::vector<Replicas::Pair>& pairs);

@@ -96,7 +96,8 @@ void Sentinel::learn(const std::optional<Endpoint>& named) noexcept {
   if (fresh != nullptr) {
     if (next_primary_.exchange(fresh, std::memory_order_acq_rel) != fresh) changed_();
     Node* const last = primary_.exchange(fresh, std::memory_order_acq_rel);
-    if (last != nullptr && last != fresh) last->pool().invalidate();
+    if (last != nullptr && last != fresh) last->attend(false);
+    fresh->attend(true);
   }
   lookout_.end_look(fresh != nullptr);
 }
