@@ -1,6 +1,7 @@
 #include "cache/fill_guard.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace vcache::cache {
 
@@ -62,6 +63,7 @@ WriteMark::WriteMark(FillGuard& guard, std::span<const std::string_view> keys)
   stripes_.erase(std::unique(stripes_.begin(), stripes_.end()),  // NOLINT(modernize-use-ranges)
                  stripes_.end());
   contested_.reserve(2 * stripes_.size());
+  met_.reserve(keys.size());
   const std::uint64_t sequence = guard_.begin_write();
   for (const std::uint32_t stripe : stripes_) {
     if (guard_.mark_begin(stripe, sequence) != 0) contested_.push_back(stripe);
@@ -76,14 +78,13 @@ std::vector<std::string_view> WriteMark::finish() noexcept {
   }
   guard_.leave_write();
   stripes_.clear();
-  std::vector<std::string_view> keys;
-  if (contested_.empty()) return keys;
+  if (contested_.empty()) return {};
   std::ranges::sort(contested_);
   for (const std::string_view key : keys_) {
-    if (std::ranges::binary_search(contested_, FillGuard::stripe_of(key))) keys.push_back(key);
+    if (std::ranges::binary_search(contested_, FillGuard::stripe_of(key))) met_.push_back(key);
   }
   contested_.clear();
-  return keys;
+  return std::move(met_);
 }
 
 }  // namespace vcache::cache

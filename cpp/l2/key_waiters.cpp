@@ -10,7 +10,13 @@ KeyWaiters::Ticket::Ticket(KeyWaiters& waiters, std::span<const std::string_view
   for (const std::string_view key : keys) hashes_.push_back(base::hash64(key, 0));
   waiters_.count_.fetch_add(1);
   const base::MutexLock lock(waiters_.mutex_);
-  for (const std::uint64_t hash : hashes_) waiters_.tickets_.emplace(hash, this);
+  try {
+    for (const std::uint64_t hash : hashes_) waiters_.tickets_.emplace(hash, this);
+  } catch (...) {
+    for (const std::uint64_t hash : hashes_) waiters_.remove(hash, *this);
+    waiters_.count_.fetch_sub(1);
+    throw;
+  }
 }
 
 KeyWaiters::Ticket::~Ticket() {

@@ -117,7 +117,7 @@ base::Error RedisL2::fetch(std::span<const std::string_view> keys, FetchSink& si
     return error;
   }
   if (!mine->several()) return fetch_from_one(*mine, keys, sink, deadline);
-  return guarded([&] { return Spread(*mine, deadline).fetch(keys, sink); });
+  return Spread(*mine, deadline).fetch(keys, sink);
 }
 
 base::Error RedisL2::fetch_from_one(Session& mine, std::span<const std::string_view> keys,

@@ -23,7 +23,8 @@ class Spread {
         context_(session.node().context()),
         deadline_(deadline) {}
 
-  base::Error fetch(std::span<const std::string_view> keys, FetchSink& sink);
+  // Answers for all keys, also where memory is short.
+  base::Error fetch(std::span<const std::string_view> keys, FetchSink& sink) noexcept;
   base::Error store(WriteSource& writes, std::span<Outcome> outcomes);
   base::Error erase(std::span<const std::string_view> keys, std::span<Outcome> outcomes);
   base::Error touch(std::string_view key, base::Millis ttl, Outcome& outcome, bool& has_tags);
@@ -32,6 +33,8 @@ class Spread {
 
  private:
   class Stores;
+
+  base::Error fetch_all(std::span<const std::string_view> keys, FetchSink& sink);
 
   // Where no generation is known yet: reads it before anything is judged by it, or bears it.
   void learn_first(command::LearnGeneration::IfNone if_none) noexcept;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <deque>
+#include <exception>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -51,6 +52,30 @@ class KeyFetch final : public FetchSink {
   FetchSink& sink_;
   bool served_ = false;
   bool expired_ = false;
+};
+
+// Passes answers on, and knows which keys may still get one. Those that have a value do: what came
+// last may say that it is void.
+class OpenKeys final : public FetchSink {
+ public:
+  OpenKeys(FetchSink& sink, std::size_t count) : sink_(sink), absent_(count) {}
+
+  void on_value(std::size_t index, const StoredValue& stored) noexcept override {
+    sink_.on_value(index, stored);
+  }
+  void on_absent(std::size_t index, Outcome outcome) noexcept override {
+    absent_[index] = true;
+    sink_.on_absent(index, outcome);
+  }
+  void give_up(Outcome outcome) noexcept {
+    for (std::size_t i = 0; i < absent_.size(); ++i) {
+      if (!absent_[i]) on_absent(i, outcome);
+    }
+  }
+
+ private:
+  FetchSink& sink_;
+  std::vector<bool> absent_;
 };
 
 // One round of fetching keys.
@@ -108,7 +133,21 @@ class FetchRound {
 
 }  // namespace
 
-base::Error Spread::fetch(std::span<const std::string_view> keys, FetchSink& sink) {
+base::Error Spread::fetch(std::span<const std::string_view> keys, FetchSink& sink) noexcept {
+  std::optional<OpenKeys> open;
+  try {
+    return fetch_all(keys, open.emplace(sink, keys.size()));
+  } catch (const std::exception&) {
+    if (open) {
+      open->give_up(Outcome::kFailed);
+    } else {
+      for (std::size_t i = 0; i < keys.size(); ++i) sink.on_absent(i, Outcome::kFailed);
+    }
+    return {base::ErrorCode::kServer};
+  }
+}
+
+base::Error Spread::fetch_all(std::span<const std::string_view> keys, FetchSink& sink) {
   learn_first(LearnGeneration::IfNone::kLeave);
   FetchRound round(session_, deadline_);
   for (std::size_t i = 0; i < keys.size(); ++i) round.add(keys[i], i, sink);
