@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <deque>
 #include <string_view>
-#include <vector>
 
 #include "base/result.hpp"
 #include "l2/client/deadline.hpp"
@@ -28,14 +27,10 @@ class Fanout {
   [[nodiscard]] const Item& item(std::size_t index) const { return items_[index]; }
 
  private:
-  using Places = std::vector<std::size_t>;
-
-  void run_rounds(client::Deadline deadline);
   // One exchange with all nodes that items are to be sent to. False: nothing is left to be sent.
   [[nodiscard]] bool run_round(client::Deadline deadline);
   [[nodiscard]] Node* target_of(Item& item);
   void follow(Item& item);
-  void give_up(Item& item);
   [[nodiscard]] base::Error first_error();
 
   Topology& topology_;

@@ -5,7 +5,7 @@
 namespace vcache::l2::command {
 
 // Asks whether the server answers. An error reply says why it does not want to.
-class Ping final : public Batch {
+class Ping : public Batch {
  public:
   using Batch::Batch;
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "l2/client/server_error.hpp"
+#include "l2/command/ping.hpp"
 
 namespace vcache::l2::tracking {
 
@@ -22,14 +23,10 @@ constexpr milliseconds kVerifyDelay{10};
 constexpr std::size_t kVerifiedAtOnce = 2048;
 constexpr std::size_t kMostPending = std::size_t{1} << 16;
 
-// Any answer will do.
-class Ping final : public command::Batch {
+// Any answer will do, and none counts as an error.
+class Heartbeat final : public command::Ping {
  public:
-  using Batch::Batch;
-  void append(client::Request& request) override {
-    request.command(1);
-    request.argument("PING");
-  }
+  using Ping::Ping;
   void on_part(const client::ReplyPart& /*part*/) noexcept override {}
 };
 
@@ -202,7 +199,7 @@ bool Link::begin_reading() {
 }
 
 bool Link::begin_ping() {
-  ping_ = std::make_unique<Ping>(context_);
+  ping_ = std::make_unique<Heartbeat>(context_);
   return begin(*ping_);
 }
 
