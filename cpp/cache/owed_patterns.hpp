@@ -33,7 +33,7 @@ class OwedPatterns final : private base::ForkParticipant {
       VCACHE_EXCLUDES(mutex_);
   // Nothing: none is owed. Throws std::bad_alloc.
   [[nodiscard]] std::optional<Debt> oldest() const VCACHE_EXCLUDES(mutex_);
-  // That debt is still owed, with this progress.
+  // That debt is still owed, but not by the servers of this progress.
   void keep(const Debt& debt) VCACHE_EXCLUDES(mutex_);
   // That debt is paid.
   void settle(std::uint64_t number) noexcept VCACHE_EXCLUDES(mutex_);

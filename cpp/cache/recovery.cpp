@@ -254,11 +254,11 @@ bool Recovery::skips(std::string_view key) noexcept {
 
 void Recovery::close() noexcept {
   if (closed_.exchange(true)) return tier_->close();
+  end_.store({});  // of the keeper's run that is waited for
   if (l2::Keeper* const keeper = tier_->keeper()) keeper->remove(*this);
-  const auto deadline = std::chrono::steady_clock::now() + closing_;
+  end_.store(std::chrono::steady_clock::now() + closing_);
   const auto anything = [this] { return !pending_.empty() || owes() || patterns_.any(); };
-  while (anything() && tier_->status(false).breaker == "closed" &&
-         std::chrono::steady_clock::now() < deadline) {
+  while (anything() && tier_->status(false).breaker == "closed" && !is_over()) {
     if (run() != base::Millis::zero()) break;
   }
   (void)guarded([&]() -> base::Error {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -21,7 +22,7 @@ namespace vcache::cache {
 // Thread-safe. What waits in a parent process is the parent's to send.
 class Recovery final : public l2::L2, public l2::Chore {
  public:
-  // At its end no more than `closing` goes into what still waits.
+  // At its end no more than `closing`, and the calls under way then, goes into what still waits.
   Recovery(std::unique_ptr<l2::L2> tier, const base::Clock& clock,
            const PendingWrites::Limits& limits, base::Millis closing);
   ~Recovery() override;
@@ -79,6 +80,10 @@ class Recovery final : public l2::L2, public l2::Chore {
   // Has the tier make up for invalidations that failed.
   void make_up() noexcept;
   void pay_patterns();
+  // Nothing more is to be sent.
+  [[nodiscard]] bool is_over() const noexcept {
+    return std::chrono::steady_clock::now() >= end_.load();
+  }
   void keep_tags(std::span<const PendingRef> batch);
   [[nodiscard]] std::vector<PendingWrites::End> send_due(std::span<const PendingRef> batch);
   [[nodiscard]] std::vector<PendingWrites::End> send(std::span<const PendingRef> batch);
@@ -89,6 +94,8 @@ class Recovery final : public l2::L2, public l2::Chore {
   std::atomic<const l2::Keeper*> scheduled_{nullptr};  // the keeper that has the chore
   OwedPatterns patterns_;
   std::atomic<bool> closed_{false};
+  std::atomic<std::chrono::steady_clock::time_point> end_{
+      std::chrono::steady_clock::time_point::max()};  // of what is sent
 
   const base::Millis closing_;
 };

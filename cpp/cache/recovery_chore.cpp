@@ -43,6 +43,7 @@ void Recovery::make_up() noexcept {
 void Recovery::pay_patterns() {
   while (auto debt = patterns_.oldest()) {
     std::vector<std::string> erased;
+    debt->progress.is_over = [this] { return is_over(); };
     const base::Error error = tier_->erase_matching(debt->pattern, erased, debt->progress);
     if (!error.ok() && error.code != base::ErrorCode::kForbidden) return patterns_.keep(*debt);
     patterns_.settle(debt->number);
@@ -123,6 +124,8 @@ std::vector<End> Recovery::send_due(std::span<const PendingRef> batch) {
       ends.push_back(end_of(*next_stored++, store_error));
     } else if (each->kind == Pending::Kind::kErase) {
       ends.push_back(end_of(*next_erased++, erase_error));
+    } else if (is_over()) {
+      ends.push_back(End::kLater);
     } else {
       Outcome outcome = Outcome::kSkipped;
       const base::Error error = tier_->touch(each->key, each->ttl(pending_.now()), outcome);

@@ -155,9 +155,11 @@ base::Error erase_found(const Erasure& erase, std::vector<std::string>& found,
 }
 
 base::Error erase_on(const Session& session, Node& node, std::string_view pattern,
-                     const Erasure& erase, std::vector<std::string>& erased) {
+                     const Erasure& erase, std::vector<std::string>& erased,
+                     const L2::Progress& progress) {
   std::string cursor = "0";
   do {
+    if (progress.is_over && progress.is_over()) return {base::ErrorCode::kTimeout};
     command::Scan step(node.context(), pattern, std::move(cursor));
     base::Error error = node.run(step, session.deadline());
     if (step.forbidden()) error.code = base::ErrorCode::kForbidden;
@@ -172,12 +174,14 @@ base::Error erase_on(const Session& session, Node& node, std::string_view patter
 
 base::Error erase_matching(Session& session, std::string_view pattern, const Erasure& erase,
                            std::vector<std::string>& erased, L2::Progress& progress) {
-  if (!session.several()) return erase_on(session, session.node(), pattern, erase, erased);
+  if (!session.several()) {
+    return erase_on(session, session.node(), pattern, erase, erased, progress);
+  }
   base::Error first;
   for (Node& node : session.topology().servers()) {
     const std::string name = node.options().name();
     if (std::ranges::find(progress.servers, name) != progress.servers.end()) continue;
-    base::Error of_node = erase_on(session, node, pattern, erase, erased);
+    base::Error of_node = erase_on(session, node, pattern, erase, erased, progress);
     if (of_node.ok()) progress.servers.push_back(name);
     if (first.ok()) first = std::move(of_node);
   }

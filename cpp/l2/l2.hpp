@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -145,9 +146,10 @@ class L2 {
   // why it was not.
   [[nodiscard]] virtual bool owes() const noexcept { return false; }
   virtual base::Error pay() noexcept { return {}; }
-  // The servers that an erasure need not go to again.
+  // How far an erasure is.
   struct Progress {
-    std::vector<std::string> servers = {};
+    std::vector<std::string> servers = {};    // those that it need not go to again
+    std::function<bool()> is_over = nullptr;  // asked between its steps; true: it ends there, failed
   };
   // Erases the values under keys that the glob pattern takes; adds the keys of those that a fetch
   // would have served to `erased`. In as many round trips as it takes, each of which has the

@@ -34,6 +34,10 @@ base::Error erase_matching(L2& tier, std::string_view pattern, std::vector<std::
 class TagsTest : public RedisFixture {
  protected:
   std::string call(std::vector<std::string> words) { return server_.call(std::move(words)); }
+  // More than one step of an erasure looks at.
+  void store_users() {
+    EXPECT_EQ(testing::store_all(*tier_, testing::numbered("user:", 2500)), 2500U);
+  }
 
   std::unique_ptr<L2> tier_ = connect();
 };
@@ -234,9 +238,7 @@ TEST_F(TagsTest, OtherProcessesAreToldOfAnInvalidation) {
 }
 
 TEST_F(TagsTest, APatternErasesTheKeysItTakes) {
-  for (int i = 0; i < 2500; ++i) {
-    ASSERT_EQ(testing::store(*tier_, "user:" + std::to_string(i), "x"), Outcome::kHit);
-  }
+  store_users();
   EXPECT_EQ(testing::store(*tier_, "users", "x"), Outcome::kHit);
   (void)call({"SET", "other:user:1", "x"});
   std::vector<std::string> erased;
@@ -247,10 +249,21 @@ TEST_F(TagsTest, APatternErasesTheKeysItTakes) {
   EXPECT_EQ(call({"EXISTS", "other:user:1"}), "1");
 }
 
+TEST_F(TagsTest, AnErasureEndsBetweenItsStepsWhenItIsOver) {
+  store_users();
+  std::vector<std::string> erased;
+  L2::Progress progress;
+  progress.is_over = [asked = 0]() mutable { return asked++ > 0; };
+  EXPECT_FALSE(tier_->erase_matching("user:*", erased, progress).ok());
+  EXPECT_GT(erased.size(), 0U);
+  EXPECT_LT(erased.size(), 2500U);
+  progress.is_over = nullptr;
+  EXPECT_TRUE(tier_->erase_matching("user:*", erased, progress).ok());
+  EXPECT_EQ(erased.size(), 2500U);
+}
+
 TEST_F(TagsTest, APatternErasesAllWithoutTheRightToLook) {
-  for (int i = 0; i < 2500; ++i) {
-    ASSERT_EQ(testing::store(*tier_, "user:" + std::to_string(i), "x"), Outcome::kHit);
-  }
+  store_users();
   (void)call({"ACL", "SETUSER", "app", "on", ">pw", "allkeys", "+@all", "-getrange"});
   RedisOptions with = options();
   with.username = "app";
