@@ -123,7 +123,8 @@ base::Error RedisL2::fetch(std::span<const std::string_view> keys, FetchSink& si
 base::Error RedisL2::fetch_from_one(Session& mine, std::span<const std::string_view> keys,
                                     FetchSink& sink, client::Deadline deadline) noexcept {
   Node& node = mine.node();
-  command::Fetch batch(node.context(), keys, sink);
+  codec::Unpacker unpacker = command::unpacker_of(node.context());
+  command::Fetch batch(node.context(), keys, sink, unpacker);
   base::Error error = node.run(batch, deadline);
   if (!error.ok()) mine.on_trouble();
   batch.finish(outcome_of(error.code));
@@ -158,7 +159,8 @@ base::Error RedisL2::store(WriteSource& writes, std::span<Outcome> outcomes) noe
 base::Error RedisL2::store_on_one(Session& mine, WriteSource& writes, std::span<Outcome> outcomes,
                                   client::Deadline deadline) noexcept {
   Node& node = mine.node();
-  command::Store batch(node.context(), writes, outcomes);
+  codec::Packer packer(node.context().packing);
+  command::Store batch(node.context(), writes, outcomes, packer);
   base::Error error = node.run(batch, deadline);
   batch.finish(outcome_of(error.code));
   if (batch.outdated()) {

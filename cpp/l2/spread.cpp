@@ -33,8 +33,10 @@ class OneWrite final : public WriteSource {
 
 // One write's way to its server.
 struct KeyStore {
-  KeyStore(const command::Context& context, const Write& write, Outcome& outcome) noexcept
-      : source(write), batch(context, source, {&outcome, 1}) {}
+  KeyStore(const command::Context& context, const Write& write, Outcome& outcome,
+           codec::Packer& packer) noexcept
+      : source(write),
+        batch(context, source, {&outcome, 1}, packer, command::Store::Sharing::kShared) {}
 
   OneWrite source;
   command::Store batch;
@@ -46,16 +48,18 @@ struct KeyStore {
 // The writes of a batch, in as many rounds as it takes.
 class Spread::Stores {
  public:
-  Stores(Spread& spread, WriteSource& writes, std::span<Outcome> outcomes) : spread_(spread) {
+  Stores(Spread& spread, WriteSource& writes, std::span<Outcome> outcomes)
+      : spread_(spread), packer_(spread.context_.packing) {
     for (std::size_t i = 0; i < writes.size(); ++i) {
       const Write& write = writes.at(i);
       spread.topology_.on_write(write.key);
-      keys_.emplace_back(spread.context_, write, outcomes[i]);
+      keys_.emplace_back(spread.context_, write, outcomes[i], packer_);
     }
   }
 
   // Sends those that are due.
   base::Error run() {
+    packer_.clear();  // nothing is on its way any more
     LearnGeneration latest(spread_.context_, LearnGeneration::IfNone::kLeave);
     cluster::Fanout fanout(spread_.topology_);
     fanout.add(spread_.topology_.own_place(), latest);
@@ -93,6 +97,7 @@ class Spread::Stores {
   }
 
   Spread& spread_;
+  codec::Packer packer_;  // one for all: each has 64 KiB and a cipher of its own
   std::deque<KeyStore> keys_;
 };
 

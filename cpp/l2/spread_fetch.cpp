@@ -22,8 +22,8 @@ using command::LearnGeneration;
 class KeyFetch final : public FetchSink {
  public:
   KeyFetch(const command::Context& context, const std::string_view& key, std::size_t index,
-           FetchSink& sink) noexcept
-      : batch_(context, {&key, 1}, *this), index_(index), sink_(sink) {}
+           FetchSink& sink, codec::Unpacker& unpacker) noexcept
+      : batch_(context, {&key, 1}, *this, unpacker), index_(index), sink_(sink) {}
 
   void on_value(std::size_t /*index*/, const StoredValue& stored) noexcept override {
     served_ = true;
@@ -93,7 +93,7 @@ class FetchRound {
   void add(const std::string_view& key, std::size_t index, FetchSink& sink) {
     const cluster::Place place = topology_.place_of(context_.key_prefix, key);
     Node* const node = topology_.reader_of(key, place);
-    fanout_.add(place, keys_.emplace_back(context_, key, index, sink).batch(), node);
+    fanout_.add(place, keys_.emplace_back(context_, key, index, sink, unpacker_).batch(), node);
   }
 
   base::Error run() {
@@ -127,6 +127,7 @@ class FetchRound {
   cluster::Topology& topology_;
   const client::Deadline deadline_;
   LearnGeneration latest_;
+  codec::Unpacker unpacker_ = command::unpacker_of(context_);
   std::deque<KeyFetch> keys_;
   cluster::Fanout fanout_{topology_};  // of latest_, and then of the keys
 };

@@ -75,7 +75,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ErrorCounters errors;
   const command::Context context("ns", 4096, facts, errors);
   CountingSink sink;
-  command::Fetch fetch(context, kKeys, sink);
+  codec::Unpacker unpacker = command::unpacker_of(context);
+  command::Fetch fetch(context, kKeys, sink, unpacker);
   client::Request request;
   fetch.append(request);
   CheckedChanges changes;

@@ -12,17 +12,24 @@
 
 namespace vcache::l2::command {
 
+// For what is stored in that way.
+[[nodiscard]] inline codec::Unpacker unpacker_of(const Context& context) noexcept {
+  return {context.packing, {.max_value = context.max_value}};
+}
+
 // Reads values and hands them over while they arrive. Each MGET also reads the generation where
 // that lies with the keys, so that every value is judged by the generation of the same moment; else
 // it is judged by the one that is known then. Values with tags are held back until the stamps of
 // these are known.
 class Fetch final : public Batch {
  public:
-  Fetch(const Context& context, std::span<const std::string_view> keys, FetchSink& sink) noexcept
+  // `unpacker` may be shared with others of the same thread.
+  Fetch(const Context& context, std::span<const std::string_view> keys, FetchSink& sink,
+        codec::Unpacker& unpacker) noexcept
       : Batch(context),
         keys_(keys),
         sink_(sink),
-        unpacker_(context.packing, {.max_value = context.max_value}),
+        unpacker_(unpacker),
         recorded_(context.facts.own_writes().recording()) {}
 
   void append(client::Request& request) override;
@@ -66,7 +73,7 @@ class Fetch final : public Batch {
 
   const std::span<const std::string_view> keys_;
   FetchSink& sink_;
-  codec::Unpacker unpacker_;
+  codec::Unpacker& unpacker_;
   const bool recorded_;  // values may change untold while they are on their way
   std::vector<std::string_view> spoiled_;
   std::vector<Held> held_;

@@ -15,8 +15,9 @@ constexpr std::size_t kPart = std::size_t{128} << 10;
 
 }  // namespace
 
-Store::Store(const Context& context, WriteSource& writes, std::span<Outcome> outcomes) noexcept
-    : Batch(context), writes_(writes), outcomes_(outcomes), packer_(context.packing) {}
+Store::Store(const Context& context, WriteSource& writes, std::span<Outcome> outcomes,
+             codec::Packer& packer, Sharing sharing) noexcept
+    : Batch(context), writes_(writes), outcomes_(outcomes), packer_(packer), sharing_(sharing) {}
 
 bool Store::storable(const Write& write) const noexcept {
   return codec::encodable(write.value, context_.max_value);
@@ -37,7 +38,8 @@ void Store::append(client::Request& request) {
 
 bool Store::append_more(client::Request& request) {
   if (closed_) return false;
-  if (request.size() == 0) packer_.clear();  // all that came before was sent
+  // All that came before was sent.
+  if (request.size() == 0 && sharing_ == Sharing::kAlone) packer_.clear();
   const base::Millis now = context_.facts.now();
   for (; appended_ < writes_.size(); ++appended_) {
     if (request.size() >= kPart) return true;

@@ -15,7 +15,11 @@ namespace vcache::l2::command {
 // form.
 class Store final : public Batch {
  public:
-  Store(const Context& context, WriteSource& writes, std::span<Outcome> outcomes) noexcept;
+  // Who else packs with `packer`. Of a shared one the memory stays until its owner clears it.
+  enum class Sharing : std::uint8_t { kAlone, kShared };
+
+  Store(const Context& context, WriteSource& writes, std::span<Outcome> outcomes,
+        codec::Packer& packer, Sharing sharing = Sharing::kAlone) noexcept;
 
   void append(client::Request& request) override;
   [[nodiscard]] bool append_more(client::Request& request) override;
@@ -40,7 +44,8 @@ class Store final : public Batch {
 
   WriteSource& writes_;
   const std::span<Outcome> outcomes_;
-  codec::Packer packer_;
+  codec::Packer& packer_;
+  const Sharing sharing_;
   std::uint64_t stamp_ = 0;            // of the batch as sent
   std::optional<std::uint64_t> seen_;  // the server's generation, behind the writes
   std::size_t appended_ = 0;           // writes that are in the batch

@@ -10,6 +10,7 @@
 #include "l2/cluster/sharded.hpp"
 #include "l2/redis_l2.hpp"
 #include "support/cluster_calls.hpp"
+#include "support/packed_values.hpp"
 #include "support/redis_server.hpp"
 
 namespace vcache::l2 {
@@ -82,6 +83,24 @@ TEST_F(ShardsTest, WhatIsTheSameForAllIsSoOnEach) {
     EXPECT_EQ(of_node.grace, all.grace);
     EXPECT_EQ(of_node.packing.compression, all.packing.compression);
   }
+}
+
+TEST_F(ShardsTest, WhatIsStoredInAnotherFormComesBackFromEachServer) {
+  RedisOptions packed = options();
+  packed.packing = {.compression = codec::Compression::kZstd, .keys = codec::testing::keys_of({"a"})};
+  const auto tier = make_redis_l2(packed, clock_);
+  std::vector<std::string> texts;
+  std::vector<Write> writes;
+  for (const std::string& key : keys_) texts.push_back(key + std::string(texts.size() * 20, 'x'));
+  for (std::size_t i = 0; i < kKeys; ++i) {
+    writes.push_back({.key = keys_[i], .value = testing::object_view(texts[i])});
+  }
+  std::vector<Outcome> outcomes(kKeys);
+  testing::SpanWrites source(writes);
+  EXPECT_TRUE(tier->store(source, outcomes).ok());
+  testing::CollectSink sink(kKeys);
+  EXPECT_TRUE(tier->fetch(testing::views(keys_), sink).ok());
+  for (std::size_t i = 0; i < kKeys; ++i) EXPECT_EQ(sink.answers[i].payload, texts[i]);
 }
 
 TEST_F(ShardsTest, AServerLessMovesOnlyItsShare) {

@@ -40,7 +40,8 @@ class FetchTest : public ::testing::Test {
   CollectSink::Answer fetch(const std::string& value) {
     const std::vector<std::string_view> keys = {"k"};
     CollectSink sink(1);
-    Fetch batch(context_, keys, sink);
+    codec::Unpacker unpacker = unpacker_of(context_);
+    Fetch batch(context_, keys, sink, unpacker);
     client::Request request;
     batch.append(request);
     batch.on_part({.type = ReplyType::kArray, .integer = 2});
