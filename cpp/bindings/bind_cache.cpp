@@ -29,7 +29,8 @@ std::unique_ptr<l2::L2> make_tier(l2::RedisOptions node, const base::Clock& time
   std::unique_ptr<l2::L2> tier = l2::make_redis_l2(std::move(node), time, listener);
   if (strict) return tier;
   cache::PendingWrites::Limits limits;
-  if (memory_bytes > 0) limits.bytes = std::min(limits.bytes, memory_bytes / 4);
+  constexpr std::size_t kLeast = std::size_t{1} << 20;
+  if (memory_bytes > 0) limits.bytes = std::clamp(memory_bytes / 4, kLeast, limits.bytes);
   return std::make_unique<cache::Recovery>(std::move(tier), time, limits, timeout);
 }
 

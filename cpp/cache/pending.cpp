@@ -13,6 +13,8 @@ base::Nanos expiry(base::Millis ttl, base::Nanos now) noexcept {
   return ttl > base::Millis::zero() ? now + ttl : Pending::kNoExpiry;
 }
 
+bool is_value(const Pending& pending) noexcept { return pending.kind == Pending::Kind::kValue; }
+
 // Copies to `to`, and has the view look there.
 void move_to(std::byte*& to, base::ByteView& view) noexcept {
   std::ranges::copy(view, to);
@@ -112,15 +114,15 @@ PendingWrites::Added PendingWrites::put_if_alone(PendingRef pending) {
 }
 
 void PendingWrites::append(PendingRef pending) {
-  queue_.push_back({.pending = std::move(pending)});
-  const PendingRef& added = queue_.back().pending;
-  try {
-    places_.emplace(added->key, std::prev(queue_.end()));
-  } catch (...) {
-    queue_.pop_back();
-    throw;
-  }
-  bytes_ += added->size();
+  Queue one;
+  Values its;
+  one.push_back({.pending = std::move(pending)});
+  const Queue::iterator place = one.begin();
+  if (is_value(*place->pending)) place->value = its.insert(its.end(), place);
+  places_.emplace(place->pending->key, place);
+  queue_.splice(queue_.end(), one);
+  values_.splice(values_.end(), its);
+  bytes_ += place->pending->size();
   count_.store(queue_.size());
 }
 
@@ -145,7 +147,7 @@ void PendingWrites::end_values(const std::function<bool(const Pending&)>& is_ove
   const base::MutexLock lock(mutex_);
   for (auto place = queue_.begin(); place != queue_.end(); ++place) {
     const Pending& each = *place->pending;
-    if (each.kind == Pending::Kind::kValue && is_over(each)) {
+    if (is_value(each) && is_over(each)) {
       change(place, pending_erase(each.key, now()));
     }
   }
@@ -189,6 +191,7 @@ void PendingWrites::end_one(const PendingRef& sent, End end) {
   const Queue::iterator place = found->second;
   place->being_sent = false;
   queue_.splice(queue_.end(), queue_, place);
+  if (is_value(*place->pending)) values_.splice(values_.end(), values_, place->value);
   if (place->pending != sent || end == End::kLater) return;
   if (end == End::kTaken) {
     ++recovered_;
@@ -201,7 +204,7 @@ void PendingWrites::end_one(const PendingRef& sent, End end) {
 // A value that Redis does not want leaves an older one there.
 void PendingWrites::give_up(Queue::iterator place) {
   ++dropped_;
-  if (place->pending->kind == Pending::Kind::kValue) {
+  if (is_value(*place->pending)) {
     change(place, pending_erase(place->pending->key, now()));
   } else {
     remove(place);
@@ -214,6 +217,9 @@ PendingWrites::Counts PendingWrites::counts() const {
 }
 
 void PendingWrites::change(Queue::iterator place, PendingRef pending) {
+  const bool was_value = is_value(*place->pending);
+  if (is_value(*pending) && !was_value) place->value = values_.insert(values_.end(), place);
+  if (!is_value(*pending) && was_value) values_.erase(place->value);
   auto node = places_.extract(place->pending->key);
   bytes_ = bytes_ - place->pending->size() + pending->size();
   node.key() = pending->key;
@@ -224,6 +230,7 @@ void PendingWrites::change(Queue::iterator place, PendingRef pending) {
 
 void PendingWrites::remove(Queue::iterator place) noexcept {
   bytes_ -= place->pending->size();
+  if (is_value(*place->pending)) values_.erase(place->value);
   places_.erase(place->pending->key);
   queue_.erase(place);
   count_.store(queue_.size());
@@ -231,17 +238,13 @@ void PendingWrites::remove(Queue::iterator place) noexcept {
 
 void PendingWrites::refresh(Queue::iterator place) {
   const Pending& pending = *place->pending;
-  if (pending.kind != Pending::Kind::kValue || pending.expires > now()) return;
+  if (!is_value(pending) || pending.expires > now()) return;
   change(place, pending_erase(pending.key, now()));
 }
 
 void PendingWrites::make_room() {
-  for (std::size_t left = queue_.size(); bytes_ > limits_.bytes && left > 0; --left) {
-    const auto oldest = queue_.begin();
-    if (oldest->pending->kind == Pending::Kind::kValue) give_up(oldest);
-    queue_.splice(queue_.end(), queue_, oldest);
-  }
-  for (auto place = queue_.begin(); queue_.size() > limits_.keys && place != queue_.end();) {
+  while (bytes_ > limits_.bytes && !values_.empty()) give_up(values_.front());
+  for (auto place = queue_.begin(); is_full() && place != queue_.end();) {
     const auto each = place++;
     if (each->being_sent) continue;
     ++dropped_;
@@ -257,6 +260,7 @@ void PendingWrites::after_fork_in_parent() noexcept VCACHE_NO_THREAD_SAFETY_ANAL
 
 void PendingWrites::after_fork_in_child() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
   places_.clear();
+  values_.clear();
   queue_.clear();
   bytes_ = 0;
   count_.store(0);

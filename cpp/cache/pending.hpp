@@ -46,9 +46,9 @@ using PendingRef = std::shared_ptr<const Pending>;
 // The same value with another TTL.
 [[nodiscard]] PendingRef touched(const Pending& value, base::Millis ttl, base::Nanos now);
 
-// The writes that wait for Redis: one a key, the newest. Bounded: where there is no room for
-// another value the oldest ones become deletions of their keys, and where there is none for
-// another key the oldest one is dropped. A value whose time is over becomes a deletion as well:
+// The writes that wait for Redis: one a key, the newest. Bounded: where there is no room the oldest
+// values become deletions of their keys, and where that is not enough, or there are too many keys,
+// the oldest one is dropped. A value whose time is over becomes a deletion as well:
 // what Redis has of the key is older still.
 // Thread-safe. A forked child inherits none: they are its parent's to send.
 class PendingWrites final : private base::ForkParticipant {
@@ -106,12 +106,15 @@ class PendingWrites final : private base::ForkParticipant {
   [[nodiscard]] Counts counts() const VCACHE_EXCLUDES(mutex_);
 
  private:
+  struct Entry;
+  using Queue = std::list<Entry>;
+  using Values = std::list<Queue::iterator>;
   struct Entry {
     PendingRef pending;
     std::uint8_t refusals = 0;
     bool being_sent = false;
+    Values::iterator value = {};  // of a value: its place in values_
   };
-  using Queue = std::list<Entry>;
 
   // Requires: nothing waits for its key.
   void append(PendingRef pending) VCACHE_REQUIRES(mutex_);
@@ -122,6 +125,9 @@ class PendingWrites final : private base::ForkParticipant {
   // What a value over its time became.
   void refresh(Queue::iterator place) VCACHE_REQUIRES(mutex_);
   void make_room() VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] bool is_full() const noexcept VCACHE_REQUIRES(mutex_) {
+    return queue_.size() > limits_.keys || bytes_ > limits_.bytes;
+  }
 
   void before_fork() noexcept override;
   void after_fork_in_parent() noexcept override;
@@ -135,7 +141,8 @@ class PendingWrites final : private base::ForkParticipant {
   std::atomic<std::size_t> count_{0};
 
   mutable base::Mutex mutex_;
-  Queue queue_ VCACHE_GUARDED_BY(mutex_);  // the next to be sent first
+  Queue queue_ VCACHE_GUARDED_BY(mutex_);    // the next to be sent first
+  Values values_ VCACHE_GUARDED_BY(mutex_);  // those that are values, the first to go first
   // By key; each key lies in its entry.
   std::unordered_map<std::string_view, Queue::iterator> places_ VCACHE_GUARDED_BY(mutex_);
   std::size_t bytes_ VCACHE_GUARDED_BY(mutex_) = 0;

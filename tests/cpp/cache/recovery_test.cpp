@@ -219,6 +219,21 @@ TEST_F(RecoveryTest, TheOldestKeysGoWhereThereAreTooMany) {
   EXPECT_EQ(status().recovered, 100U);
 }
 
+TEST_F(RecoveryTest, TheOldestDeletionsGoWhereTheyFindNoRoom) {
+  redis_->down = true;
+  const std::string tail(2'000, 'x');
+  for (int i = 0; i < 90; ++i) erase(recovery_, std::to_string(i) + tail);
+  EXPECT_LE(status().waiting, 50U);
+  EXPECT_EQ(status().waiting + status().dropped, 90U);
+  store(recovery_, "k", "newest");
+  EXPECT_EQ(erase(recovery_, "0" + tail), Outcome::kFailed) << "it does not wait any more";
+  EXPECT_EQ(erase(recovery_, "89" + tail), Outcome::kMiss) << "it waits";
+  EXPECT_LE(status().waiting, 50U);
+  redis_->down = false;
+  replay();
+  EXPECT_EQ(status().waiting, 0U);
+}
+
 TEST_F(RecoveryTest, WhatIsRefusedAgainAndAgainIsDeletedAtLast) {
   store(*redis_, "k", "old");
   redis_->refuses_values = true;
