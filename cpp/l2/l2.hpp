@@ -113,7 +113,8 @@ struct Status {
 };
 
 // The shared tier. Thread-safe. Never throws; a failure is an outcome, and the returned Error says
-// why for callers that want to raise (strict mode). No call outlasts the configured timeout.
+// why for callers that want to raise (strict mode). No call outlasts the configured timeout, but
+// for those that say so.
 class L2 {
  public:
   L2() = default;
@@ -140,7 +141,7 @@ class L2 {
   virtual base::Error take_stamp(std::span<const std::string_view> tags, base::Millis ttl,
                                  std::uint64_t& stamp) noexcept = 0;
   // Every value with one of these tags whose stamp was taken before reads as kExpired from now on.
-  // When that fails, as for clear().
+  // When that fails, as for clear(). Each 512 tags have the timeout.
   virtual base::Error invalidate_tags(std::span<const std::string_view> tags) noexcept = 0;
   // Whether a clear() or invalidate_tags() is to be made up for; pay() does that, and the error says
   // why it was not.

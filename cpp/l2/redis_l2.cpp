@@ -57,14 +57,17 @@ class RedisL2 final : public L2 {
   [[nodiscard]] std::vector<Event> take_news() override;
 
  private:
-  base::Error fetch_from_one(Session& mine, std::span<const std::string_view> keys, FetchSink& sink,
+  static base::Error fetch_from_one(Session& mine, std::span<const std::string_view> keys, FetchSink& sink,
                              client::Deadline deadline) noexcept;
   base::Error store_on_one(Session& mine, WriteSource& writes, std::span<Outcome> outcomes,
                            client::Deadline deadline) noexcept;
   base::Error touch_on_one(Session& mine, std::string_view key, base::Millis ttl, Outcome& outcome,
                            bool& has_tags, client::Deadline deadline) noexcept;
   // Whether a value with tags is current; then its tags are kept for that TTL, if it is one.
-  base::Error judge_touched(std::string_view key, base::Millis ttl, Outcome& outcome);
+  static base::Error judge_touched(Session& mine, std::string_view key, base::Millis ttl,
+                                   Outcome& outcome, client::Deadline deadline);
+  static base::Error fetch_by(Session& mine, std::span<const std::string_view> keys,
+                              FetchSink& sink, client::Deadline deadline) noexcept;
   static void ask_server(Session& mine, client::Deadline deadline, Status& out);
   // Waits until it is known where keys lie, and makes up for invalidations that failed. An error
   // means that nobody can be asked, or that what those ended may still be there.
@@ -116,8 +119,13 @@ base::Error RedisL2::fetch(std::span<const std::string_view> keys, FetchSink& si
     all_absent(sink, keys.size(), Outcome::kSkipped);
     return error;
   }
-  if (!mine->several()) return fetch_from_one(*mine, keys, sink, deadline);
-  return Spread(*mine, deadline).fetch(keys, sink);
+  return fetch_by(*mine, keys, sink, deadline);
+}
+
+base::Error RedisL2::fetch_by(Session& mine, std::span<const std::string_view> keys,
+                              FetchSink& sink, client::Deadline deadline) noexcept {
+  if (!mine.several()) return fetch_from_one(mine, keys, sink, deadline);
+  return Spread(mine, deadline).fetch(keys, sink);
 }
 
 base::Error RedisL2::fetch_from_one(Session& mine, std::span<const std::string_view> keys,
@@ -214,16 +222,17 @@ base::Error RedisL2::touch(std::string_view key, base::Millis ttl, Outcome& outc
     error = touch_on_one(*mine, key, ttl, outcome, has_tags, deadline);
   }
   if (outcome != Outcome::kHit || !has_tags) return error;
-  return guarded([&] { return judge_touched(key, ttl, outcome); });
+  return guarded([&] { return judge_touched(*mine, key, ttl, outcome, deadline); });
 }
 
-base::Error RedisL2::judge_touched(std::string_view key, base::Millis ttl, Outcome& outcome) {
+base::Error RedisL2::judge_touched(Session& mine, std::string_view key, base::Millis ttl,
+                                   Outcome& outcome, client::Deadline deadline) {
   TagsOf found;
-  base::Error error = fetch({&key, 1}, found);
+  base::Error error = fetch_by(mine, {&key, 1}, found, deadline);
   outcome = found.outcome;
   if (outcome != Outcome::kHit || ttl < base::Millis::zero()) return error;
   std::uint64_t stamp = 0;
-  return take_stamp(base::decode_tags(found.tags), ttl, stamp);
+  return l2::take_stamp(mine, base::decode_tags(found.tags), ttl, deadline, stamp);
 }
 
 base::Error RedisL2::touch_on_one(Session& mine, std::string_view key, base::Millis ttl,
