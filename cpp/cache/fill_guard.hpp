@@ -100,7 +100,7 @@ class WriteMark {
   std::span<const std::string_view> keys_;
   std::vector<std::uint32_t> stripes_;    // distinct, sorted
   std::vector<std::uint32_t> contested_;  // sorted by the end of finish()
-  std::vector<std::string_view> met_;     // has room for all keys, so that finish() allocates nothing
+  std::vector<std::string_view> met_;  // has room for all keys, so that finish() allocates nothing
 };
 
 }  // namespace vcache::cache

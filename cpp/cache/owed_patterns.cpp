@@ -17,7 +17,9 @@ bool OwedPatterns::add(std::string_view pattern, const l2::L2::Progress& progres
   const base::MutexLock lock(mutex_);
   std::erase_if(debts_, [pattern](const Debt& each) { return each.pattern == pattern; });
   if (debts_.size() == kMost) return false;
-  debts_.push_back({.number = last_ + 1, .pattern = std::string(pattern), .progress = {.servers = progress.servers}});
+  debts_.push_back({.number = last_ + 1,
+                    .pattern = std::string(pattern),
+                    .progress = {.servers = progress.servers}});
   ++last_;
   any_.store(true);
   return true;

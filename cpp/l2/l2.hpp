@@ -143,14 +143,15 @@ class L2 {
   // Every value with one of these tags whose stamp was taken before reads as kExpired from now on.
   // When that fails, as for clear(). Each 512 tags have the timeout.
   virtual base::Error invalidate_tags(std::span<const std::string_view> tags) noexcept = 0;
-  // Whether a clear() or invalidate_tags() is to be made up for; pay() does that, and the error says
-  // why it was not.
+  // Whether a clear() or invalidate_tags() is to be made up for; pay() does that, and the error
+  // says why it was not.
   [[nodiscard]] virtual bool owes() const noexcept { return false; }
   virtual base::Error pay() noexcept { return {}; }
   // How far an erasure is.
   struct Progress {
-    std::vector<std::string> servers = {};    // those that it need not go to again
-    std::function<bool()> is_over = nullptr;  // asked between its steps; true: it ends there, failed
+    std::vector<std::string> servers = {};  // those that it need not go to again
+    // Asked between its steps; true: it ends there, and has failed. None: it goes on.
+    std::function<bool()> is_over = nullptr;
   };
   // Erases the values under keys that the glob pattern takes; adds the keys of those that a fetch
   // would have served to `erased`. In as many round trips as it takes, each of which has the

@@ -57,8 +57,8 @@ class RedisL2 final : public L2 {
   [[nodiscard]] std::vector<Event> take_news() override;
 
  private:
-  static base::Error fetch_from_one(Session& mine, std::span<const std::string_view> keys, FetchSink& sink,
-                             client::Deadline deadline) noexcept;
+  static base::Error fetch_from_one(Session& mine, std::span<const std::string_view> keys,
+                                    FetchSink& sink, client::Deadline deadline) noexcept;
   base::Error store_on_one(Session& mine, WriteSource& writes, std::span<Outcome> outcomes,
                            client::Deadline deadline) noexcept;
   base::Error touch_on_one(Session& mine, std::string_view key, base::Millis ttl, Outcome& outcome,

@@ -17,8 +17,8 @@
 namespace vcache::testing {
 
 // An L2 in a map, with hooks that order threads: after_fetch runs between reading the values and
-// handing them over, before_fetch, before_store and before_touch before anything else; each once. `down` fails
-// all calls; with `forgets` each value that was handed over is void afterwards.
+// handing them over, before_fetch, before_store and before_touch before anything else; each once.
+// `down` fails all calls; with `forgets` each value that was handed over is void afterwards.
 class MapL2 final : public l2::L2 {
  public:
   std::function<void()> before_fetch;

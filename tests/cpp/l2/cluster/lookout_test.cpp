@@ -53,8 +53,7 @@ TEST(LookoutTest, AfterALookThatFailedNobodyWaits) {
   EXPECT_EQ(looker.lookout.await(steady_clock::now() + seconds(30), never, "no").detail, "no");
   looker.looks = nullptr;
   const auto begin = steady_clock::now();
-  EXPECT_EQ(looker.lookout.await(begin + seconds(60), never, "no").code,
-            base::ErrorCode::kConnect);
+  EXPECT_EQ(looker.lookout.await(begin + seconds(60), never, "no").code, base::ErrorCode::kConnect);
   EXPECT_LT(steady_clock::now() - begin, seconds(30));
 }
 

@@ -69,8 +69,7 @@ TEST_F(ShardsTest, WhatIsTheSameForAllIsSoOnEach) {
   Keeper keeper;
   News news;
   cluster::NodeTable nodes(
-      all,
-      {.clock = clock_, .facts = facts, .errors = errors, .keeper = keeper, .news = news});
+      all, {.clock = clock_, .facts = facts, .errors = errors, .keeper = keeper, .news = news});
   const cluster::Sharded sharded(all, nodes);
   ASSERT_EQ(nodes.size(), 3U);
   for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -87,7 +86,8 @@ TEST_F(ShardsTest, WhatIsTheSameForAllIsSoOnEach) {
 
 TEST_F(ShardsTest, WhatIsStoredInAnotherFormComesBackFromEachServer) {
   RedisOptions packed = options();
-  packed.packing = {.compression = codec::Compression::kZstd, .keys = codec::testing::keys_of({"a"})};
+  packed.packing = {.compression = codec::Compression::kZstd,
+                    .keys = codec::testing::keys_of({"a"})};
   const auto tier = make_redis_l2(packed, clock_);
   std::vector<std::string> texts;
   std::vector<Write> writes;
