@@ -29,6 +29,14 @@ _ALLOWED = (
     " dataclasses, lists, tuples, dicts and sets of these, and objects with __cache_key__"
 )
 
+# How the value of a scalar is had, whatever a subclass makes of its text.
+_SCALARS: dict[type, Callable[[Any], Any]] = {
+    int: int.__int__,
+    float: float.__float__,
+    str: str.__str__,
+    bytes: bytes.__bytes__,
+}
+
 _END = "\x1f"  # ASCII's unit separator
 
 # How the last value of a key is written where its type is exactly one of these.
@@ -36,6 +44,7 @@ LAST_TAGS: dict[type, str] = {str: "s", int: "i", float: "f", bool: "b", type(No
 
 # Types whose repr() says all there is, by name so that they need not be imported.
 _TEXTUAL = {
+    "datetime.datetime",
     "datetime.date",
     "datetime.time",
     "datetime.timedelta",
@@ -138,9 +147,11 @@ class Encoder:
             own = custom() if callable(custom) else custom
             return f"x{_text(_type_name(type(value)))}{self.one(own)}"
         if isinstance(value, enum.Enum):
-            return f"m{_text(_type_name(type(value)))}{_text(value.name)}"
-        if any(_type_name(base) in _TEXTUAL for base in type(value).__mro__):
-            return f"o{_text(_type_name(type(value)))}{_text(repr(value))}"
+            named = value.value if value.name is None else value.name  # F(0) has none
+            return f"m{_text(_type_name(type(value)))}{self.one(named)}"
+        for base in type(value).__mro__:
+            if _type_name(base) in _TEXTUAL:
+                return f"o{_text(_type_name(type(value)))}{_represented(value, base)}"
         if is_dataclass(value):
             return self._dataclass(value)
         return self._converted(value)
@@ -151,6 +162,8 @@ class Encoder:
 
     def _converted(self, value: Any) -> str:
         """Subclasses as what they derive from, NumPy scalars and foreign arrays as ours."""
+        if isinstance(value, np.datetime64 | np.timedelta64):
+            return f"w{_text(value.dtype.str)}{value.view(np.int64)};"
         if isinstance(value, np.generic):
             plain = _plain(value)
             if not isinstance(plain, np.generic):
@@ -160,9 +173,10 @@ class Encoder:
         elif hasattr(value, "__array__"):
             return self._array(_as_array(value))
         else:
-            for base in (bool, int, float, str, bytes, list, tuple, dict, set, frozenset):
+            for base in (int, float, str, bytes, list, tuple, dict, set, frozenset):
                 if isinstance(value, base):
-                    return f"u{_text(_type_name(type(value)))}{self._by_type[base](value)}"
+                    plain = _SCALARS.get(base, lambda same: same)(value)
+                    return f"u{_text(_type_name(type(value)))}{self._by_type[base](plain)}"
         name = _type_name(type(value))
         raise UnkeyableError(f"a value of type {name} cannot be part of a key: {_ALLOWED}")
 
@@ -248,9 +262,15 @@ def _type_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
+def _represented(value: Any, base: type) -> str:
+    """What `base` says of a value, and what a subclass with a repr() of its own says."""
+    own, of_base = repr(value), base.__repr__(value)  # type: ignore[call-arg]
+    return _text(own) if own == of_base else _text(of_base) + _text(own)
+
+
 def _plain(value: Any) -> Any:
-    """A NumPy scalar as Python's own, where there is one; anything else as it is."""
-    return value.item() if isinstance(value, np.generic) else value
+    """A NumPy scalar as Python's own, where one says the same; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) and value.dtype.kind in "biufSU" else value
 
 
 def _stacked(values: Sequence[Any]) -> NDArray[Any] | None:

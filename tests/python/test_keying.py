@@ -30,6 +30,43 @@ class Level(enum.IntEnum):
     LOW = 1
 
 
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+class Masked(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, form: str) -> str:
+        return "***"
+
+
+class Numbered(int):
+    def __str__(self) -> str:
+        return "id"
+
+    __repr__ = __str__
+
+
+class Measured(float):
+    def __repr__(self) -> str:
+        return "value"
+
+
+class Day(datetime.date):
+    def __repr__(self) -> str:
+        return "day"
+
+
+class Moment(datetime.datetime):
+    def __repr__(self) -> str:
+        return "moment"
+
+
 @dataclass
 class Query:
     text: str
@@ -60,6 +97,13 @@ DIFFERENT = [
     datetime.date(2024, 1, 2), datetime.datetime(2024, 1, 2), datetime.timedelta(1),
     datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC), decimal.Decimal("1.0"),
     decimal.Decimal("1.00"), uuid.UUID(int=1), pathlib.PurePosixPath("/a"), Query, Client,
+    *(np.timedelta64(1, unit) for unit in ("Y", "M", "D", "s", "ns")), np.timedelta64(1),
+    *(np.datetime64(1, unit) for unit in ("Y", "M", "D", "s", "ns")), np.timedelta64(2, "s"),
+    *(kind("NaT", unit) for kind in (np.datetime64, np.timedelta64) for unit in ("s", "ns")),
+    [np.timedelta64(1, "M")], [np.timedelta64(1, "M"), np.timedelta64(1, "D")],
+    Access(0), Access.READ, Access.READ | Access.WRITE,
+    Masked("a"), Masked("b"), Numbered(1), Numbered(2), Measured(1.0), Measured(2.0),
+    Day(2024, 1, 2), Day(2024, 1, 3), Moment(2024, 1, 2, 3), Moment(2024, 1, 2, 4),
 ]  # fmt: skip
 
 
@@ -95,6 +139,11 @@ def test_different_values_have_different_keys() -> None:
         ({3, 1, 2}, {2, 3, 1}),
         (np.float64(0.5), 0.5),
         (np.int64(5), 5),
+        (np.str_("a"), "a"),
+        (np.bytes_(b"a"), b"a"),
+        (np.bool_(True), True),
+        (np.datetime64("2024-01-02"), np.datetime64("2024-01-02", "D")),
+        (Masked("a"), Masked("a")),
         (Query("a"), Query("a", 5)),
         (Client("a"), Client("a")),
     ],
@@ -148,6 +197,8 @@ def test_a_part_of_another_object_is_not_a_key() -> None:
         [np.longdouble(1), 1.0],
         np.longdouble(1),
         np.array([1], np.clongdouble),
+        np.zeros(1, "i4, i4")[0],
+        np.void(b"a"),
         1 + 2j,
     ):
         with pytest.raises(UnkeyableError, match="argument 'x'.*allowed are None, bool") as caught:
