@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +23,7 @@ from ._typed import codec_of
 from .errors import ConfigError, UnkeyableError
 
 if TYPE_CHECKING:
+    from ._core import TieredCache
     from .cache import Cache
 
 __all__ = ["CacheInfo", "Options", "Site"]
@@ -84,6 +86,7 @@ class Site:
         "tails",
         "text_head",
         "uncached",
+        "unstored",
     )
 
     def __init__(self, cache: Cache, function: Callable[..., Any], options: Options) -> None:
@@ -101,6 +104,7 @@ class Site:
             lenient=True,
             freshness=options.freshness,
         )
+        self.unstored = replace(self.storing, wanted=lambda _: False)
         self.quick_hits: Callable[[], int] = int  # hits that the wrapper itself counts
         self.restart: Callable[[str], object] = str  # tells the wrapper of another head
         self.hits = self.misses = self.uncached = 0
@@ -126,7 +130,10 @@ class Site:
         return is_single and is_usual and not (self.signature.is_method or self.digest.is_keyed)
 
     def key(self, args: tuple[Any, ...], named: dict[str, Any]) -> str:
-        """The key of a call. Raises UnkeyableError naming the argument that has no key."""
+        """The key of a call. Raises UnkeyableError naming the argument that has no key.
+
+        One of `unready_head` where it is not known what was cleared: nothing is stored there.
+        """
         tail = None if named or self.key_function is not None else self.tails.get(len(args))
         if tail is not None:
             try:
@@ -145,7 +152,8 @@ class Site:
         return self.owners[type(values[0])] + self.encoder.quick(values[1:])
 
     def _slow_key(self, args: tuple[Any, ...], named: dict[str, Any]) -> str:
-        self.prepare()
+        if not self.is_ready and not is_async(self.function):  # which awaits it
+            self.prepare()
         if self.key_function is not None:
             own = self.key_function(*args, **named)
             return bounded(self.head, self.encoder.all([own], ["key"]), self.digest)
@@ -193,13 +201,18 @@ class Site:
     ) -> Any:
         """The result of a call that was missed after `seen`."""
         self.misses += 1
-        source = self.source(args, named)
-        outcome = await self.cache._load_one(caller, key, source, self.storing, seen)
+        source, storing = self.source(args, named), self.storing_of(key)
+        outcome = await self.cache._load_one(caller, key, source, storing, seen)
         return self.result(outcome)
 
     async def refresh(self, caller: Caller, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         key, source = self.key(args, named), self.source(args, named)
-        return self.result(await self.cache._loader.renew(caller, key, source, self.storing))
+        storing = self.storing_of(key)
+        return self.result(await self.cache._loader.renew(caller, key, source, storing))
+
+    def storing_of(self, key: str) -> Storing:
+        """How the result is stored of a call with this key."""
+        return self.unstored if key.startswith(self.unready_head) else self.storing
 
     def decoded(self, found: Any) -> Any:
         """What the caller gets of a stored value; MISSING if `decode` fails."""
@@ -224,31 +237,46 @@ class Site:
         """The key of the generation that the last cache_clear() began."""
         return f"{self.prefix}:generation{self.closure}"
 
+    @property
+    def unready_head(self) -> str:
+        """What the keys begin with that are made before the generation is known."""
+        return f"{self.record}:"
+
     def prepare(self) -> None:
-        """Takes up the generation that is kept in the cache, before the first key is made."""
+        """Takes up the generation that is kept in the cache, as soon as Redis says which it is.
+
+        Before that what was cleared cannot be told from what was not.
+        """
         if not self.is_ready:
-            known = self.cache.exists(self.record)  # which counts nothing
-            self.take_up(self.cache.get(self.record) if known else 0)
+            self.take_up(self.kept())
 
     async def aprepare(self) -> None:
         """Twin of prepare()."""
         if not self.is_ready:
-            known = await self.cache.aexists(self.record)
-            self.take_up(await self.cache.aget(self.record) if known else 0)
+            self.take_up(await self.cache._on_loop.core(self.kept))
 
-    def take_up(self, kept: object) -> None:
-        generation = kept if type(kept) is int else 0
-        self.is_ready = True
-        self.begin(self.cache._names.reach(self.record, generation))
+    def kept(self) -> int | None:
+        """The generation that is kept in the cache, 0 for none; None where Redis does not say."""
+        core = self.cache._tiers
+        before = _unanswered(core)
+        (found,) = core.find_again([self.record], False)  # which counts no request
+        if found is MISSING:
+            return 0 if _unanswered(core) == before else None
+        return found[0] if type(found[0]) is int else 0
+
+    def take_up(self, kept: int | None) -> None:
+        if kept is not None:
+            self.is_ready = True
+            self.begin(self.cache._names.reach(self.record, kept))
 
     def begin(self, generation: int) -> None:
         """Makes keys of this generation from now on."""
         self.generation = generation
         self.head = f"{self.prefix}:{generation}{self.closure}:"
-        self.text_head = f"{self.head}{LAST_TAGS[str]}"  # before a str that is all
         self.tails = {} if self.digest.is_keyed else self.signature.tails
         if not self.is_ready:  # the quick ways find nothing
-            self.text_head, self.tails = f"{self.record}:", {}
+            self.head, self.tails = self.unready_head, {}
+        self.text_head = f"{self.head}{LAST_TAGS[str]}"  # before a str that is all
         self.restart(self.text_head)
 
     def clear(self) -> None:
@@ -271,7 +299,12 @@ class Site:
         hits = self.hits + self.quick_hits()
         return CacheInfo(hits, self.misses, None, entries, self.uncached)
 
+    def key_now(self, *args: Any, **named: Any) -> str:
+        self.prepare()
+        return self.key(args, named)
+
     def invalidate(self, *args: Any, **named: Any) -> bool:
+        self.prepare()
         return self.cache.delete(self.key(args, named))
 
     def attributes(self) -> dict[str, Any]:
@@ -279,7 +312,7 @@ class Site:
         common = {
             "cache_info": self.info,
             "cache_clear": self.clear,
-            "cache_key": lambda *args, **named: self.key(args, named),
+            "cache_key": self.key_now,
             "invalidate": self.invalidate,
         }
         return common | (self._async_twins() if is_async(self.function) else self._blocking())
@@ -305,6 +338,12 @@ class Site:
             "ainvalidate": ainvalidate,
             "acache_clear": self.aclear,
         }
+
+
+def _unanswered(core: TieredCache) -> int:
+    """How often Redis did not answer so far: one more after each time, and maybe more."""
+    counters = core.stats()
+    return int(counters["skipped"] + counters["errors"])
 
 
 def _signature(function: Callable[..., Any]) -> Signature:
