@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from . import _core
-from ._background import workers
+from ._background import Workers, blocked, factories, workers
 from ._flight import Abandoned, Flight, Outcome, TimeUp, Work
 
 if TYPE_CHECKING:
@@ -98,9 +98,10 @@ class Blocking:
 
         if flight.work.loop is not None:
             _refuse_own_loop(flight)
-        while not wait([flight.future], _pause(until)).done:
-            _check_alive(flight)
-            _check_time(until)
+        with blocked():
+            while not wait([flight.future], _pause(until)).done:
+                _check_alive(flight)
+                _check_time(until)
         return flight.future.result()
 
     async def lease(self, watch: _core.TieredCache.LeaseWait) -> None:
@@ -126,18 +127,14 @@ class OnLoop:
         """As core(), and done also where the caller is cancelled or its loop ends meanwhile."""
         if not self._offload:
             return function(*args)
-        return await _in_worker(partial(_call, function, *args))
+        return await _in_worker(workers, partial(_call, function, *args))
 
     async def factory(self, work: Work, function: Callable[..., Any], /, *args: Any) -> Any:
         """A plain function runs in a worker thread, so that it does not hold up the loop."""
-        import asyncio
-
         if is_async(function):
             result = _call(function, *args)
-        elif work.goes_on:
-            result = await _in_worker(partial(_call, function, *args))
         else:
-            result = await asyncio.to_thread(_call, function, *args)
+            result = await _in_worker(factories, partial(_call, function, *args))
         return await result if isawaitable(result) else result
 
     async def lead(self, work: Work, computation: Computation, end: Callable[[], None]) -> None:
@@ -157,15 +154,16 @@ class OnLoop:
         if flight.future.done():
             return flight.future.result()
         future = asyncio.wrap_future(flight.future)
-        if until is None and flight.work.loop is asyncio.get_running_loop():
-            return await future
-        try:
-            while not (await asyncio.wait([future], timeout=_pause(until)))[0]:
-                _check_alive(flight)
-                _check_time(until)
-            return future.result()
-        finally:
-            future.cancel()  # who left asks for no result
+        with blocked():  # where the loop is a worker's own
+            if until is None and flight.work.loop is asyncio.get_running_loop():
+                return await future
+            try:
+                while not (await asyncio.wait([future], timeout=_pause(until)))[0]:
+                    _check_alive(flight)
+                    _check_time(until)
+                return future.result()
+            finally:
+                future.cancel()  # who left asks for no result
 
     async def lease(self, watch: _core.TieredCache.LeaseWait) -> None:
         import asyncio
@@ -231,8 +229,8 @@ def _run_to_end(computation: Computation, end: Callable[[], None]) -> None:
         end()
 
 
-async def _in_worker(call: Callable[[], T]) -> T:
-    """Result of a call in a thread that keeps no interpreter alive."""
+async def _in_worker(pool: Workers, call: Callable[[], T]) -> T:
+    """Result of a call in a thread of `pool`, or where none can be started in one of the loop's."""
     import asyncio
     from concurrent.futures import Future
 
@@ -247,7 +245,7 @@ async def _in_worker(call: Callable[[], T]) -> T:
             future.set_result(result)
 
     future.set_running_or_notify_cancel()
-    if not workers.submit(run):
+    if not pool.submit(run, bounded=False):
         return await asyncio.to_thread(call)
     return await asyncio.wrap_future(future)
 
