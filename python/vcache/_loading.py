@@ -206,9 +206,6 @@ class Loader:
             await self._produce(caller, claim, named, order)
         except Exception as error:
             await self._fail(caller, claim, order, error)
-        except (KeyboardInterrupt, SystemExit):  # ends more than this computation
-            self.flights.abandon(claim.led)
-            raise
         except BaseException as error:  # such as a cancellation, which is not for other waiters
             self.flights.abandon(claim.led, error)
             raise

@@ -71,6 +71,22 @@ def test_the_leader_raises_what_the_factory_raised(
     assert reports == []
 
 
+@pytest.mark.parametrize("error", [Ended, SystemExit, KeyboardInterrupt])
+def test_the_leader_raises_what_ended_a_factory_with_a_limit(
+    cache: ClockedCache, error: type[BaseException]
+) -> None:
+    calls: list[int] = []
+
+    def factory() -> None:
+        limited(calls)
+        raise error("mine")
+
+    with pytest.raises(error, match="mine"):
+        cache.get_or_set("k", factory, soft_timeout=DEADLINE)
+    assert calls == [1]
+    assert cache.get_or_set("k", lambda: "anew", soft_timeout=DEADLINE) == "anew"
+
+
 def test_a_factory_that_awaits_what_was_cancelled(cache: ClockedCache) -> None:
     calls: list[int] = []
 
