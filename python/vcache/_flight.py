@@ -6,7 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -277,7 +277,8 @@ def inside(work: Work) -> Iterator[None]:
     try:
         yield
     finally:
-        _inside.reset(token)
+        with suppress(ValueError):  # of a coroutine that is thrown away, in another context
+            _inside.reset(token)
 
 
 def normal_key(key: object) -> bytes:
