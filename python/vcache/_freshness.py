@@ -127,15 +127,22 @@ class Backoff:
     def note(self, keys: Iterable[bytes], seconds: float, error: Exception | None = None) -> None:
         if seconds <= 0:
             return
-        now, held = self._clock(), error and (_copied(error) or error)
+        now, raised = self._clock(), error and (_copied(error) or error)
         for key in keys:
             self._held.pop(key, None)  # for its place among the others
-            self._held[key] = now + seconds, held
-        while (first := next(iter(self._held.items()), None)) is not None:
-            key, (until, _) = first
-            if until > now and len(self._held) <= _REMEMBERED:
+            self._held[key] = now + seconds, raised
+        while (oldest := self._oldest()) is not None:
+            held = self._held.get(oldest)
+            if held is not None and held[0] > now and len(self._held) <= _REMEMBERED:
                 break
-            self._held.pop(key, None)
+            self._held.pop(oldest, None)
+
+    def _oldest(self) -> bytes | None:
+        while True:
+            try:
+                return next(iter(self._held), None)
+            except RuntimeError:  # another thread wrote between the two steps
+                continue
 
     def holds(self, key: bytes) -> bool:
         held = self._held.get(key)
