@@ -213,6 +213,15 @@ class Flights:
         """Has all waiters start anew, but for the leader if there is an `error`: he raises it."""
         self.fail(flights, Abandoned(error))
 
+    @contextmanager
+    def handing_over(self, claim: Claim) -> Iterator[None]:
+        """Abandons what the claim leads where that raises: nobody may have taken it over."""
+        try:
+            yield
+        except BaseException:
+            self.abandon(claim.led)
+            raise
+
     def leave(self, claim: Claim) -> None:
         """Its caller no longer waits; work that nobody wants is cancelled."""
         _waits.drop(claim)

@@ -158,12 +158,13 @@ class Loader:
         claim = self.flights.claim_vacant(vacant, order.storing.tags)
         if not claim.led:
             return
-        named = self._open(claim, order)
-        caller.spawn(
-            claim.work,
-            self._renew(caller, claim, named, order),
-            lambda: self._end(claim, named),
-        )
+        with self.flights.handing_over(claim):
+            named = self._open(claim, order)
+            caller.spawn(
+                claim.work,
+                self._renew(caller, claim, named, order),
+                lambda: self._end(claim, named),
+            )
 
     async def _renew(self, caller: Caller, claim: Claim, named: list[Key], order: _Order) -> None:
         leave_all()  # whoever had the hit does not wait for this
@@ -179,16 +180,17 @@ class Loader:
             await self._fail(caller, claim, order, error)
 
     async def _start(self, caller: Caller, claim: Claim, order: _Order) -> None:
-        if claim.joined:
-            self._core.count_coalesced(len(claim.joined))
-        if claim.led:
-            claim.work.goes_on = order.freshness.has_limits
-            named = self._open(claim, order)
-            await caller.lead(
-                claim.work,
-                self._compute(caller, claim, named, order),
-                lambda: self._end(claim, named),
-            )
+        with self.flights.handing_over(claim):
+            if claim.joined:
+                self._core.count_coalesced(len(claim.joined))
+            if claim.led:
+                claim.work.goes_on = order.freshness.has_limits
+                named = self._open(claim, order)
+                await caller.lead(
+                    claim.work,
+                    self._compute(caller, claim, named, order),
+                    lambda: self._end(claim, named),
+                )
 
     def _open(self, claim: Claim, order: _Order) -> list[Key]:
         named = [order.keys[flight.key] for flight in claim.led]
@@ -284,9 +286,9 @@ class Loader:
     async def _fail(self, caller: Caller, claim: Claim, order: _Order, error: Exception) -> None:
         """Ends what is left of a claim: with values in their grace, else with the error."""
         failed = [flight for flight in claim.led if not flight.future.done()]
-        self.backoff.note((flight.key for flight in failed), order.freshness.retry_after)
+        keys = [flight.key for flight in failed]
         try:
-            keys = [flight.key for flight in failed]
+            self.backoff.note(keys, order.freshness.retry_after)
             stale = await self._stale(caller, keys, order)
             if stale or claim.work.wanted == 0:
                 self.failures.note(error)
