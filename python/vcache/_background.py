@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from time import monotonic
 
+from ._locks import ForkLock
+
 __all__ = ["FailureLog", "Workers", "blocked", "factories", "workers"]
 
 _MOST_THREADS = 16
@@ -157,7 +159,7 @@ class FailureLog:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._next = -1.0
         self._since = 0
         self.count = 0

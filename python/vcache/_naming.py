@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import inspect
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import Any
 
 from ._digest import PLAIN, KeyDigest
 from ._keying import Encoder
+from ._locks import ForkLock
 from ._messages import shown
 from ._methods import Method
 from .errors import ConfigError, UnkeyableError
@@ -34,7 +34,7 @@ class Names:
 
     def __init__(self, digest: KeyDigest = PLAIN) -> None:
         self._digest = digest
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._functions: dict[str, tuple[CodeType, weakref.ref[FunctionType]]] = {}
         self._generations: dict[str, int] = {}
 

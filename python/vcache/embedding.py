@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from time import perf_counter
@@ -16,6 +15,7 @@ from ._arguments import Key, callable_argument, cost_argument, ttl_argument
 from ._callers import Caller, refuse_async, run_blocking
 from ._calls import BLOCKING
 from ._filling import Storing
+from ._locks import ForkLock
 from ._messages import shown
 from ._source import Source
 from .cache import Cache
@@ -91,7 +91,7 @@ class EmbeddingCache:
         for part in (model, kind, str(dims or ""), str(self._normalize)):
             self._hash.update(_prefixed(part.encode()))
         self._dims = dims
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._hits = self._misses = self._computed = 0
         self._seconds = 0.0
         self._started = perf_counter()

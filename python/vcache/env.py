@@ -10,13 +10,13 @@ whether there is TLS its scheme says, else REDIS_TLS.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ._config import CHECKS
+from ._locks import ForkLock
 from ._messages import shown
 from ._storing import parse_storage_dtype, split_keys
 from ._variables import check_names, warn_of_idle
@@ -367,7 +367,7 @@ _IDLE: dict[str, Callable[[str, str], Any]] = {
     "METRICS_INTERVAL": parse_duration,
 }
 
-_lock = threading.Lock()
+_lock = ForkLock()
 _shared: Cache | None = None
 
 
