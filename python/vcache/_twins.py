@@ -128,9 +128,14 @@ class Twins(Calls):
         dtype: DTypeLike = "float32",
         out: NDArray[Any] | None = None,
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Twin of get_vectors()."""
-        keys = key_list(keys)
-        return await self._near(keys, self.get_vectors, keys, dim=dim, dtype=dtype, out=out)
+        """Twin of get_vectors(). A caller who is cancelled has `out` back as it was."""
+        keys, read = key_list(keys), partial(self.get_vectors, dim=dim, dtype=dtype)
+        is_late = self._has_redis and not self._tiers.memory_has(keys)
+        if not (is_late and isinstance(out, np.ndarray) and out.flags.carray):
+            return await self._near(keys, read, keys, out=out)
+        matrix, found = await self._away(read, keys, out=np.empty(out.shape, out.dtype))
+        out[...] = matrix
+        return out, found
 
     async def aset_vectors(
         self,
