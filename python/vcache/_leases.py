@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from . import _core
 from ._arguments import Key
+from ._background import workers
 from ._callers import Caller
 from ._flight import Flight
 
@@ -29,6 +30,33 @@ class Share:
     leased: list[Key] = field(default_factory=list)
 
 
+class _Taking:
+    """One call that takes leases. Its caller may be cancelled while a thread makes it."""
+
+    def __init__(self, core: _core.TieredCache, keys: list[Key], token: bytes) -> None:
+        self._core = core
+        self._keys = keys
+        self._token = token
+        self._is_done = self._is_left = False
+
+    def run(self, seconds: float, unless_stored: bool) -> list[int]:
+        try:
+            return self._core.take_leases(self._keys, self._token, seconds, unless_stored)
+        finally:
+            self._is_done = True
+            if self._is_left:
+                self._give_up()
+
+    def leave(self) -> None:
+        """Nobody has use for the leases."""
+        self._is_left = True
+        if self._is_done:
+            workers.submit(self._give_up)
+
+    def _give_up(self) -> None:
+        self._core.give_up_leases(self._keys, self._token)
+
+
 class Leases:
     """The leases that one loader takes. Thread-safe."""
 
@@ -47,10 +75,12 @@ class Leases:
         if not self.are_on:
             return Share(mine=list(wanted))
         share = Share(token=os.urandom(16))
-        keys = [key for _, key in wanted]
-        grants = await caller.core(
-            self._core.take_leases, keys, share.token, self._seconds, unless_stored
-        )
+        taking = _Taking(self._core, [key for _, key in wanted], share.token)
+        try:
+            grants = await caller.core(taking.run, self._seconds, unless_stored)
+        except BaseException:
+            taking.leave()
+            raise
         for each, grant in zip(wanted, grants, strict=True):
             {_HELD: share.others, _STORED: share.stored}.get(grant, share.mine).append(each)
             if grant in (_GRANTED, _STORED):
