@@ -113,10 +113,11 @@ class Config:
 
 
 def _warn_of_unverified(redis: RedisOptions) -> None:
-    if redis.verify == "none":
+    servers = [each.address for each in (redis.shards or (redis,)) if each.verify == "none"]
+    if servers:
         warnings.warn(
-            f"{redis.address}: verify='none' takes any certificate, so that whoever is between this"
-            " process and Redis can read and alter what is cached",
+            f"{', '.join(servers)}: verify='none' takes any certificate, so that whoever is between"
+            " this process and Redis can read and alter what is cached",
             RuntimeWarning,
             stacklevel=caller_level(),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ._messages import shown
@@ -52,7 +52,8 @@ class RedisOptions:
 
     Or several servers: with `nodes` ("HOST:PORT") a Redis Cluster, of which some are named, and of
     whose `replicas` those are read that keep up; with `nodes` and a `service` the primary of that
-    name, which these sentinels know; with `shards` independent servers that share the keys.
+    name, which these sentinels know; with `shards` independent servers that share the keys, and
+    nothing else but the timeouts.
 
     With `tls` the server must prove its name by a certificate of an authority in `ca_file` (PEM;
     the system's unless given), but for `verify="none"`, which gives a warning. `cert_file` and
@@ -134,6 +135,11 @@ class RedisOptions:
     def _check_shards(self) -> None:
         if not isinstance(self.shards, tuple):
             raise ConfigError("shards: allowed is a tuple of RedisOptions")
+        if self.shards:
+            for option in fields(self):
+                given = getattr(self, option.name) != option.default
+                if given and option.name not in ("shards", "timeout", "connect_timeout"):
+                    raise ConfigError(f"{option.name}: allowed in each of the shards, not for all")
         for shard in self.shards:
             if not isinstance(shard, RedisOptions) or shard.nodes or shard.shards:
                 raise ConfigError("shards: each must be one server")

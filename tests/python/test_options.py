@@ -205,6 +205,39 @@ def test_the_address_of_several_servers_has_no_secret(url: str, address: str) ->
     assert "secret" not in repr(options)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"password": "hunter2"},
+        {"tls": True},
+        {"db": 7},
+        {"pool_size": 4},
+        {"tracking": False},
+        {"port": 1},
+        {"host": "hunter2"},
+    ],
+)
+def test_shards_have_their_own_options(options: dict[str, Any]) -> None:
+    (name,) = options
+    with pytest.raises(ConfigError, match=f"^{name}: allowed in each of the shards") as caught:
+        RedisOptions(shards=(RedisOptions(),), **options)
+    assert "hunter2" not in str(caught.value)
+    RedisOptions(shards=(RedisOptions(**options),), timeout=1, connect_timeout=1)
+
+
+@pytest.mark.parametrize("kind", ["one", "shards"])
+def test_every_server_that_is_not_verified_is_warned_of(kind: str) -> None:
+    unverified = [f"rediss://:hunter2@127.0.0.1:{port}?verify=none" for port in (1, 2)]
+    given: Any = [*unverified, "rediss://127.0.0.1:3"] if kind == "shards" else unverified[0]
+    names = "rediss://127.0.0.1:1/0"
+    if kind == "shards":
+        names += ", rediss://127.0.0.1:2/0"
+    with pytest.warns(RuntimeWarning, match=f"^{names}: verify='none'") as warned:
+        Cache(redis=given).close()
+    assert len(warned) == 1
+    assert warned[0].filename == __file__
+
+
 def test_a_list_of_urls_is_shards() -> None:
     with Cache(redis=["redis://:secret@127.0.0.1:1", "redis://127.0.0.1:2"]) as cache:
         assert "secret" not in repr(cache)
