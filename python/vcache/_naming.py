@@ -10,7 +10,7 @@ import enum
 import inspect
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -24,6 +24,9 @@ from .errors import ConfigError, UnkeyableError
 
 __all__ = ["Names", "full_name"]
 
+# Returns an object that a closure holds.
+_Reference = Callable[[], object]
+
 _SCALARS = (type(None), bool, int, float, str, bytes)
 _ENCODER = Encoder(None)
 _EMPTY: Any = object()
@@ -35,7 +38,7 @@ class Names:
     def __init__(self, digest: KeyDigest = PLAIN) -> None:
         self._digest = digest
         self._lock = ForkLock()
-        self._functions: dict[str, tuple[CodeType, weakref.ref[FunctionType]]] = {}
+        self._closures: dict[str, tuple[CodeType, list[_Reference]]] = {}
         self._generations: dict[str, int] = {}
 
     def claim(self, function: Callable[..., Any]) -> tuple[str, str]:
@@ -61,14 +64,14 @@ class Names:
         original = inspect.unwrap(function)
         code = getattr(original, "__code__", function.__code__)
         with self._lock:
-            seen = self._functions.get(known_as)
-            if seen is not None and seen[0] is code and not closure.is_of(seen[1]()):
+            seen = self._closures.get(known_as)
+            if seen is not None and seen[0] is code and not closure.holds(seen[1]):
                 raise ConfigError(
                     f"function={name}: its closure holds other objects than that of the function"
                     " of this name which the cache has: allowed is that with key_prefix=, a name"
                     " for each"
                 )
-            self._functions[known_as] = (code, weakref.ref(function))
+            self._closures[known_as] = code, list(map(_reference, closure.objects))
 
     def generation(self, record: str) -> int | None:
         """The generation that is known under this name, None for none."""
@@ -115,14 +118,10 @@ class _Closure:
         text = "\n".join(self._constants)
         return digest.of(text.encode(errors="surrogatepass"))[:32]
 
-    def is_of(self, function: FunctionType | None) -> bool:
-        """Whether the closure of `function` holds the same objects."""
-        if function is None:
-            return False
-        other = _Closure()
-        other.add(function)
-        pairs = zip(self.objects, other.objects, strict=False)
-        return len(self.objects) == len(other.objects) and all(a is b for a, b in pairs)
+    def holds(self, others: Sequence[_Reference]) -> bool:
+        """Whether its objects are these, none of which is gone."""
+        pairs = zip(self.objects, others, strict=False)
+        return len(self.objects) == len(others) and all(a is b() for a, b in pairs)
 
     def _constant(self, value: Any) -> str | None:
         """The text of a constant, None for what is none: it may change, or has no lasting name."""
@@ -151,6 +150,14 @@ def full_name(function: Any) -> str:
     """Module and qualified name; those of its class for an object without."""
     name = getattr(function, "__qualname__", type(function).__qualname__)
     return f"{getattr(function, '__module__', None) or '__main__'}.{name}"
+
+
+def _reference(value: object) -> _Reference:
+    """What returns the object, and None once it is gone; one that cannot be asked so is kept."""
+    try:
+        return weakref.ref(value)
+    except TypeError:  # such as a list: it is kept
+        return lambda: value
 
 
 def _check_own_name(function: Any) -> None:

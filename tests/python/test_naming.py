@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import enum
 import functools
+import gc
 import math
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -114,6 +116,27 @@ def test_a_closure_that_is_gone_may_have_held_others(cache: ClockedCache) -> Non
     closed_over(cache, [])
     with pytest.raises(ConfigError, match="its closure holds other objects"):
         closed_over(cache, [])
+
+
+class Client:
+    pass
+
+
+@pytest.mark.parametrize("make", [Client, list])
+def test_a_closure_that_is_gone_held_the_same(cache: ClockedCache, make: Any) -> None:
+    client = make()
+    first = closed_over(cache, client)(1)
+    gc.collect()
+    assert closed_over(cache, client)(1) == first
+
+
+def test_a_closure_keeps_its_client_no_longer_than_it_lives(cache: ClockedCache) -> None:
+    client = Client()
+    seen = weakref.ref(client)
+    closed_over(cache, client)
+    del client
+    gc.collect()
+    assert seen() is None
 
 
 def test_functions_of_a_closure_count_with_their_own(cache: ClockedCache) -> None:
