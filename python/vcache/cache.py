@@ -78,6 +78,10 @@ class Cache(Twins):
     Any method may be called from any thread; those whose name starts with "a" are awaited. Vectors
     come back as read-only arrays that stay valid when their entry is evicted. Keys are str or bytes
     of 1 to 1024 bytes. Raises ConfigError, also a ValueError, for an argument that is not allowed.
+
+    Pickled, a cache is its arguments, and its copy is empty and connects anew. So the pickle holds
+    the password of Redis in clear text; `encryption_key` and `key_secret` are never in it, and have
+    to be those of the environment where it is made and where it is read.
     """
 
     def __init__(
@@ -247,9 +251,10 @@ class Cache(Twins):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Its arguments, but for secrets: those are read from the environment again.
+        """Its arguments, with the password of Redis, so that the copy can connect.
 
-        Raises TypeError when one is not the environment's, since a pickle can be read.
+        Not encryption_key and key_secret: those are read from the environment again. Raises
+        TypeError when one is not the environment's, since a pickle can be read.
         """
         arguments = self._arguments.copy()
         secrets = tuple(name for name in _SECRETS if arguments.pop(name) is not None)
