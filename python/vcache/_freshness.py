@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
+from time import monotonic
 from typing import Any, TypedDict
 
 from ._core import DEFAULT
 from ._messages import shown
 from .durations import Duration, parse_duration
 
-__all__ = ["PLAIN", "Backoff", "Freshness", "FreshnessOptions", "Terms"]
+__all__ = ["PLAIN", "Backoff", "Clock", "Freshness", "FreshnessOptions", "Terms"]
 
 _REMEMBERED = 4096
 
@@ -109,6 +110,16 @@ class Terms:
         """
         whole: float | None = self.ttl if ttl is DEFAULT else ttl
         return None if whole is None else max(left, whole * (1.0 - self.jitter) - age)
+
+
+class Clock:
+    """A monotonic time in seconds, unless `now` is set to another."""
+
+    def __init__(self) -> None:
+        self.now: Callable[[], float] = monotonic
+
+    def __call__(self) -> float:
+        return self.now()
 
 
 class Backoff:

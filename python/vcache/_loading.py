@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic, perf_counter
 from typing import Any
 
@@ -28,7 +29,7 @@ from ._flight import (
     leave_all,
     normal_key,
 )
-from ._freshness import Backoff, Freshness, Terms
+from ._freshness import Backoff, Clock, Freshness, Terms
 from ._leases import Leases, Share, Wanted
 from ._source import Source
 from .errors import FactoryTimeout
@@ -62,12 +63,12 @@ class Loader:
         self._terms = terms
         self._filler = Filler(core)
         self._leases = Leases(core, terms.lease)
-        self.flights = Flights(core.unwatch_all, self._is_over)
-        self.clock: Callable[[], float] = monotonic
+        self.flights = Flights(core.unwatch_all, partial(_is_over, core))
+        self.clock = Clock()
         self.draw: Callable[[], float] = random.random
-        self.backoff = Backoff(lambda: self.clock())
-        self.raised = Backoff(lambda: self.clock())  # with an error_ttl, and what they raised
-        self.failures = FailureLog(lambda: self.clock())
+        self.backoff = Backoff(self.clock)
+        self.raised = Backoff(self.clock)  # with an error_ttl, and what they raised
+        self.failures = FailureLog(self.clock)
 
     async def find(
         self, caller: Caller, keys: Mapping[bytes, Key], source: Source, storing: Storing
@@ -131,10 +132,6 @@ class Loader:
         """As forget(), for all keys."""
         self.flights.forget_all()
         self.raised.clear()
-
-    def _is_over(self, work: Work) -> bool:
-        made = work.made
-        return isinstance(made, Moment) and self._core.is_over(work.tags, made)
 
     async def _find_timed(self, caller: Caller, keys: Mapping[bytes, Key]) -> dict[bytes, Any]:
         """Values of keys, each with its age, seconds left and seconds that it took."""
@@ -363,6 +360,10 @@ class Loader:
                 " in the background"
             )
         return abandoned
+
+
+def _is_over(core: _core.TieredCache, work: Work) -> bool:
+    return isinstance(work.made, Moment) and core.is_over(work.tags, work.made)
 
 
 async def _gather(

@@ -35,9 +35,10 @@ class Twins(Calls):
         super().__init__(core, terms)
         self._has_redis = has_redis
         self._on_loop = OnLoop(offload=has_redis)
-        each = WeakMethod(self._get_each)  # a cache is not to hold itself
+        each, fresh = WeakMethod(self._get_each), WeakMethod(self._fresh_get_each)
+        # A cache is not to hold itself.
         self._turns = Turns(lambda keys: cast(Any, each())(keys), waiting_threads)
-        self._fresh_turns = Turns(self._fresh_get_each, waiting_threads)
+        self._fresh_turns = Turns(lambda keys: cast(Any, fresh())(keys), waiting_threads)
 
     async def aget(self, key: Key, default: Any = None) -> Any:
         """Twin of get(). What coroutines ask for in one turn of the loop shares a round trip."""

@@ -119,7 +119,7 @@ def test_r20_a_failure_gives_up_the_lease(
 def test_r20_a_raising_factory_is_called_once_a_second(make_cache: Callable[..., Cache]) -> None:
     """With error_ttl=1: sixteen threads ask all the time, two of them on loops."""
     cache, now, called = make_cache(), [0.0], []
-    cache._loader.clock = lambda: now[0]
+    cache._loader.clock.now = lambda: now[0]
 
     def factory() -> str:
         called.append(now[0])

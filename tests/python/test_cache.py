@@ -4,11 +4,13 @@ import asyncio
 import gc
 import inspect
 import pickle
+import weakref
 from typing import Any
 
 import numpy as np
 import pytest
 from clocked import ClockedCache
+from polling import wait_until
 
 import vcache
 from vcache import MISSING, Cache
@@ -214,6 +216,21 @@ def test_every_policy_bounds_entries(policy: Any) -> None:
 def test_an_empty_cache_is_true_and_has_no_length(cache: ClockedCache) -> None:
     assert cache
     assert not hasattr(cache, "__len__")
+
+
+def test_nobody_holds_a_cache_but_its_user() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        cache = ClockedCache(redis="redis://127.0.0.1:1", timeout=0.01)
+        assert cache.get_or_set("k", lambda: 1, soft_timeout=10) == 1
+        assert asyncio.run(cache.aget("none")) is None
+        assert asyncio.run(cache._afresh_get("none")) is None
+        alive = [weakref.ref(cache), weakref.ref(cache._loader)]
+        del cache
+        wait_until(lambda: [each() for each in alive] == [None, None], 5.0)
+    finally:
+        gc.enable()
 
 
 def test_pickles_as_its_configuration() -> None:

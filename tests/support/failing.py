@@ -17,7 +17,7 @@ class Graceful(ClockedCache):
     def __init__(self) -> None:
         super().__init__(ttl=10, memory_ttl=None, grace=60)
         self.now = 0.0
-        self._loader.clock = lambda: self.now
+        self._loader.clock.now = lambda: self.now
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
