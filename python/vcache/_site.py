@@ -368,7 +368,7 @@ def _codec(options: Options) -> tuple[Callable[[Any], Any] | None, Callable[[Any
         return options.encode, options.decode
     if options.encode is not None:
         raise TypeError("type: allowed only without encode and decode")
-    return codec_of(options.type)
+    return codec_of(options.type, none_too=options.freshness.negative_ttl is not None)
 
 
 def _prefix(given: object, name: str) -> str:

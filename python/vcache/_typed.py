@@ -11,16 +11,19 @@ import numpy as np
 __all__ = ["codec_of"]
 
 
-def codec_of(kind: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+def codec_of(kind: Any, *, none_too: bool) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
     """Functions that take a value of type `kind` apart into plain values and build it again.
 
-    `kind` is anything that a type hint can say, `list[Document]` too.
+    `kind` is anything that a type hint can say, `list[Document]` too. `none_too`: None is a value
+    whether the hint says so or not.
     """
 
     def encode(value: Any) -> Any:
         return msgspec.to_builtins(value, builtin_types=(bytes, np.ndarray), enc_hook=_take_apart)
 
     def decode(value: Any) -> Any:
+        if value is None and none_too:
+            return None
         return msgspec.convert(value, kind, builtin_types=(bytes,), dec_hook=_build)
 
     return encode, decode

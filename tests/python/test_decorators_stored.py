@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -136,3 +137,34 @@ def test_decoding_may_take_its_argument_apart(cache: ClockedCache) -> None:
         return [x, x + 1]
 
     assert [pair(1), pair(1)] == [[1, 2], [1, 2]]
+
+
+@dataclass
+class Document:
+    text: str
+
+
+@pytest.mark.parametrize("kind", [Document, Document | None, list[Document]])
+def test_a_missing_record_is_stored_for_its_negative_ttl(cache: ClockedCache, kind: Any) -> None:
+    calls: list[int] = []
+
+    @cache.cached(type=kind, negative_ttl=2)
+    def find(x: int) -> Any:
+        calls.append(x)
+
+    assert [find(1), find(1)] == [None, None]
+    assert calls == [1]
+    assert cache.lookup(find.cache_key(1)).ttl == pytest.approx(2)
+    cache.clock.advance(3)
+    assert find(1) is None
+    assert calls == [1, 1]
+
+
+def test_without_a_negative_ttl_a_missing_record_is_not_of_its_type(cache: ClockedCache) -> None:
+    @cache.cached(type=Document)
+    def find(x: int) -> Any:
+        return None
+
+    with pytest.warns(RuntimeWarning, match="are not cached"):
+        assert find(1) is None
+    assert cache.stats().entries == 0
