@@ -52,7 +52,8 @@ def key_list(keys: Iterable[Key]) -> Sequence[Key]:
         return keys
     if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):
         raise TypeError(
-            f"keys={keys!r} of type {type(keys).__name__}: allowed is a sequence of str or bytes"
+            f"keys={shown(keys)} of type {type(keys).__name__}: allowed is a sequence of str or"
+            " bytes"
         )
     return list(keys)
 
@@ -106,7 +107,7 @@ def dim_argument(value: object) -> int | None:
         return None
     allowed = "allowed is None or an int from 1 to 2**31 - 1"
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"dim={value!r} of type {type(value).__name__}: {allowed}")
+        raise TypeError(f"dim={shown(value)} of type {type(value).__name__}: {allowed}")
     if not 1 <= int(value) < 2**31:
         raise ValueError(f"dim={shown(value)}: {allowed}")
     return int(value)
@@ -133,7 +134,7 @@ def metadata_bytes(value: object) -> bytes:
         return b""
     if not isinstance(value, dict):
         raise TypeError(
-            f"metadata={value!r} of type {type(value).__name__}: allowed is None or a dict"
+            f"metadata={shown(value)} of type {type(value).__name__}: allowed is None or a dict"
         )
     check_plain(value, "metadata")
     data = encode(value)
@@ -179,5 +180,7 @@ def _utf8(value: object, name: str, most: int) -> bytes:
 
 def callable_argument(value: object, name: str) -> Callable[..., Any]:
     if not callable(value):
-        raise TypeError(f"{name}={value!r} of type {type(value).__name__}: allowed is a callable")
+        raise TypeError(
+            f"{name}={shown(value)} of type {type(value).__name__}: allowed is a callable"
+        )
     return value

@@ -374,7 +374,9 @@ def _codec(options: Options) -> tuple[Callable[[Any], Any] | None, Callable[[Any
 def _prefix(given: object, name: str) -> str:
     prefix = name if given is None else given
     if not isinstance(prefix, str):
-        raise TypeError(f"key_prefix={given!r} of type {type(given).__name__}: allowed is a str")
+        raise TypeError(
+            f"key_prefix={shown(given)} of type {type(given).__name__}: allowed is a str"
+        )
     try:
         size = len(prefix.encode())
     except UnicodeEncodeError:  # a lone surrogate

@@ -261,7 +261,9 @@ def _prefixed(data: bytes) -> bytes:
 
 def _text_list(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
-        raise TypeError(f"texts={texts!r} of type {type(texts).__name__}: allowed is a list of str")
+        raise TypeError(
+            f"texts={shown(texts)} of type {type(texts).__name__}: allowed is a list of str"
+        )
     return list(texts)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from msgspec import msgpack
 
+from ._messages import shown
 from .errors import SerializationError
 
 __all__ = ["check_plain", "decode", "encode", "stored_form"]
@@ -48,8 +49,8 @@ def check_plain(value: object, name: str, depth: int = 0) -> None:
         return
     else:
         raise SerializationError(
-            f"{name} holds {value!r} of type {type(value).__name__}: allowed are None, bool, int,"
-            " float, str, bytes, list, tuple, dict and NumPy arrays"
+            f"{name} holds {shown(value)} of type {type(value).__name__}: allowed are None, bool,"
+            " int, float, str, bytes, list, tuple, dict and NumPy arrays"
         )
     for item in items:
         check_plain(item, name, depth + 1)

@@ -93,7 +93,9 @@ class RedisOptions:
         if not isinstance(self.password, str) or "\0" in self.password:
             raise ConfigError("password: allowed is text without NUL")
         if self.username and not self.password:
-            raise ConfigError(f"username={self.username!r}: allowed only with a password")
+            raise ConfigError(  # where it stands alone in a URL it may be a password
+                "username: allowed only with a password, which stands behind a colon in a URL"
+            )
         if not self.host and not self.unix_socket:
             raise ConfigError("host='': allowed is a host name or address, or a unix_socket")
         _check_range("port", self.port, 1, 65535)
@@ -117,13 +119,13 @@ class RedisOptions:
             raise ConfigError(f"replicas={shown(self.replicas)}: allowed are True and False")
         cluster = bool(self.nodes) and not self.service
         if self.service and not self.nodes:
-            raise ConfigError(f"service={self.service!r}: allowed only with nodes, the sentinels")
+            raise ConfigError(
+                f"service={shown(self.service)}: allowed only with nodes, the sentinels"
+            )
         if self.sentinel_password and not self.service:
             raise ConfigError("sentinel_password: allowed only with a service")
         if self.sentinel_username and not self.sentinel_password:
-            raise ConfigError(
-                f"sentinel_username={self.sentinel_username!r}: allowed only with a password"
-            )
+            raise ConfigError("sentinel_username: allowed only with a sentinel_password")
         if self.replicas and not cluster:
             raise ConfigError("replicas=True: allowed only with a cluster")
         if cluster and self.db:
@@ -311,6 +313,10 @@ def _address(parts: SplitResult) -> dict[str, Any]:
         if parts.hostname or not parts.path.strip("/"):
             raise ConfigError("no path to a socket; allowed is unix:///path")
         return {"unix_socket": unquote(parts.path)}
+    if "," in parts.netloc.rpartition("@")[2]:
+        raise ConfigError(
+            "several servers: allowed are redis=[URL, …], redis+cluster:// and redis+sentinel://"
+        )
     address: dict[str, Any] = {"host": unquote(parts.hostname or ""), "port": parts.port or 6379}
     if parts.scheme.lower() == "rediss":
         address["tls"] = True

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from clocked import ClockedCache
 
-from vcache import Cache
+from vcache import Cache, EmbeddingCache
 from vcache._messages import shown
 from vcache.errors import ConfigError, SerializationError
 
@@ -354,3 +354,24 @@ def test_factory(cache: ClockedCache, factory: Any) -> None:
         cache.get_or_set("kept", factory)
     with pytest.raises(TypeError, match="factory=.*allowed is a callable"):
         cache.get_or_set_many(["new"], factory)
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda cache: cache.mget(LONG),
+        lambda cache: cache.get_vectors(["k"], dim=LONG),
+        lambda cache: cache.set("k", 1, metadata=LONG),
+        lambda cache: cache.set("k", 1, metadata={"a": {LONG}}),
+        lambda cache: cache.get_or_set("k", LONG),
+        lambda cache: cache.cached(key_prefix=[LONG])(len),
+        lambda cache: EmbeddingCache(len, model="m", cache=cache).embed(LONG),
+    ],
+)
+def test_no_error_repeats_all_that_was_given(cache: ClockedCache, call: Any) -> None:
+    with pytest.raises((TypeError, SerializationError), match="allowed") as caught:
+        call(cache)
+    assert len(str(caught.value)) < 400

@@ -62,7 +62,7 @@ def test_url(url: str, wanted: dict[str, Any]) -> None:
         ("redis+sentinel://a:1", "no service.*SERVICE"),
         ("redis+sentinel://a:1/main/x", "db='x'.*whole number"),
         ("redis+sentinel://a:1/main?replicas=yes", "'replicas'.*allowed are"),
-        ("redis+sentinel://a:1/main?sentinel_username=u", "sentinel_username='u'.*password"),
+        ("redis+sentinel://a:1/main?sentinel_username=u", "sentinel_username: .*password"),
         ("redis://db?replicas=yes", "'replicas'.*allowed are"),
         ("http://db", "supported are"),
         ("db:6379", "supported are"),
@@ -79,7 +79,10 @@ def test_url(url: str, wanted: dict[str, Any]) -> None:
         ("redis://db/" + "9" * 5000, "db='9+….*whole number"),
         ("unix://db/run", "unix:///path"),
         ("unix://", "unix:///path"),
-        ("redis://user@db", "username='user'.*only with a password"),
+        ("redis://user@db", "username: allowed only with a password.*colon"),
+        ("redis://h1,redis://h2", "several servers: allowed are redis="),
+        ("redis://h1:1,redis://h2:2", "several servers: allowed are redis="),
+        ("redis://:a,b@h1,h2", "several servers: allowed are redis="),
     ],
 )
 def test_bad_url(url: str, says: str) -> None:
@@ -99,6 +102,9 @@ def test_bad_url(url: str, says: str) -> None:
         "redis://u:hunter2@db?colour=1",
         "redis://u:hunter2@[db",
         "rediss://u:hunter2@db?colour=1",
+        "redis://hunter2@db",
+        "redis://u:hunter2@db,redis://u:hunter2@db2",
+        "redis+sentinel://a:1/main?sentinel_username=hunter2",
         "u:hunter2@db://",
     ],
 )
