@@ -45,8 +45,8 @@ def check_names(extras: Iterable[str], known: Sequence[str]) -> None:
             )
 
 
-def warn_of_idle(names: Sequence[str]) -> None:
+def warn_of_idle(names: Sequence[str], why: str) -> None:
     """Warns of variables that are set and have no effect."""
     if names:
-        text = f"set, but without effect yet: {', '.join(names)}"
+        text = f"set, but without effect {why}: {', '.join(names)}"
         warnings.warn(text, RuntimeWarning, stacklevel=caller_level())

@@ -116,7 +116,7 @@ def arguments_from_env() -> dict[str, Any]:
     """The constructor's arguments that the environment gives.
 
     Raises ConfigError for a variable that is not allowed, or that asks for what vcache cannot do
-    yet; warns of those that have no effect yet.
+    yet; warns of those that have no effect.
     """
     variables = _read_all()
     check_names(variables.extras, VARIABLES)
@@ -135,7 +135,8 @@ def arguments_from_env() -> dict[str, Any]:
     redis = _redis(variables)
     if redis is not None:
         arguments["redis"] = redis
-    warn_of_idle([name for name, parse in _IDLE.items() if variables.read(name, parse) is not None])
+    idle = [name for name, parse in _IDLE.items() if variables.read(name, parse) is not None]
+    warn_of_idle(idle, "yet")
     return arguments
 
 
@@ -191,6 +192,8 @@ def _redis(variables: _Reader) -> RedisOptions | None:
     named = ("REDIS_URL", "REDIS_HOST", "REDIS_DB", "REDIS_USERNAME", "REDIS_PASSWORD")
     is_given = any(map(variables.has, named)) or variables.is_port("REDIS_PORT")
     if not variables.read("CACHE_REDIS_ENABLED", _flag, is_given):
+        if not variables.has("CACHE_REDIS_ENABLED"):
+            warn_of_idle(_of_no_redis(variables), "while none says where Redis is")
         return None
     parts = _read_parts(variables, _REDIS_PARTS) | _tls(variables)
     if variables.has("REDIS_URL"):
@@ -204,6 +207,13 @@ def _redis(variables: _Reader) -> RedisOptions | None:
     if variables.has("REDIS_HOST") or variables.is_port("REDIS_PORT"):
         parts["port"] = variables.read("REDIS_PORT", _int_up_to(65535, least=1), 6379)
     return RedisOptions(host=variables.read("REDIS_HOST", _text, "127.0.0.1"), **parts)
+
+
+def _of_no_redis(variables: _Reader) -> list[str]:
+    """Variables that say how to reach a Redis, where none says which."""
+    parts = (_REDIS_PARTS | _TLS_PARTS).values()
+    names = [name for name, parse in parts if variables.read(name, parse) is not None]
+    return ["REDIS_TLS", *names] if variables.read("REDIS_TLS", _flag, False) else names
 
 
 def _tls(variables: _Reader) -> dict[str, Any]:

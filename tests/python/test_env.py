@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -271,6 +272,27 @@ def test_one_warning_for_all_that_has_no_effect_yet(monkeypatch: pytest.MonkeyPa
         f"set, but without effect yet: {', '.join(IDLE)}"
     ]
     assert caught[0].filename == __file__
+
+
+def test_options_of_a_redis_that_nobody_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"REDIS_TLS": "true", "REDIS_POOL_SIZE": "4", "VCACHE_REDIS_CA_FILE": "/ca"}
+    setenv(monkeypatch, **given)
+    says = f"set, but without effect while none says where Redis is: {', '.join(given)}"
+    with pytest.warns(RuntimeWarning) as caught:
+        assert arguments_from_env() == {}
+    assert [str(warning.message) for warning in caught] == [says]
+
+
+@pytest.mark.parametrize(
+    "variables", [{"REDIS_TLS": "false"}, {"REDIS_TLS": "true", "CACHE_REDIS_ENABLED": "false"}]
+)
+def test_no_redis_is_no_reason_to_warn(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    setenv(monkeypatch, **variables)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert arguments_from_env() == {}
 
 
 def test_what_asks_for_nothing_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
