@@ -8,7 +8,7 @@ from typing import Any
 from ._symptoms import Finding
 from .errors import RedisError
 
-__all__ = ["commands_of", "prefixes", "symptoms_of_state", "symptoms_of_user"]
+__all__ = ["END", "commands_of", "prefixes", "symptoms_of_state", "symptoms_of_user"]
 
 # In a form that is only asked about: after MULTI nothing runs.
 _COMMANDS: tuple[tuple[str, ...], ...] = (
@@ -22,6 +22,7 @@ _COMMANDS: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 _OF_ONE_SERVER = (("SELECT", "{db}"),)
 _OF_A_CLUSTER = (("CLUSTER", "SLOTS"), ("READONLY",), ("ASKING",))
+END = ("EXEC",)  # asked about without MULTI, which ends nothing
 _CONTAINERS = {"CLIENT", "CLUSTER"}
 
 
@@ -45,7 +46,7 @@ def symptoms_of_user(
     refused = [
         " ".join(command[: 2 if command[0] in _CONTAINERS else 1])
         for command, reply in zip(commands, replies, strict=True)
-        if isinstance(reply, RedisError) and str(reply).startswith("NOPERM")
+        if isinstance(reply, RedisError) and "NOPERM" in str(reply)  # that of EXEC has it inside
     ]
     if refused:
         yield Finding(

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from itertools import groupby
 from typing import Any
 
-from ._rights import commands_of, prefixes, symptoms_of_state, symptoms_of_user
+from ._rights import END, commands_of, prefixes, symptoms_of_state, symptoms_of_user
 from ._symptoms import (
     Finding,
     parse_info,
@@ -114,11 +114,11 @@ def _findings(server: RedisOptions, namespace: str, in_cluster: bool) -> Iterato
     if isinstance(seconds, list):
         yield symptoms_of_clock(int(seconds[0]) + int(seconds[1]) / 1e6 - middle)
     commands = commands_of(namespace, server.db, in_cluster)
-    replies = _try_commands(server, commands)
+    replies = _try_commands(server, commands) + ask(server, [END])
     if in_cluster:
         yield symptoms_of_state(replies)
     tracking = _try_tracking(server, prefixes(namespace, in_cluster))
-    yield from symptoms_of_user(commands, replies, tracking)
+    yield from symptoms_of_user([*commands, END], replies, tracking)
 
 
 def _try_commands(server: RedisOptions, commands: list[list[str]]) -> list[Any]:

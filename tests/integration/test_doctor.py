@@ -66,15 +66,16 @@ def test_a_replica(start: Any, tmp_path: Path) -> None:
     assert (status, found["role"]["level"]) == (1, "problem")
 
 
-def test_the_least_user_and_less(start: Any, tmp_path: Path) -> None:
-    words = ["--user", least_user.NAME, *least_user.rules(without="mget")]
+@pytest.mark.parametrize("command", ["mget", "exec", "watch"])
+def test_the_least_user_and_less(start: Any, tmp_path: Path, command: str) -> None:
+    words = ["--user", least_user.NAME, *least_user.rules(without=command)]
     server = start(*GOOD, *words)
     login = f"redis://{least_user.NAME}:{least_user.PASSWORD}@127.0.0.1:{server.port}"
     status, found = findings(tmp_path, "--redis", login)
     assert status == 1
-    assert found["user"]["text"].endswith(": MGET")
+    assert found["user"]["text"].endswith(f": {command.upper()}")
     with server.client() as redis:
-        redis.execute_command("ACL", "SETUSER", least_user.NAME, "+mget")
+        redis.execute_command("ACL", "SETUSER", least_user.NAME, f"+{command}")
     status, found = findings(tmp_path, "--redis", login)
     assert (status, found["user"]["level"], found["tracking"]["level"]) == (0, "ok", "ok")
     with server.client() as redis:
