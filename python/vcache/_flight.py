@@ -332,7 +332,9 @@ _waits = _Waits()
 def _check_no_circle(flight: Flight, inside: tuple[Work, ...]) -> None:
     if any(work in inside for work in _reachable(flight.work)):
         raise RuntimeError(
-            f"key {flight.key!r} is asked for from within its own factory, which never ends"
+            f"key {flight.key!r} is asked for from within its own factory, which never ends: a task"
+            " that it does not wait for may be begun in another context, as by create_task(…,"
+            " context=contextvars.Context())"
         )
 
 

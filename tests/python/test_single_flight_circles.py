@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -135,3 +137,25 @@ def test_no_edge_is_left_behind(cache: ClockedCache) -> None:
         lambda: cache.get_or_set("a", make_a), lambda: cache.get_or_set("b", make_b)
     ) == [3, 2]
     assert work[0].awaits == []
+
+
+def test_a_task_of_a_factory_in_another_context_is_no_part_of_it(cache: ClockedCache) -> None:
+    async def main() -> list[Any]:
+        tasks: list[asyncio.Task[Any]] = []
+        asked = asyncio.Event()
+
+        async def ask() -> Any:
+            asked.set()
+            return await cache.aget_or_set("k", factory)
+
+        async def factory() -> int:
+            with pytest.raises(RuntimeError, match="own factory.*another context"):
+                await asyncio.create_task(ask())
+            asked.clear()
+            tasks.append(asyncio.create_task(ask(), context=contextvars.Context()))
+            await asked.wait()
+            return 1
+
+        return [await cache.aget_or_set("k", factory), await tasks[0]]
+
+    assert asyncio.run(asyncio.wait_for(main(), DEADLINE)) == [1, 1]
