@@ -22,7 +22,6 @@ _IDLE = 10.0  # seconds after which a thread without work ends
 _LOG_EVERY = 60.0
 
 _log = logging.getLogger("vcache")
-_log.addHandler(logging.NullHandler())  # only a program that asks for it gets a log
 
 
 class Workers:
