@@ -28,12 +28,12 @@ class FreshnessOptions(TypedDict, total=False):
         background.
     beta: the same at random (XFetch), the likelier the nearer the expiry and the longer the factory
         took last time; 1.0 is usual.
-    negative_ttl: time to live of results that are None.
+    negative_ttl: time to live of results that are None, with `type=` too.
     error_ttl: for so long after a factory raised it is not called again for that key in this
         process: who asks, with this option, gets an expired value within the grace, or else the
         same exception, without its cause. A batch with such a key raises it. A success ends it, and
-        so do refresh(), mset(), delete(), clear() and invalidate(). None: without an expired value,
-        each call tries anew.
+        so do refresh(), mset(), set_vectors(), aset() and whatever removes the key; after set()
+        there is a value. None: without an expired value, each call tries anew.
     retry_after: for so long after a factory failed it is not called again for a key of which there
         is an expired value to serve.
     """

@@ -65,7 +65,8 @@ class Stats:
     operation and tier, `groups` by the part of a key before its first ":". `declined` counts values
     that did not enter memory, for `promotion_threshold`, `admit` or want of room. In `redis`,
     "breakers" says of each server by its address whether it is asked: "closed" if it is, "open" if
-    not, "half_open" while it is probed; "breaker" is the worst of these.
+    not, "half_open" while it is probed; "breaker" is the worst of these. `model` is None as long as
+    no model takes part in a decision.
     """
 
     hits: int
