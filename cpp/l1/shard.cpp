@@ -224,6 +224,9 @@ void Shard::make_room(std::size_t bytes, const Probe& probe) {
       index_.size() < limits_.entries) {
     return;
   }
+  if (lookup(probe) == kNoEntry) {
+    policy::on_miss(policy_, {.key_hash = probe.hash, .bytes = static_cast<std::uint32_t>(bytes)});
+  }
   while (policy::size(policy_) > 0) {
     const EntryId held = lookup(probe);
     const std::size_t replaced = held == kNoEntry ? 0 : entries_[held]->block_bytes();
@@ -289,13 +292,6 @@ Shard::EntryId Shard::lookup(const Probe& probe, std::int64_t now, Trust trust) 
 
 bool Shard::is_over(const Entry& entry, std::int64_t now) const noexcept {
   return (now != kTrustNothing && entry.ends() <= now - limits_.grace) || is_ended_by_tag(entry);
-}
-
-void Shard::expire(EntryId id) {
-  drain_notes();
-  policy::on_erase(policy_, id);
-  remove(id);
-  ++counters_.expired;
 }
 
 // Pins the entry and counts the hit; place() made room for its group.

@@ -64,6 +64,13 @@ void Shard::sweep_one(std::int64_t now) {
   if (entries_[id] != nullptr && is_over(*entries_[id], now)) expire(id);
 }
 
+void Shard::expire(EntryId id) {
+  drain_notes();
+  policy::on_erase(policy_, id);
+  remove(id);
+  ++counters_.expired;
+}
+
 void Shard::clear() {
   const base::SpinLock lock(mutex_);
   drain_notes();

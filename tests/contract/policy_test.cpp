@@ -62,6 +62,7 @@ class Through {
 
   Through() : policy_(*make_policy(policy_names()[kPlace], kSeed)) {}
 
+  void on_miss(const Candidate& c) noexcept { policy::on_miss(policy_, c); }
   void on_insert(EntryId id, const Candidate& c) { policy::on_insert(policy_, id, c); }
   void on_update(EntryId id, const Candidate& c) { policy::on_update(policy_, id, c); }
   void on_hit(EntryId id) noexcept { on_hits(policy_, std::span(&id, 1)); }
@@ -74,7 +75,7 @@ class Through {
  private:
   AnyPolicy policy_;
 };
-static_assert(EvictionPolicy<Through<0>>);
+static_assert(EvictionPolicy<Through<0>> && LearnsOfMisses<Through<0>>);
 
 // A policy beside a plain account of what it holds; each call checks one against the other.
 template <class P>
@@ -82,9 +83,12 @@ class Checked {
  public:
   explicit Checked(std::uint64_t seed) : random_(seed) {}
 
+  // Of a few keys, so that some were held before; the policy may have been told of the miss.
   void insert(std::uint32_t bytes) {
+    const Candidate candidate{.key_hash = random_() % kKeys, .bytes = bytes, .cost = 1};
+    if (random_() % 2 == 0) tell_miss(policy_, candidate);
     const EntryId id = free_id();
-    policy_.on_insert(id, {.key_hash = random_(), .bytes = bytes, .cost = 1});
+    policy_.on_insert(id, candidate);
     held_[id] = bytes;
     check();
   }
@@ -134,6 +138,8 @@ class Checked {
     ASSERT_EQ(policy_.bytes(), bytes);
   }
 
+  static constexpr std::uint64_t kKeys = 5'000;
+
   P policy_ = make<P>();
   std::map<EntryId, std::uint32_t> held_;
   std::vector<EntryId> freed_;
@@ -173,8 +179,8 @@ constexpr std::array<std::uint32_t, 7> kSizes = {0, 1, 100, 1'600, 1'601, 70'000
 template <class P>
 class PolicyContract : public ::testing::Test {};
 
-using Policies = ::testing::Types<Lru, Lfu, S3Fifo, Sieve, WTinyLfu, Through<0>, Through<1>,
-                                  Through<2>, Through<3>, Through<4>>;
+using Policies = ::testing::Types<Lru, Lfu, S3Fifo, Sieve, Arc, WTinyLfu, Through<0>, Through<1>,
+                                  Through<2>, Through<3>, Through<4>, Through<5>>;
 TYPED_TEST_SUITE(PolicyContract, Policies);
 
 TYPED_TEST(PolicyContract, HoldsWhatItWasGivenUntilItLeaves) {

@@ -6,8 +6,8 @@ namespace vcache::l1::policy {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> kNames = {Lru::kName, Lfu::kName, S3Fifo::kName,
-                                                    Sieve::kName, WTinyLfu::kName};
+constexpr std::array<std::string_view, 6> kNames = {Lru::kName,   Lfu::kName, S3Fifo::kName,
+                                                    Sieve::kName, Arc::kName, WTinyLfu::kName};
 static_assert(kNames.size() == std::variant_size_v<AnyPolicy>);
 
 // std::visit that cannot throw: no policy throws when it is moved, so none is ever missing.
@@ -28,12 +28,17 @@ std::optional<AnyPolicy> make_policy(std::string_view name, std::uint64_t seed) 
   if (name == Lfu::kName) return Lfu();
   if (name == S3Fifo::kName) return S3Fifo();
   if (name == Sieve::kName) return Sieve();
+  if (name == Arc::kName) return Arc();
   if (name == WTinyLfu::kName) return WTinyLfu(seed);
   return std::nullopt;
 }
 
 std::string_view name(const AnyPolicy& policy) noexcept {
   return with(policy, []<class P>(const P&) { return std::string_view(P::kName); });
+}
+
+void on_miss(AnyPolicy& policy, const Candidate& candidate) noexcept {
+  with(policy, [&](auto& p) { tell_miss(p, candidate); });
 }
 
 void on_insert(AnyPolicy& policy, EntryId id, const Candidate& candidate) {

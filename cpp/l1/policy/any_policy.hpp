@@ -7,6 +7,7 @@
 #include <string_view>
 #include <variant>
 
+#include "l1/policy/arc.hpp"
 #include "l1/policy/lfu.hpp"
 #include "l1/policy/lru.hpp"
 #include "l1/policy/policy.hpp"
@@ -18,7 +19,7 @@ namespace vcache::l1::policy {
 
 // A policy chosen at run time. The functions below do what the members of the same names do,
 // and dispatch once per call: hits come in batches.
-using AnyPolicy = std::variant<Lru, Lfu, S3Fifo, Sieve, WTinyLfu>;
+using AnyPolicy = std::variant<Lru, Lfu, S3Fifo, Sieve, Arc, WTinyLfu>;
 
 // Every name that make_policy() knows.
 [[nodiscard]] std::span<const std::string_view> policy_names() noexcept;
@@ -28,6 +29,7 @@ using AnyPolicy = std::variant<Lru, Lfu, S3Fifo, Sieve, WTinyLfu>;
 
 [[nodiscard]] std::string_view name(const AnyPolicy& policy) noexcept;
 
+void on_miss(AnyPolicy& policy, const Candidate& candidate) noexcept;
 void on_insert(AnyPolicy& policy, EntryId id, const Candidate& candidate);
 void on_update(AnyPolicy& policy, EntryId id, const Candidate& candidate);
 // Requires: every id is held. An id may repeat.

@@ -25,6 +25,9 @@ struct Candidate {
 //   on_erase   the entry left for another reason than eviction: nothing is remembered of it.
 //   evict      chooses a victim, forgets it (keeping a ghost where the algorithm has one) and
 //              returns its id. Requires: size() > 0. Never returns an id that is not held.
+//   on_miss    optional: the key, which is not held, was asked for or is about to be inserted. Told
+//              before room is made for it, perhaps more than once, perhaps not at all where there
+//              is room, and perhaps in vain: bytes is what it would occupy, cost may be missing.
 //   bytes      sum of Candidate::bytes held; memory_bytes: what the bookkeeping itself occupies.
 // Algorithms that need a capacity use shares of bytes(): at the time of an eviction a cache is
 // full.
@@ -40,5 +43,16 @@ concept EvictionPolicy = requires(P p, const P c, EntryId id, const Candidate& c
   { c.bytes() } noexcept -> std::same_as<std::uint64_t>;
   { c.memory_bytes() } noexcept -> std::same_as<std::size_t>;
 };
+
+template <class P>
+concept LearnsOfMisses = requires(P p, const Candidate& candidate) {
+  { p.on_miss(candidate) } noexcept -> std::same_as<void>;
+};
+
+// on_miss() of a policy that has it.
+template <EvictionPolicy P>
+void tell_miss(P& policy, const Candidate& candidate) noexcept {
+  if constexpr (LearnsOfMisses<P>) policy.on_miss(candidate);
+}
 
 }  // namespace vcache::l1::policy

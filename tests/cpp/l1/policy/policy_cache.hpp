@@ -35,11 +35,16 @@ class PolicyCache {
       policy_.on_hit(found->second);
       return true;
     }
+    const l1::policy::Candidate candidate{.key_hash = hash_of(key), .bytes = 1, .cost = 0};
+    l1::policy::tell_miss(policy_, candidate);
     const l1::policy::EntryId id = free_id();
     ids_[key] = id;
     keys_[id] = key;
-    policy_.on_insert(id, {.key_hash = hash_of(key), .bytes = 1, .cost = 0});
+    policy_.on_insert(id, candidate);
     return false;
+  }
+  void tell_miss(Key key) {
+    l1::policy::tell_miss(policy_, {.key_hash = hash_of(key), .bytes = 1, .cost = 0});
   }
   void erase(Key key) {
     policy_.on_erase(ids_.at(key));
