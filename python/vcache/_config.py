@@ -30,7 +30,7 @@ from .sizes import parse_size
 
 __all__ = ["CHECKS", "Config", "Policy", "to_core"]
 
-Policy = Literal["lru", "lfu", "s3fifo", "sieve", "arc", "wtinylfu"]
+Policy = Literal["lru", "lfu", "s3fifo", "sieve", "arc", "wtinylfu", "gdsf"]
 
 POLICIES: tuple[str, ...] = get_args(Policy)
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")

@@ -41,8 +41,8 @@ class Cache(Twins):
     memory: budget of the memory tier with all its bookkeeping: bytes, "512MiB", "auto" (a tenth of
         what this process may use); 0 or None for none.
     max_entries: a second bound of the memory tier.
-    policy: who is evicted from memory: "s3fifo", "lru", "lfu", "sieve", "arc"
-        or "wtinylfu".
+    policy: who is evicted from memory: "s3fifo", "lru", "lfu", "sieve", "arc", "wtinylfu"
+        or "gdsf" (by size and cost).
     redis: a URL (redis://, rediss://, unix://, redis+cluster://, redis+sentinel://) or
         RedisOptions; a list of them is servers that share the keys; None for memory only.
     namespace: 1 to 64 of A-Z a-z 0-9 _ . -; a Redis key is NAMESPACE:KEY.

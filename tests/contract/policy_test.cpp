@@ -179,8 +179,9 @@ constexpr std::array<std::uint32_t, 7> kSizes = {0, 1, 100, 1'600, 1'601, 70'000
 template <class P>
 class PolicyContract : public ::testing::Test {};
 
-using Policies = ::testing::Types<Lru, Lfu, S3Fifo, Sieve, Arc, WTinyLfu, Through<0>, Through<1>,
-                                  Through<2>, Through<3>, Through<4>, Through<5>>;
+using Policies =
+    ::testing::Types<Lru, Lfu, S3Fifo, Sieve, Arc, WTinyLfu, Gdsf, Through<0>, Through<1>,
+                     Through<2>, Through<3>, Through<4>, Through<5>, Through<6>>;
 TYPED_TEST_SUITE(PolicyContract, Policies);
 
 TYPED_TEST(PolicyContract, HoldsWhatItWasGivenUntilItLeaves) {

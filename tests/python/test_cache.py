@@ -204,7 +204,7 @@ def test_more_than_fits_is_evicted_and_counted() -> None:
         assert cache.get("huge") is None
 
 
-@pytest.mark.parametrize("policy", ["lru", "lfu", "s3fifo", "sieve", "arc", "wtinylfu"])
+@pytest.mark.parametrize("policy", ["lru", "lfu", "s3fifo", "sieve", "arc", "wtinylfu", "gdsf"])
 def test_every_policy_bounds_entries(policy: Any) -> None:
     with Cache(policy=policy, max_entries=64) as cache:
         for index in range(1000):

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "l1/policy/arc.hpp"
+#include "l1/policy/gdsf.hpp"
 #include "l1/policy/lfu.hpp"
 #include "l1/policy/lru.hpp"
 #include "l1/policy/policy.hpp"
@@ -19,7 +20,7 @@ namespace vcache::l1::policy {
 
 // A policy chosen at run time. The functions below do what the members of the same names do,
 // and dispatch once per call: hits come in batches.
-using AnyPolicy = std::variant<Lru, Lfu, S3Fifo, Sieve, Arc, WTinyLfu>;
+using AnyPolicy = std::variant<Lru, Lfu, S3Fifo, Sieve, Arc, WTinyLfu, Gdsf>;
 
 // Every name that make_policy() knows.
 [[nodiscard]] std::span<const std::string_view> policy_names() noexcept;

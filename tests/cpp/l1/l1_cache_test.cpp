@@ -339,7 +339,8 @@ TEST_P(L1CacheTest, ALifetimePastTheEndOfTimeIsNone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Policies, L1CacheTest,
-                         ::testing::Values("lru", "lfu", "s3fifo", "sieve", "arc", "wtinylfu"),
+                         ::testing::Values("lru", "lfu", "s3fifo", "sieve", "arc", "wtinylfu",
+                                           "gdsf"),
                          [](const auto& test) { return test.param; });
 
 TEST(L1OptionsTest, NamesTheUnknownPolicyAndTheAllowedOnes) {
