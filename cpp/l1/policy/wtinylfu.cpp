@@ -1,13 +1,14 @@
 #include "l1/policy/wtinylfu.hpp"
 
+#include <algorithm>
+
 #include "l1/policy/fingerprint.hpp"
 
 namespace vcache::l1::policy {
 
 namespace {
 
-constexpr std::uint64_t kWindowPercent = 1;
-constexpr std::uint64_t kProtectedPercent = 80;  // of the main space
+constexpr int kMostMoved = 1'000;                // entries that one call moves after the border
 constexpr std::uint32_t kFrequentCandidate = 6;  // may win by chance,
 constexpr std::uint64_t kChances = 128;          // one time in so many
 
@@ -21,16 +22,22 @@ void WTinyLfu::on_insert(EntryId id, const Candidate& candidate) {
   entry.bytes = candidate.bytes;
   entry.fingerprint = fingerprint(candidate.key_hash);
   sketch_.add(entry.fingerprint);
+  count(false);
   places_[id] = Place::kWindow;
   queue(Place::kWindow).push_front(nodes_, id);
 }
 
 void WTinyLfu::on_update(EntryId id, const Candidate& candidate) noexcept {
   queue_of(id).resize(nodes_, id, candidate.bytes);
-  on_hit(id);
+  use(id);
 }
 
 void WTinyLfu::on_hit(EntryId id) noexcept {
+  count(true);
+  use(id);
+}
+
+void WTinyLfu::use(EntryId id) noexcept {
   sketch_.add(nodes_[id].fingerprint);
   if (places_[id] != Place::kProbation) {
     queue_of(id).move_to_front(nodes_, id);
@@ -41,6 +48,7 @@ void WTinyLfu::on_hit(EntryId id) noexcept {
 }
 
 EntryId WTinyLfu::evict() noexcept {
+  full_ = true;
   const EntryId candidate = next_candidate();
   const EntryId victim = main_victim();
   EntryId leaves = victim;
@@ -68,6 +76,11 @@ std::size_t WTinyLfu::memory_bytes() const noexcept {
   return occupied(nodes_) + occupied(places_) + sketch_.memory_bytes();
 }
 
+// A write of a held entry is neither hit nor miss.
+void WTinyLfu::count(bool hit) noexcept {
+  if (full_) window_.count(hit, size());
+}
+
 void WTinyLfu::move(EntryId id, Place place) noexcept {
   queue_of(id).remove(nodes_, id);
   places_[id] = place;
@@ -76,23 +89,29 @@ void WTinyLfu::move(EntryId id, Place place) noexcept {
 
 void WTinyLfu::shrink_protected() noexcept {
   const Queue& protect = queue(Place::kProtected);
-  const std::uint64_t main = protect.bytes() + queue(Place::kProbation).bytes();
-  while (protect.bytes() * 100 > main * kProtectedPercent && protect.size() > 1) {
+  const std::uint64_t share = share_of(kWindowAndProtected - window_.share());
+  for (int i = 0; i < kMostMoved && protect.bytes() > share && protect.size() > 1; ++i) {
     move(protect.back(), Place::kProbation);
   }
 }
 
-// The entry that falls out of the window last; those before it, which a large newcomer or the
-// first eviction pushes out, go on probation unjudged. None when the window is within its share.
+// The entry that falls out of the window last; those before it, which a large newcomer, the first
+// eviction or a smaller share pushes out, go on probation unjudged. None when the window is within
+// its share.
 EntryId WTinyLfu::next_candidate() noexcept {
   const Queue& window = queue(Place::kWindow);
-  const std::uint64_t share = bytes() * kWindowPercent / 100;
-  while (window.size() > 1 && window.bytes() > share) {
+  const std::uint64_t share = share_of(window_.share());
+  for (int i = 0; window.size() > 1 && window.bytes() > share; ++i) {
     const EntryId oldest = window.back();
-    if (window.bytes() - nodes_[oldest].bytes <= share || window.size() == 2) return oldest;
+    const bool last = window.bytes() - nodes_[oldest].bytes <= share || window.size() == 2;
+    if (last || i == kMostMoved) return oldest;
     move(oldest, Place::kProbation);
   }
   return kNoEntry;
+}
+
+std::uint64_t WTinyLfu::share_of(double share) const noexcept {
+  return static_cast<std::uint64_t>(share * static_cast<double>(bytes()));
 }
 
 EntryId WTinyLfu::main_victim() const noexcept {

@@ -7,20 +7,23 @@
 
 #include "base/page_allocator.hpp"
 #include "l1/policy/frequency_sketch.hpp"
+#include "l1/policy/hill_climber.hpp"
 #include "l1/policy/id_list.hpp"
 #include "l1/policy/policy.hpp"
 
 namespace vcache::l1::policy {
 
-// W-TinyLFU: newcomers live in a small LRU window (1 % of the bytes). Who falls out of it is the
-// candidate and stays only if it was asked for more often than the main space's victim. The main
-// space is a segmented LRU: on probation until used again, then protected (up to 80 %).
-// 17 bytes an entry and 8 to 16 of sketch.
+// W-TinyLFU: newcomers live in an LRU window. Who falls out of it is the candidate and stays only
+// if it was asked for more often than the main space's victim. The main space is a segmented LRU:
+// on probation until used again, then protected. Of the bytes, the window begins with 1 % and a
+// fifth of the rest is for probation; a hill climber moves the border between window and protected
+// entries to where most requests hit. 17 bytes an entry and 8 to 16 of sketch.
 // Einziger, Friedman, Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", ACM Transactions
-// on Storage, 2017. Differs from the paper: no doorkeeper; against keys crafted to collide in
-// the sketch, one candidate in 128 that is at all frequent wins against a more frequent victim, as
-// in Caffeine; shares are of what is held, not of a fixed capacity; the window keeps its newest
-// entry, so a newcomer larger than the window is not judged at once.
+// on Storage, 2017; for the border see HillClimber. Differs from the paper: no doorkeeper; against
+// keys crafted to collide in the sketch, one candidate in 128 that is at all frequent wins against
+// a more frequent victim, as in Caffeine; shares are of what is held, not of a fixed capacity; the
+// window keeps its newest entry, so a newcomer larger than the window is not judged at once; after
+// the border has moved, entries follow as room is made.
 class WTinyLfu {
  public:
   static constexpr std::string_view kName = "wtinylfu";
@@ -40,6 +43,9 @@ class WTinyLfu {
  private:
   enum class Place : std::uint8_t { kWindow, kProbation, kProtected };
 
+  static constexpr double kFirstWindow = 0.01;
+  static constexpr double kWindowAndProtected = 0.01 + 0.8 * 0.99;  // the rest is for probation
+
   struct Entry : Node {
     std::uint32_t fingerprint = 0;
   };
@@ -51,8 +57,11 @@ class WTinyLfu {
     return queues_[static_cast<std::size_t>(place)];
   }
   [[nodiscard]] Queue& queue_of(EntryId id) noexcept { return queue(places_[id]); }
+  void use(EntryId id) noexcept;
+  void count(bool hit) noexcept;
   void move(EntryId id, Place place) noexcept;
   void shrink_protected() noexcept;
+  [[nodiscard]] std::uint64_t share_of(double share) const noexcept;
   [[nodiscard]] EntryId next_candidate() noexcept;
   [[nodiscard]] EntryId main_victim() const noexcept;
   [[nodiscard]] bool admits(EntryId candidate, EntryId victim) noexcept;
@@ -62,6 +71,8 @@ class WTinyLfu {
   base::Table<Place> places_;
   std::array<Queue, 3> queues_;  // by Place; most recent first
   FrequencySketch sketch_;
+  HillClimber window_{kFirstWindow, kWindowAndProtected};  // share of the bytes
+  bool full_ = false;                                      // an entry had to leave
   std::uint64_t random_;
 };
 

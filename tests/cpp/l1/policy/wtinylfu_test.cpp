@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <random>
+#include <vector>
+
 #include "policy_cache.hpp"
 
 namespace vcache::l1::policy {
@@ -52,6 +57,27 @@ TEST(WTinyLfu, ProtectsWhatIsUsedAgainUpToEightTenths) {
   for (EntryId id = 0; id < 99; ++id) policy.on_hit(id);
   // 99 in the main space: 79 stay protected, and the 20 used first are on probation again.
   for (EntryId id = 0; id < 20; ++id) EXPECT_EQ(policy.evict(), id);
+}
+
+// A loop larger than the cache is served by frequency, a drift of keys in use for a while by
+// recency: the window has to be small, then large.
+TEST(WTinyLfu, WindowBecomesAsLargeAsTheRequestsWant) {
+  for (const std::size_t capacity : {50U, 200U, 2'000U}) {
+    const std::size_t sample = std::max<std::size_t>(2'000, 10 * capacity);
+    std::vector<Key> loop;
+    for (int round = 0; round < 100; ++round) {
+      for (Key key = 0; key < 2 * capacity; ++key) loop.push_back(key);
+    }
+    std::vector<Key> drift;
+    std::mt19937_64 random(capacity);
+    for (Key key = capacity; drift.size() < 60 * sample; ++key) {
+      drift.push_back(1'000'000 + key);
+      drift.push_back(1'000'000 + key - random() % capacity);
+    }
+    Cache cache(capacity, WTinyLfu(1));
+    EXPECT_GT(testing::hit_ratio(cache, loop), 0.3) << capacity;
+    EXPECT_GT(testing::hit_ratio(cache, drift), 0.25) << capacity;
+  }
 }
 
 TEST(WTinyLfu, SeedChangesOnlyAdmissionsByChance) {
