@@ -26,4 +26,5 @@ PYBIND11_MODULE(_core, module) {
   bind_cache_base(module);
   bind_query(module);
   bind_text_call(module);
+  bind_sim(module);
 }

@@ -15,6 +15,7 @@ __all__: list[str] = [
     "MissingType",
     "Packing",
     "RedisOptions",
+    "Replay",
     "SmallOrHot",
     "TextCall",
     "TieredCache",
@@ -22,6 +23,7 @@ __all__: list[str] = [
     "digest_vector",
     "normalize_rows",
     "query_redis",
+    "replay_names",
     "set_object_codec",
 ]
 
@@ -314,6 +316,27 @@ class TextCall:
         Takes another head and counts hits from 0.
         """
 
+class Replay:
+    """
+    A cache of metadata only to which a trace is replayed.
+    """
+    def __init__(
+        self,
+        *,
+        policy: str,
+        capacity: typing.SupportsInt | typing.SupportsIndex,
+        in_bytes: bool,
+        seed: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+    def run(
+        self, ids: typing.Any, sizes: typing.Any, costs: typing.Any, next_uses: typing.Any
+    ) -> None:
+        """
+        The next stretch of the trace: uint64 ids, uint32 sizes or None, float32 costs or
+        None, uint64 next_uses for belady, else None; each of one dimension.
+        """
+    def totals(self) -> dict: ...
+
 def digest_vector(
     values: typing.Any, precision: typing.SupportsInt | typing.SupportsIndex | None
 ) -> bytes:
@@ -332,6 +355,11 @@ def query_redis(
     """
     The replies to commands, sent on a connection of their own; an error reply is a
     RedisError among them.
+    """
+
+def replay_names() -> list[str]:
+    """
+    Every policy that a Replay can have.
     """
 
 def set_object_codec(encode: collections.abc.Callable, decode: collections.abc.Callable) -> None:

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace vcache::sim {
+
+// What a capacity counts.
+enum class Unit : std::uint8_t { kEntries, kBytes };
+
+// A stretch of a trace, one element a request in each array that is not empty.
+struct Requests {
+  std::span<const std::uint64_t> ids;    // any numbers: they are hashed before use
+  std::span<const std::uint32_t> sizes;  // bytes; empty: 1 each
+  std::span<const float> costs;          // of a miss; empty: unknown
+  // Number in the trace of the request that asks for the same id next, kNever if none does; for
+  // belady only.
+  std::span<const std::uint64_t> next_uses;
+};
+
+inline constexpr std::uint64_t kNever = ~std::uint64_t{0};
+
+struct Totals {
+  std::uint64_t requests = 0;
+  std::uint64_t hits = 0;
+  std::uint64_t evictions = 0;
+  std::uint64_t bytes_requested = 0;
+  std::uint64_t bytes_hit = 0;
+  double cost_requested = 0;
+  double cost_saved = 0;
+  double seconds = 0;  // of the replay alone
+};
+
+// A cache of metadata only to which a trace is replayed, a stretch at a time. A missed object is
+// stored unless it is larger than the capacity. Not thread-safe.
+class Replay {
+ public:
+  Replay() = default;
+  virtual ~Replay() = default;
+  Replay(const Replay&) = delete;
+  Replay& operator=(const Replay&) = delete;
+
+  // Requires: arrays that are not empty are as long as `ids`; next_uses is there for belady.
+  // Throws std::bad_alloc, after which the replay is over.
+  virtual void run(const Requests& requests) = 0;
+  [[nodiscard]] const Totals& totals() const noexcept { return totals_; }
+
+ protected:
+  Totals totals_;
+};
+
+// Every name that make_replay() knows: those of l1's policies, fifo and belady.
+[[nodiscard]] std::span<const std::string_view> replay_names();
+
+// nullptr when the name is unknown. Equal seeds give equal totals.
+[[nodiscard]] std::unique_ptr<Replay> make_replay(std::string_view policy, std::uint64_t capacity,
+                                                  Unit unit, std::uint64_t seed);
+
+}  // namespace vcache::sim
