@@ -21,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser(
         "doctor", add_help=False, help="look whether Redis is as a cache needs it (see --help)"
     )
+    commands.add_parser(
+        "simulate", add_help=False, help="replay traces through the policies (see --help)"
+    )
     command = parser.parse_args(given[:1]).command
     return _COMMANDS[command](given[1:])
 
@@ -37,7 +40,13 @@ def _doctor(arguments: list[str]) -> int:
     return examine(arguments)
 
 
-_COMMANDS = {"demo": _demo, "doctor": _doctor}
+def _simulate(arguments: list[str]) -> int:
+    from .sim._command import main as simulate
+
+    return simulate(arguments)
+
+
+_COMMANDS = {"demo": _demo, "doctor": _doctor, "simulate": _simulate}
 
 
 if __name__ == "__main__":

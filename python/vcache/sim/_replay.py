@@ -1,0 +1,150 @@
+"""One trace through one policy at one capacity."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+
+from .. import _core
+from .._messages import shown
+from ..sizes import parse_size
+from ._trace import Trace, TraceLike, trace_of
+
+__all__ = ["POLICIES", "Capacity", "Result", "Unit", "replay"]
+
+Capacity = int | str
+Unit = Literal["entries", "bytes"]
+
+POLICIES: tuple[str, ...] = tuple(_core.replay_names())
+"""Every policy that replay() knows: those of a cache, and "fifo" and "belady"."""
+
+_STRETCH = 1 << 18  # requests without a look at signals
+_MOST = 2**63 - 1
+_SHARE = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*%")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a replay counted.
+
+    policy, capacity, unit: of the replay; the capacity in entries or bytes.
+    requests, hits, evictions: how many; `miss_ratio` is 1 - hits / requests.
+    bytes_requested, bytes_hit: sums of the sizes asked for, an object of unknown size being one
+        byte; `byte_miss_ratio` is 1 - bytes_hit / bytes_requested, or 0 where nothing has a size.
+    cost_requested, cost_saved: sums of the costs of all requests, and of the hits among them.
+    seconds: that the replay took.
+    skipped: lines of the trace's file that were no requests.
+    """
+
+    policy: str
+    capacity: int
+    unit: Unit
+    requests: int
+    hits: int
+    miss_ratio: float
+    byte_miss_ratio: float
+    cost_saved: float
+    cost_requested: float
+    bytes_requested: int
+    bytes_hit: int
+    evictions: int
+    seconds: float
+    skipped: int
+
+
+def replay(
+    trace: TraceLike,
+    policy: str,
+    capacity: Capacity,
+    *,
+    unit: Unit = "entries",
+    seed: int = 0,
+) -> Result:
+    """Counts what a cache that begins empty would have hit.
+
+    trace: ids of objects, whole numbers of shape (n,); a Trace, which has sizes and costs too; or
+        the path of a file that read_trace() reads.
+    policy: one of POLICIES. They are the classes that evict in a live cache, but "fifo", which
+        heeds no use, and "belady", which knows the future: it evicts what is asked for again last,
+        which no cache that stores every newcomer beats where capacity counts entries. Where it
+        counts bytes that is a good guess only.
+    capacity: how many objects fit, or with unit="bytes" how many bytes of them, as a number or
+        "512MiB"; or "1%" of the trace's distinct objects, or of their bytes, and at least 1. An
+        object keeps the size with which it came; one larger than the capacity is never stored.
+    unit: "entries" or "bytes".
+    seed: of the policies that leave something to chance.
+
+    Lets other threads run meanwhile, and Ctrl-C end it. Raises ValueError or TypeError, naming
+    argument, value and what is allowed.
+    """
+    return run(trace_of(trace), policy, capacity, unit, seed)
+
+
+def run(
+    trace: Trace,
+    policy: str,
+    capacity: Capacity,
+    unit: Unit,
+    seed: int = 0,
+    progress: Callable[[int], object] = lambda requests: None,
+) -> Result:
+    """replay(), which tells `progress` of requests as they are done."""
+    entries = capacity_of(capacity, trace, unit)
+    check_policy(policy)
+    cache = _core.Replay(policy=policy, capacity=entries, in_bytes=unit == "bytes", seed=seed)
+    arrays = [trace.ids, trace.sizes, trace.costs, trace.next_uses if policy == "belady" else None]
+    for first in range(0, trace.requests, _STRETCH):
+        stretch = slice(first, first + _STRETCH)
+        cache.run(*[None if values is None else values[stretch] for values in arrays])
+        progress(len(trace.ids[stretch]))
+    counted = cache.totals()
+    bytes_missed = counted["bytes_requested"] - counted["bytes_hit"]
+    return Result(
+        policy=policy,
+        capacity=entries,
+        unit=unit,
+        miss_ratio=(counted["requests"] - counted["hits"]) / counted["requests"],
+        byte_miss_ratio=bytes_missed / max(counted["bytes_requested"], 1),
+        skipped=trace.skipped,
+        **counted,
+    )
+
+
+def check_policy(policy: object) -> None:
+    if policy not in POLICIES:
+        raise ValueError(f"policy={shown(policy)}: allowed are {', '.join(POLICIES)}")
+
+
+def check_unit(unit: object, trace: Trace) -> None:
+    if unit not in ("entries", "bytes"):
+        raise ValueError(f"unit={shown(unit)}: allowed are 'entries' and 'bytes'")
+    if unit == "bytes" and trace.sizes is None:
+        raise ValueError("unit='bytes': the trace has no sizes; allowed is 'entries'")
+
+
+def capacity_of(capacity: object, trace: Trace, unit: Unit, name: str = "capacity") -> int:
+    """Entries or bytes of a capacity given as argument `name`."""
+    check_unit(unit, trace)
+    allowed = "allowed are a whole number above 0, a share of the trace such as '1%'"
+    if unit == "bytes":
+        allowed += ", and a size such as '512MiB'"
+    found = -1
+    if isinstance(capacity, str) and (match := _SHARE.fullmatch(capacity.strip())):
+        share = Fraction(match[1]) / 100
+        whole = trace.footprint if unit == "bytes" else trace.objects
+        found = max(int(whole * share), 1) if 0 < share <= 1 else -1
+    elif isinstance(capacity, str) and unit == "entries":
+        found = int(capacity) if capacity.strip().isdecimal() else -1
+    elif isinstance(capacity, bool) or not isinstance(capacity, (int, np.integer, str)):
+        kind = type(capacity).__name__
+        raise TypeError(f"{name}={shown(capacity)} is of type {kind}: {allowed}")
+    else:
+        found = parse_size(capacity, name, most=_MOST, allowed=allowed)
+    if not 0 < found <= _MOST:
+        raise ValueError(f"{name}={shown(capacity)}: {allowed}")
+    return found
