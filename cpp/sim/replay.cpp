@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstddef>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "l1/policy/any_policy.hpp"
 #include "l1/policy/shadow.hpp"
@@ -15,8 +17,6 @@
 namespace vcache::sim {
 
 namespace {
-
-using l1::policy::Candidate;
 
 // One loop for each policy: nothing is dispatched for a request.
 template <class P>
@@ -79,14 +79,14 @@ std::unique_ptr<Replay> replay_of(P policy, std::uint64_t capacity, Unit unit) {
 }  // namespace
 
 std::span<const std::string_view> replay_names() {
-  static const auto kNames = [] {
+  static const std::vector<std::string_view> all = [] {
     const auto shipped = l1::policy::policy_names();
     std::vector<std::string_view> names(shipped.begin(), shipped.end());
     names.push_back(Fifo::kName);
     names.push_back(Belady::kName);
     return names;
   }();
-  return kNames;
+  return all;
 }
 
 std::unique_ptr<Replay> make_replay(std::string_view policy, std::uint64_t capacity, Unit unit,

@@ -42,6 +42,7 @@ ROWS = {
     "Redis invalidation": "invalidation.seen",
     "profile realistic": "profiles.realistic",
     "profile zipf": "profiles.zipf",
+    "simulator LRU": "simulator.lru",
     "import vcache": "footprint.import_time",
     "demo": "demo.quick",
 }
