@@ -226,10 +226,8 @@ def options_of_url(url: object, defaults: Mapping[str, Any]) -> RedisOptions:
     if scheme not in _SCHEMES:
         named = repr(scheme) if _SCHEME.fullmatch(scheme) else "unknown"
         raise ConfigError(f"redis URL of scheme {named}: {_SUPPORTED}")
-    from urllib.parse import urlsplit
-
     try:
-        parts = urlsplit(url)
+        parts = _split(url)
         if "@" in parts.path + parts.query + parts.fragment:
             raise ValueError("credentials with unescaped characters")
         own = _place(parts) | _credentials(parts) | _query(parts)
@@ -241,6 +239,17 @@ def options_of_url(url: object, defaults: Mapping[str, Any]) -> RedisOptions:
             f"redis URL {scheme}://… cannot be read; {_SUPPORTED};"
             " special characters in user and password must be percent-encoded"
         ) from None
+
+
+def _split(url: str) -> SplitResult:
+    """As urlsplit(), which in many versions of Python takes no list of hosts with brackets."""
+    from urllib.parse import urlsplit
+
+    scheme, _, rest = url.partition("://")
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    if "," not in authority:
+        return urlsplit(url)
+    return urlsplit(f"{scheme}://{rest[len(authority) :]}")._replace(netloc=authority)
 
 
 def parse_redis(value: object) -> RedisOptions | None:
