@@ -1,0 +1,335 @@
+#include "l1/policy/learned.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "l1/policy/label_sampler.hpp"
+
+namespace vcache::l1::policy {
+
+namespace {
+
+enum Place : std::uint8_t { kS3Fifo, kLru, kArc, kWTinyLfu, kGdsf, kFrozen, kOnline };
+
+constexpr std::array<std::string_view, Learned::kExperts> kNames = {
+    S3Fifo::kName, Lru::kName, Arc::kName, WTinyLfu::kName, Gdsf::kName, "frozen", "online"};
+
+constexpr double kWindow = 16;            // of what counts as recent, in shadows' entries,
+constexpr double kShortestWindow = 2000;  // and in accesses
+constexpr double kMargin = 0.01;          // by which a new leader is better
+constexpr std::size_t kShadowed = 512;    // entries of a shadow, at least, where there are as many
+constexpr std::size_t kChecks = 20;       // while a shadow's entries are replaced once
+
+}  // namespace
+
+struct Learned::State {
+  using Classic = std::variant<std::monostate, S3Fifo, Lru, Arc, WTinyLfu, Gdsf>;
+  using Shadows = std::tuple<Shadow<S3Fifo>, Shadow<Lru>, Shadow<Arc>, Shadow<WTinyLfu>,
+                             Shadow<Gdsf>, Shadow<Scored>, Shadow<Scored>>;
+
+  struct Account {
+    std::uint64_t misses = 0;
+    double recent = 0;
+    bool takes_part = false;
+  };
+
+  explicit State(LearnedOptions given)
+      : options(std::move(given)),
+        entries(history, options.frozen, options.objective, options.seed),
+        sampler(history, options.seed + 3) {
+    for (const Place place : {kS3Fifo, kLru, kArc, kWTinyLfu}) accounts[place].takes_part = true;
+    accounts[kGdsf].takes_part = options.objective == Objective::kCost;
+    accounts[kFrozen].takes_part = options.frozen != nullptr;
+    leader = accounts[kFrozen].takes_part ? kFrozen : kS3Fifo;
+    const auto pinned = std::ranges::find(kNames, options.pinned);
+    if (pinned != kNames.end()) leader = static_cast<Place>(pinned - kNames.begin());
+    is_pinned = pinned != kNames.end();
+    follow();
+  }
+
+  // Of another stream of random numbers than any other.
+  [[nodiscard]] Scored scored(Place place) {
+    return {history, place == kFrozen ? options.frozen : online, options.objective,
+            options.seed + 4 + place};
+  }
+
+  // Has the shadows begin, from the entries, in the order of their last access. Throws
+  // std::bad_alloc, having changed nothing.
+  void begin(std::uint64_t bytes) {
+    sampled_bits = 0;
+    while ((entries.size() >> (sampled_bits + 1)) >= kShadowed) ++sampled_bits;
+    capacity = bytes;
+    const std::uint64_t share = std::max<std::uint64_t>(bytes >> sampled_bits, 1);
+    shadows.reset();
+    shadows = std::make_unique<Shadows>(
+        Shadow<S3Fifo>(S3Fifo(), share), Shadow<Lru>(Lru(), share), Shadow<Arc>(Arc(), share),
+        Shadow<WTinyLfu>(WTinyLfu(options.seed), share), Shadow<Gdsf>(Gdsf(), share),
+        Shadow<Scored>(scored(kFrozen), share), Shadow<Scored>(scored(kOnline), share));
+    for (const EntryId id : entries.by_age()) {
+      const Candidate candidate = entries.candidate(id);
+      if (!is_sampled(candidate.key_hash)) continue;
+      const bool is_used_again = history.past(entries.slot(id)).accesses > 1;
+      each([&](Place place, auto& shadow) {
+        if (!accounts[place].takes_part) return;
+        shadow.access(candidate);
+        if (is_used_again) shadow.access(candidate);
+      });
+    }
+  }
+
+  // Counts an access in the history and in the shadows.
+  void access(const Candidate& candidate) {
+    history.access(candidate.key_hash);
+    if (options.examples) sampler.on_access(entries, options.examples);
+    if (shadows == nullptr || !is_sampled(candidate.key_hash)) return;
+    const double weight = options.objective == Objective::kMisses ? 1
+                          : candidate.cost > 0                    ? candidate.cost
+                                                                  : 1;
+    each([&](Place place, auto& shadow) {
+      Account& account = accounts[place];
+      account.recent *= 1 - rate;
+      if (!account.takes_part) return;
+      if (shadow.access(candidate)) return;
+      ++account.misses;
+      account.recent += weight;
+    });
+    if (++unchecked >= period) check();
+  }
+
+  template <class Work>
+  void each(Work work) {
+    if (shadows == nullptr) return;
+    [&]<std::size_t... kPlaces>(std::index_sequence<kPlaces...>) {
+      (work(static_cast<Place>(kPlaces), std::get<kPlaces>(*shadows)), ...);
+    }(std::make_index_sequence<kExperts>());
+  }
+
+  [[nodiscard]] bool is_sampled(std::uint64_t key_hash) const noexcept {
+    const std::uint64_t mask = (std::uint64_t{1} << sampled_bits) - 1;
+    return ((key_hash >> 24) & mask) == 0;
+  }
+
+  void check() {
+    unchecked = 0;
+    Place best = leader;
+    for (std::size_t i = 0; i < kExperts; ++i) {
+      if (accounts[i].takes_part && accounts[i].recent < accounts[best].recent) {
+        best = static_cast<Place>(i);
+      }
+    }
+    if (is_pinned || best == leader ||
+        accounts[best].recent >= accounts[leader].recent * (1 - kMargin)) {
+      return;
+    }
+    leader = best;
+    ++switches;
+    follow();
+  }
+
+  [[nodiscard]] bool is_model(Place place) const noexcept {
+    return place == kFrozen || place == kOnline;
+  }
+
+  // Ranks the entries as the leader does.
+  void follow() {
+    if (is_model(leader)) {
+      entries.set_model(leader == kFrozen ? options.frozen : online);
+      classic = std::monostate();
+      return;
+    }
+    switch (leader) {
+      case kS3Fifo:
+        return set_up<S3Fifo>(S3Fifo());
+      case kLru:
+        return set_up<Lru>(Lru());
+      case kArc:
+        return set_up<Arc>(Arc());
+      case kWTinyLfu:
+        return set_up<WTinyLfu>(WTinyLfu(options.seed));
+      default:
+        return set_up<Gdsf>(Gdsf());
+    }
+  }
+
+  template <class P>
+  void set_up(P policy) {
+    for (const EntryId id : entries.by_age()) {
+      policy.on_insert(id, entries.candidate(id));
+      if (history.past(entries.slot(id)).accesses > 1) policy.on_hit(id);
+    }
+    classic.emplace<P>(std::move(policy));
+  }
+
+  template <class Work>
+  void with_classic(Work work) {
+    std::visit(
+        [&]<class P>(P& policy) {
+          if constexpr (!std::is_same_v<P, std::monostate>) work(policy);
+        },
+        classic);
+  }
+
+  // A full cache holds this much.
+  void set_capacity(std::uint64_t bytes) {
+    const std::size_t shadowed = entries.size() >> sampled_bits;
+    const bool is_of_another_size =
+        shadowed >= 4 * kShadowed || (sampled_bits > 0 && shadowed < kShadowed / 4);
+    if (shadows == nullptr || (is_of_another_size && bytes != capacity)) {
+      begin(bytes);
+    } else if (bytes != capacity) {
+      capacity = bytes;
+      const std::uint64_t share = std::max<std::uint64_t>(bytes >> sampled_bits, 1);
+      each([share](Place, auto& shadow) { shadow.set_capacity(share, [](std::uint64_t) {}); });
+    } else {
+      return;
+    }
+    const std::size_t count = std::max<std::size_t>(entries.size(), 1);
+    const std::size_t each_holds = std::max<std::size_t>(count >> sampled_bits, 1);
+    rate = 1 / std::max(kWindow * static_cast<double>(each_holds), kShortestWindow);
+    period = std::max<std::size_t>(each_holds / kChecks, 1);
+    history.set_limit((1 + options.ghosts) * count + 8);
+    history.reach(count);
+  }
+
+  LearnedOptions options;
+  History history;
+  Scored entries;  // what the cache holds
+  LabelSampler sampler;
+  Classic classic;
+  std::unique_ptr<Shadows> shadows;  // none until the cache was full
+  Scored::Model online;
+  std::array<Account, kExperts> accounts;
+  Place leader = kS3Fifo;
+  bool is_pinned = false;
+  std::uint64_t switches = 0;
+  std::uint64_t capacity = 0;
+  unsigned sampled_bits = 0;  // shadows see one key in two to this
+  double rate = 1 / kShortestWindow;
+  std::size_t period = 1;
+  std::size_t unchecked = 0;
+  std::uint64_t missed = 0;  // the key whose miss was told of last
+  bool is_told = false;
+};
+
+Learned::Learned(LearnedOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+Learned::~Learned() = default;
+Learned::Learned(Learned&&) noexcept = default;
+
+void Learned::on_miss(const Candidate& candidate) noexcept {
+  State& s = *state_;
+  if (s.is_told && s.missed == candidate.key_hash) return;
+  try {
+    s.access(candidate);
+    s.missed = candidate.key_hash;
+    s.is_told = true;
+  } catch (const std::bad_alloc&) {
+    s.is_told = false;
+  }
+}
+
+void Learned::on_insert(EntryId id, const Candidate& candidate) {
+  State& s = *state_;
+  on_miss(candidate);
+  if (!s.is_told) throw std::bad_alloc();
+  s.is_told = false;
+  s.entries.on_insert(id, candidate);
+  try {
+    s.with_classic([&](auto& policy) { policy.on_insert(id, candidate); });
+  } catch (...) {
+    s.entries.on_erase(id);
+    throw;
+  }
+}
+
+void Learned::on_update(EntryId id, const Candidate& candidate) {
+  State& s = *state_;
+  s.is_told = false;
+  const Candidate known{.key_hash = s.entries.candidate(id).key_hash,
+                        .bytes = candidate.bytes,
+                        .cost = candidate.cost};
+  s.access(known);
+  s.each([&](Place place, auto& shadow) {
+    if (s.accounts[place].takes_part) shadow.update(known, [](std::uint64_t) {});
+  });
+  s.entries.on_update(id, known);
+  s.with_classic([&](auto& policy) { policy.on_update(id, known); });
+}
+
+void Learned::on_hit(EntryId id) noexcept {
+  State& s = *state_;
+  s.is_told = false;
+  try {
+    s.access(s.entries.candidate(id));
+  } catch (const std::bad_alloc&) {  // a shadow without the key had no room to take it
+  }
+  s.entries.on_hit(id);
+  s.with_classic([&](auto& policy) { policy.on_hit(id); });
+}
+
+void Learned::on_erase(EntryId id) noexcept {
+  State& s = *state_;
+  s.is_told = false;
+  const std::uint64_t key_hash = s.entries.candidate(id).key_hash;
+  s.each([&](Place, auto& shadow) { (void)shadow.erase(key_hash); });
+  s.with_classic([&](auto& policy) { policy.on_erase(id); });
+  s.entries.on_erase(id);
+}
+
+EntryId Learned::evict() {
+  State& s = *state_;
+  s.set_capacity(s.entries.bytes());
+  EntryId id = kNoEntry;
+  s.with_classic([&](auto& policy) { id = policy.evict(); });
+  if (id == kNoEntry) {
+    id = s.entries.evict();
+  } else {
+    s.entries.on_erase(id);
+  }
+  return id;
+}
+
+void Learned::set_online(Scored::Model model) {
+  State& s = *state_;
+  s.online = std::move(model);
+  if (s.shadows != nullptr) std::get<kOnline>(*s.shadows).policy().set_model(s.online);
+  if (!s.accounts[kOnline].takes_part) {
+    s.accounts[kOnline] = s.accounts[kFrozen];
+    s.accounts[kOnline].takes_part = true;
+  }
+  if (s.leader == kOnline) s.entries.set_model(s.online);
+}
+
+std::string_view Learned::leader() const noexcept { return kNames[state_->leader]; }
+
+std::uint64_t Learned::switches() const noexcept { return state_->switches; }
+
+std::array<ExpertRecord, Learned::kExperts> Learned::experts() const noexcept {
+  std::array<ExpertRecord, kExperts> records;
+  for (std::size_t i = 0; i < kExperts; ++i) {
+    const State::Account& account = state_->accounts[i];
+    if (!account.takes_part) continue;
+    records[i] = {.name = kNames[i], .misses = account.misses, .recent = account.recent};
+  }
+  return records;
+}
+
+std::size_t Learned::size() const noexcept { return state_->entries.size(); }
+
+std::uint64_t Learned::bytes() const noexcept { return state_->entries.bytes(); }
+
+std::size_t Learned::memory_bytes() const noexcept {
+  State& s = *state_;
+  std::size_t bytes = sizeof(State) + s.history.memory_bytes() + s.entries.memory_bytes() +
+                      s.sampler.memory_bytes();
+  s.with_classic([&](const auto& policy) { bytes += policy.memory_bytes(); });
+  s.each([&](Place place, const auto& shadow) {
+    if (s.accounts[place].takes_part) bytes += shadow.memory_bytes();
+  });
+  return bytes;
+}
+
+}  // namespace vcache::l1::policy

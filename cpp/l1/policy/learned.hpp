@@ -1,0 +1,85 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <variant>
+
+#include "l1/policy/arc.hpp"
+#include "l1/policy/gdsf.hpp"
+#include "l1/policy/lru.hpp"
+#include "l1/policy/policy.hpp"
+#include "l1/policy/s3fifo.hpp"
+#include "l1/policy/scored.hpp"
+#include "l1/policy/shadow.hpp"
+#include "l1/policy/wtinylfu.hpp"
+#include "predictor/example.hpp"
+
+namespace vcache::l1::policy {
+
+struct LearnedOptions {
+  Scored::Model frozen = {};  // none: the classic experts alone
+  Objective objective = Objective::kMisses;
+  std::uint64_t seed = 0;
+  std::function<void(const predictor::Example&)> examples = {};  // told of what can be learned
+  std::size_t ghosts = 3;        // keys remembered for each entry, beside the entries
+  std::string_view pinned = {};  // the expert that always leads; empty: the best
+};
+
+// An expert's record.
+struct ExpertRecord {
+  std::string_view name;
+  std::uint64_t misses = 0;  // of `accesses`, since the start
+  double recent = 0;         // misses or their cost, older ones counted less
+};
+
+// Follows the expert that would have missed least of late. Experts are policies and models; each
+// manages a shadow, a cache of metadata that sees the same accesses. The entries are ranked by the
+// leader's rule: a model needs nothing but their past for that, a classic policy is set up anew
+// from the entries in the order of their last access.
+// Until the cache is full no expert differs from another, so that the shadows begin then. They see
+// one key in so many, by its hash, that each holds a few hundred.
+// Follow the leader with a discount (Herbster, Warmuth, "Tracking the Best Expert", 1998) and a
+// margin against switching to and fro.
+class Learned {
+ public:
+  static constexpr std::string_view kName = "learned";
+  static constexpr std::size_t kExperts = 7;
+
+  explicit Learned(LearnedOptions options);
+  ~Learned();
+  Learned(Learned&&) noexcept;
+  Learned& operator=(Learned&&) = delete;
+
+  void on_miss(const Candidate& candidate) noexcept;
+  void on_insert(EntryId id, const Candidate& candidate);
+  void on_update(EntryId id, const Candidate& candidate);
+  void on_hit(EntryId id) noexcept;
+  void on_erase(EntryId id) noexcept;
+  [[nodiscard]] EntryId evict();
+
+  // Serves the expert `online` from now on. Requires: same inputs and outputs as the frozen one.
+  void set_online(Scored::Model model);
+  [[nodiscard]] std::string_view leader() const noexcept;
+  [[nodiscard]] std::uint64_t switches() const noexcept;
+  // The experts that take part.
+  [[nodiscard]] std::array<ExpertRecord, kExperts> experts() const noexcept;
+
+  [[nodiscard]] std::size_t size() const noexcept;
+  [[nodiscard]] std::uint64_t bytes() const noexcept;
+  [[nodiscard]] std::size_t memory_bytes() const noexcept;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+static_assert(EvictionPolicy<Learned>);
+static_assert(LearnsOfMisses<Learned>);
+
+}  // namespace vcache::l1::policy

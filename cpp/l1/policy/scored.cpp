@@ -1,0 +1,219 @@
+#include "l1/policy/scored.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "l1/policy/id_list.hpp"
+#include "l1/policy/random.hpp"
+
+namespace vcache::l1::policy {
+
+namespace {
+
+constexpr std::size_t kSampled = 64;
+constexpr std::size_t kSpared = 64;  // kept for the next scoring
+constexpr std::size_t kLargestBatch = 16;
+constexpr std::size_t kBatchShare = 64;  // a batch is at most so small a part of the entries
+constexpr double kLeastMissRatio = 0.002;
+constexpr double kMemory = 4;  // of the miss ratio, in residences of a full cache
+constexpr int kTries = 32;     // to draw an id that is held
+
+}  // namespace
+
+Scored::Scored(History& history, Model model, Objective objective, std::uint64_t seed)
+    : history_(&history), model_(std::move(model)), objective_(objective), random_(seed) {
+  scorings_.reserve(kSampled + kSpared);
+  doomed_.reserve(kLargestBatch);
+  spared_.reserve(kSpared);
+  features_.resize((kSampled + kSpared) * predictor::kInputs);
+  heads_.resize((kSampled + kSpared) * predictor::kHeads);
+}
+
+Scored::Scored(Scored&& other) noexcept = default;
+
+Scored::~Scored() {
+  for (const Entry& entry : entries_) {
+    if (entry.state != State::kFree) history_->let_go(entry.slot);
+  }
+}
+
+void Scored::on_insert(EntryId id, const Candidate& candidate) {
+  reach(entries_, id);
+  const History::Slot slot = history_->find(candidate.key_hash);
+  entries_[id] = {.slot = slot,
+                  .bytes = candidate.bytes,
+                  .cost = candidate.cost,
+                  .since = history_->now(),
+                  .state = State::kHeld};
+  (void)history_->hold(slot);
+  bytes_ += candidate.bytes;
+  ++size_;
+  note(false);
+}
+
+void Scored::on_update(EntryId id, const Candidate& candidate) noexcept {
+  Entry& entry = entries_[id];
+  bytes_ += candidate.bytes;
+  bytes_ -= entry.bytes;
+  entry.bytes = candidate.bytes;
+  entry.cost = candidate.cost;
+  on_hit(id);
+}
+
+void Scored::on_hit(EntryId id) noexcept {
+  Entry& entry = entries_[id];
+  if (entry.hits < std::numeric_limits<std::uint16_t>::max()) ++entry.hits;
+  entry.state = State::kHeld;
+  note(true);
+}
+
+void Scored::on_erase(EntryId id) noexcept {
+  Entry& entry = entries_[id];
+  history_->let_go(entry.slot);
+  bytes_ -= entry.bytes;
+  --size_;
+  entry = {};
+}
+
+EntryId Scored::evict() {
+  for (;;) {
+    while (!doomed_.empty()) {
+      const EntryId id = doomed_.back();
+      doomed_.pop_back();
+      if (entries_[id].state != State::kDoomed) continue;
+      on_erase(id);
+      return id;
+    }
+    choose();
+  }
+}
+
+// Fills doomed_ with at least one entry.
+void Scored::choose() {
+  scorings_.clear();
+  for (const EntryId id : spared_) {
+    if (entries_[id].state == State::kSpared) scorings_.push_back({.id = id});
+  }
+  if (entries_.size() <= kSampled) {
+    for (EntryId id = 0; id < entries_.size(); ++id) take(id);
+  } else {
+    for (std::size_t i = 0; i < kSampled; ++i) take(any());
+  }
+  score();
+  std::ranges::sort(scorings_, {}, [](const Scoring& s) { return std::pair(s.worth, s.id); });
+  const std::size_t leave = std::min(batch(), scorings_.size());
+  const std::size_t stay = std::min(leave + kSpared, scorings_.size());
+  spared_.clear();
+  for (std::size_t i = 0; i < scorings_.size(); ++i) {
+    State& state = entries_[scorings_[i].id].state;
+    state = i < leave ? State::kDoomed : i < stay ? State::kSpared : State::kHeld;
+    if (state == State::kSpared) spared_.push_back(scorings_[i].id);
+  }
+  for (std::size_t i = leave; i > 0; --i) doomed_.push_back(scorings_[i - 1].id);
+}
+
+void Scored::take(EntryId id) {
+  Entry& entry = entries_[id];
+  if (entry.state != State::kHeld) return;
+  entry.state = State::kSpared;
+  scorings_.push_back({.id = id});
+}
+
+void Scored::score() {
+  const std::size_t rows = scorings_.size();
+  for (const Scoring& scoring : scorings_) history_->prefetch(entries_[scoring.id].slot);
+  for (std::size_t i = 0; i < rows; ++i) {
+    predictor::write_features(
+        snapshot(scorings_[i].id),
+        predictor::Inputs(&features_[i * predictor::kInputs], predictor::kInputs));
+  }
+  bool is_usable = model_ != nullptr && model_
+                                            ->score({features_.data(), rows * predictor::kInputs},
+                                                    rows, {heads_.data(), rows * predictor::kHeads})
+                                            .ok();
+  for (std::size_t i = 0; i < rows && is_usable; ++i) {
+    const EntryId id = scorings_[i].id;
+    scorings_[i].worth = worth(&heads_[i * predictor::kHeads], entries_[id]);
+    is_usable = std::isfinite(scorings_[i].worth);
+  }
+  if (is_usable) return;
+  ++failures_;
+  for (Scoring& scoring : scorings_) {
+    const auto last = history_->last(entries_[scoring.id].slot);
+    scoring.worth = -static_cast<float>(history_->now() - last);
+  }
+}
+
+// Against misses: a clipped log of the time to the next access, as the sum over horizons. Against
+// cost: what the bytes earn by rate, for which the short horizons count.
+float Scored::worth(const float* heads, const Entry& entry) const noexcept {
+  if (objective_ == Objective::kMisses) return heads[1] + heads[2] + heads[3];
+  const float cost = entry.cost > 0 ? entry.cost : 1;
+  return cost * (heads[0] + heads[1] + heads[2]) / static_cast<float>(std::max(entry.bytes, 1U));
+}
+
+predictor::Snapshot Scored::snapshot(EntryId id) const noexcept {
+  const Entry& entry = entries_[id];
+  return {.past = history_->past(entry.slot),
+          .residence = {.since = entry.since, .hits = entry.hits},
+          .now = history_->now(),
+          .log2_residence = static_cast<float>(std::log2(mean_residence())),
+          .estimate = history_->estimate(entry.slot)};
+}
+
+Candidate Scored::candidate(EntryId id) const noexcept {
+  const Entry& entry = entries_[id];
+  return {.key_hash = history_->key_hash(entry.slot), .bytes = entry.bytes, .cost = entry.cost};
+}
+
+std::vector<EntryId> Scored::by_age() const {
+  std::vector<EntryId> ids;
+  ids.reserve(size_);
+  for (EntryId id = 0; id < entries_.size(); ++id) {
+    if (entries_[id].state != State::kFree) ids.push_back(id);
+  }
+  std::ranges::sort(ids, std::ranges::greater(), [this](EntryId id) {
+    return history_->now() - history_->last(entries_[id].slot);
+  });
+  return ids;
+}
+
+// Ids are dense but for those that are free for the moment.
+EntryId Scored::any() noexcept {
+  EntryId id = kNoEntry;
+  for (int i = 0; i < kTries; ++i) {
+    id = random_below(random_, entries_.size());
+    if (entries_[id].state != State::kFree) return id;
+  }
+  while (entries_[id].state == State::kFree) id = id + 1 < entries_.size() ? id + 1 : 0;
+  return id;
+}
+
+double Scored::mean_residence() const noexcept {
+  return static_cast<double>(std::max<std::size_t>(size_, 1)) /
+         std::max(miss_ratio_, kLeastMissRatio);
+}
+
+void Scored::set_residence(double accesses) noexcept {
+  miss_ratio_ =
+      std::clamp(static_cast<double>(size_) / std::max(accesses, 1.0), kLeastMissRatio, 1.0);
+}
+
+void Scored::note(bool hit) noexcept {
+  const double rate = 1 / (kMemory * static_cast<double>(size_) + 100);
+  miss_ratio_ += ((hit ? 0.0 : 1.0) - miss_ratio_) * rate;
+}
+
+std::size_t Scored::batch() const noexcept {
+  return std::clamp<std::size_t>(size_ / kBatchShare, 1, kLargestBatch);
+}
+
+std::size_t Scored::memory_bytes() const noexcept {
+  return occupied(entries_) + (features_.size() + heads_.size()) * sizeof(float) +
+         scorings_.capacity() * sizeof(Scoring) +
+         (doomed_.capacity() + spared_.capacity()) * sizeof(EntryId);
+}
+
+}  // namespace vcache::l1::policy

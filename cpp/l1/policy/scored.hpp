@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/page_allocator.hpp"
+#include "l1/policy/history.hpp"
+#include "l1/policy/policy.hpp"
+#include "predictor/predictor.hpp"
+
+namespace vcache::l1::policy {
+
+// What a model's probabilities are worth.
+enum class Objective : std::uint8_t {
+  kMisses,  // the fewest misses
+  kCost,    // the least cost of misses, for the bytes
+};
+
+// Evicts what a model holds least likely to be asked for: of 64 random entries and those that
+// were nearly evicted before, scored together, the lowest few leave one after another.
+// Candidates by sampling: LRB (Song et al., NSDI 2020); several evictions a scoring: 3L-Cache
+// (Zhou et al., FAST 2025).
+// 20 bytes an entry; the past of its keys is in the history.
+class Scored {
+ public:
+  static constexpr std::string_view kName = "learned";
+  using Model = std::shared_ptr<const predictor::Predictor>;
+
+  // Requires: the history outlives it, and is told of each access before this is.
+  Scored(History& history, Model model, Objective objective, std::uint64_t seed);
+  ~Scored();
+  Scored(Scored&& other) noexcept;
+  Scored& operator=(Scored&&) = delete;
+
+  void on_insert(EntryId id, const Candidate& candidate);
+  void on_update(EntryId id, const Candidate& candidate) noexcept;
+  void on_hit(EntryId id) noexcept;
+  void on_erase(EntryId id) noexcept;
+  [[nodiscard]] EntryId evict();
+
+  void set_model(Model model) noexcept { model_ = std::move(model); }
+  // The mean time an entry stays, in accesses; as if it had been that since the start.
+  void set_residence(double accesses) noexcept;
+  // An entry at random. Requires: size() > 0.
+  [[nodiscard]] EntryId any() noexcept;
+  [[nodiscard]] predictor::Snapshot snapshot(EntryId id) const noexcept;
+  [[nodiscard]] History::Slot slot(EntryId id) const noexcept { return entries_[id].slot; }
+  // As it was given.
+  [[nodiscard]] Candidate candidate(EntryId id) const noexcept;
+  // All ids, the entry accessed longest ago first.
+  [[nodiscard]] std::vector<EntryId> by_age() const;
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept;
+  // Scorings that failed: the entry accessed longest ago left instead.
+  [[nodiscard]] std::uint64_t failures() const noexcept { return failures_; }
+  [[nodiscard]] double mean_residence() const noexcept;
+
+ private:
+  enum class State : std::uint8_t { kFree, kHeld, kSpared, kDoomed };
+  struct Entry {
+    History::Slot slot = History::kNoSlot;
+    std::uint32_t bytes = 0;
+    float cost = 0;
+    predictor::AccessTime since = 0;
+    std::uint16_t hits = 0;
+    State state = State::kFree;
+  };
+  static_assert(sizeof(Entry) == 20);
+  struct Scoring {
+    float worth = 0;
+    EntryId id = kNoEntry;
+  };
+
+  void note(bool hit) noexcept;
+  void choose();
+  void take(EntryId id);
+  void score();
+  [[nodiscard]] float worth(const float* heads, const Entry& entry) const noexcept;
+  [[nodiscard]] std::size_t batch() const noexcept;
+
+  History* history_;
+  Model model_;
+  Objective objective_;
+  std::uint64_t random_;
+  base::Table<Entry> entries_;
+  std::size_t size_ = 0;
+  std::uint64_t bytes_ = 0;
+  double miss_ratio_ = 1;
+  std::uint64_t failures_ = 0;
+
+  // Of one scoring. Their memory is kept.
+  std::vector<Scoring> scorings_;
+  std::vector<EntryId> doomed_;  // the next victim last
+  std::vector<EntryId> spared_;
+  std::vector<float> features_;
+  std::vector<float> heads_;
+};
+
+static_assert(EvictionPolicy<Scored>);
+
+}  // namespace vcache::l1::policy

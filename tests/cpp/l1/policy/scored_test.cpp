@@ -1,0 +1,124 @@
+#include "l1/policy/scored.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "support/models.hpp"
+#include "policy_cache.hpp"
+
+namespace vcache::l1::policy {
+namespace {
+
+using testing::hash_of;
+
+// A history and a policy over it, with the keys' numbers as ids.
+struct Judged {
+  explicit Judged(Scored::Model model, Objective objective = Objective::kMisses)
+      : policy(history, std::move(model), objective, 1) {}
+
+  void insert(EntryId key, std::uint32_t bytes = 1, float cost = 0) {
+    history.access(hash_of(key));
+    policy.on_insert(key, {.key_hash = hash_of(key), .bytes = bytes, .cost = cost});
+  }
+  void hit(EntryId key) {
+    history.access(hash_of(key));
+    policy.on_hit(key);
+  }
+
+  History history;
+  Scored policy;
+};
+
+// All victims, in order.
+std::vector<EntryId> drained(Scored& policy) {
+  std::vector<EntryId> victims;
+  while (policy.size() > 0) victims.push_back(policy.evict());
+  return victims;
+}
+
+TEST(Scored, EvictsWhatTheModelRatesLowest) {
+  Judged judged(testing::model_of(testing::kAccessesInput, 4));
+  for (EntryId key = 0; key < 40; ++key) judged.insert(key);
+  for (EntryId key = 0; key < 40; ++key) {
+    for (EntryId uses = 0; uses < 3 * ((key * 7) % 40); ++uses) judged.hit(key);
+  }
+  const std::vector<EntryId> victims = drained(judged.policy);
+  ASSERT_EQ(victims.size(), 40U);
+  for (std::size_t i = 0; i + 4 < victims.size(); ++i) {  // a batch leaves in order, the next later
+    EXPECT_LT((victims[i] * 7) % 40, (victims[i + 4] * 7) % 40 + 8) << i;
+  }
+}
+
+TEST(Scored, AnAccessSavesAnEntryThatWasAboutToLeave) {
+  Judged judged(testing::model_of(testing::kAccessesInput, 4));
+  constexpr EntryId kEntries = 2'000;  // a scoring chooses several
+  for (EntryId key = 0; key < kEntries; ++key) judged.insert(key);
+  const EntryId first = judged.policy.evict();
+  std::set<EntryId> held;
+  for (EntryId key = 0; key < kEntries; ++key) {
+    if (key == first) continue;
+    for (int i = 0; i < 50; ++i) judged.hit(key);
+    held.insert(key);
+  }
+  judged.insert(first);
+  for (int i = 0; i < 20; ++i) {
+    const EntryId victim = judged.policy.evict();
+    EXPECT_TRUE(victim == first || held.erase(victim) == 1);
+  }
+  EXPECT_EQ(judged.policy.size(), kEntries - 20U);
+}
+
+TEST(Scored, WeighsWhatAMissCostsAndHowMuchRoomIsTaken) {
+  Judged judged(testing::model_of(testing::kAccessesInput, 4), Objective::kCost);
+  for (EntryId key = 0; key < 30; ++key) judged.insert(key, 100, key < 10 ? 10.0F : 1.0F);
+  for (EntryId key = 30; key < 60; ++key) judged.insert(key, 10'000, 1);
+  const std::vector<EntryId> victims = drained(judged.policy);
+  for (std::size_t i = 0; i < 30; ++i) EXPECT_GE(victims[i], 30U);
+  for (std::size_t i = 30; i < 50; ++i) EXPECT_GE(victims[i], 10U);
+}
+
+TEST(Scored, WithoutAUsableScoreTheEntryAccessedLongestAgoLeaves) {
+  const std::vector<Scored::Model> models = {nullptr, std::make_shared<testing::FailingModel>(),
+                                             std::make_shared<testing::NanModel>()};
+  for (const Scored::Model& model : models) {
+    Judged judged(model);
+    for (EntryId key = 0; key < 30; ++key) judged.insert(key);
+    for (EntryId key = 0; key < 10; ++key) judged.hit(key);
+    std::vector<EntryId> expected;
+    for (EntryId key = 10; key < 30; ++key) expected.push_back(key);
+    for (EntryId key = 0; key < 10; ++key) expected.push_back(key);
+    EXPECT_EQ(drained(judged.policy), expected);
+    EXPECT_GT(judged.policy.failures(), 0U);
+  }
+}
+
+TEST(Scored, HoldsTheHistoryOfItsEntriesOnly) {
+  Judged judged(testing::model_of(testing::kAgeInput, 1));
+  judged.history.set_limit(50);
+  for (EntryId key = 0; key < 40; ++key) judged.insert(key);
+  for (EntryId key = 100; key < 1'000; ++key) judged.history.access(hash_of(key));
+  for (EntryId key = 0; key < 40; ++key) {
+    EXPECT_NE(judged.history.find(hash_of(key)), History::kNoSlot);
+  }
+  judged.policy.on_erase(3);
+  for (EntryId key = 1'000; key < 2'000; ++key) judged.history.access(hash_of(key));
+  EXPECT_EQ(judged.history.find(hash_of(3)), History::kNoSlot);
+}
+
+TEST(Scored, KnowsHowLongEntriesStay) {
+  Judged judged(testing::model_of(testing::kAccessesInput, 1));
+  for (EntryId key = 0; key < 100; ++key) judged.insert(key);
+  for (int round = 0; round < 3'000; ++round) {  // every second access is a miss
+    judged.hit(static_cast<EntryId>(judged.policy.any()));
+    const EntryId victim = judged.policy.evict();
+    judged.insert(victim);
+  }
+  EXPECT_NEAR(judged.policy.mean_residence(), 200, 20);
+}
+
+}  // namespace
+}  // namespace vcache::l1::policy
