@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "bindings/gil.hpp"
+#include "predictor/mlp.hpp"
 #include "sim/replay.hpp"
 
 namespace vcache::bindings {
@@ -21,11 +22,37 @@ std::span<const T> elements(const py::object& values, int type, const char* name
           static_cast<std::size_t>(PyArray_SIZE(array))};
 }
 
+struct Model {
+  explicit Model(const py::bytes& data) {
+    auto read = predictor::Mlp::from_file(std::string_view(data));
+    if (!read.ok()) raise("ModelError", read.error().detail);
+    mlp = std::move(read).value();
+  }
+
+  std::shared_ptr<const predictor::Mlp> mlp;
+};
+
+py::object new_array(std::vector<npy_intp> shape, int type) {
+  return taken(PyArray_SimpleNew(static_cast<int>(shape.size()), shape.data(), type));
+}
+
+template <class T>
+T* data(const py::object& array) {
+  return static_cast<T*>(PyArray_DATA(as_array(array)));
+}
+
 class Replay {
  public:
-  Replay(const std::string& policy, std::uint64_t capacity, bool in_bytes, std::uint64_t seed)
-      : replay_(sim::make_replay(policy, capacity,
-                                 in_bytes ? sim::Unit::kBytes : sim::Unit::kEntries, seed)),
+  Replay(const std::string& policy, std::uint64_t capacity, bool in_bytes, std::uint64_t seed,
+         const Model* model, bool by_cost, std::size_t examples)
+      : replay_(sim::make_replay(
+            {.policy = policy,
+             .capacity = capacity,
+             .unit = in_bytes ? sim::Unit::kBytes : sim::Unit::kEntries,
+             .seed = seed,
+             .model = model == nullptr ? nullptr : model->mlp,
+             .objective = by_cost ? l1::policy::Objective::kCost : l1::policy::Objective::kMisses,
+             .examples = examples})),
         looks_ahead_(policy == "belady") {
     if (replay_ == nullptr) raise("ValueError", "policy='" + policy + "' is unknown");
   }
@@ -44,6 +71,46 @@ class Replay {
     }
     const GilRelease released;
     replay_->run(requests);
+  }
+
+  // Arrays of one row an example.
+  [[nodiscard]] py::dict examples() const {
+    const auto kept = replay_->examples();
+    const auto n = static_cast<npy_intp>(kept.size());
+    const py::object features = new_array({n, npy_intp{predictor::kInputs}}, NPY_FLOAT32);
+    const py::object heads = new_array({n}, NPY_UINT8);
+    const py::object labels = new_array({n}, NPY_BOOL);
+    const py::object weights = new_array({n}, NPY_FLOAT32);
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      predictor::write_features(
+          kept[i].snapshot,
+          predictor::Inputs(data<float>(features) + i * predictor::kInputs, predictor::kInputs));
+      data<std::uint8_t>(heads)[i] = kept[i].head;
+      data<bool>(labels)[i] = kept[i].is_accessed;
+      data<float>(weights)[i] = kept[i].weight;
+    }
+    py::dict out;
+    out["features"] = features;
+    out["heads"] = heads;
+    out["labels"] = labels;
+    out["weights"] = weights;
+    return out;
+  }
+
+  // Name and misses in its shadow of each expert that took part, and who leads.
+  [[nodiscard]] py::dict experts() const {
+    py::dict out;
+    const l1::policy::Learned* learned = replay_->learned();
+    if (learned == nullptr) return out;
+    py::dict misses;
+    for (const l1::policy::ExpertRecord& expert : learned->experts()) {
+      if (!expert.name.empty()) misses[py::str(std::string(expert.name))] = expert.misses;
+    }
+    out["leader"] = std::string(learned->leader());
+    out["switches"] = learned->switches();
+    out["misses"] = misses;
+    out["memory_bytes"] = learned->memory_bytes();
+    return out;
   }
 
   [[nodiscard]] py::dict totals() const {
@@ -75,14 +142,24 @@ void bind_sim(py::module_& module) {
         return std::vector<std::string>(names.begin(), names.end());
       },
       "Every policy that a Replay can have.");
+  py::class_<Model>(module, "Model", "The weights of a model, without LibTorch. Immutable.")
+      .def(py::init<const py::bytes&>(), py::arg("data"));
   py::class_<Replay>(module, "Replay", "A cache of metadata only to which a trace is replayed.")
-      .def(py::init<const std::string&, std::uint64_t, bool, std::uint64_t>(), py::kw_only(),
-           py::arg("policy"), py::arg("capacity"), py::arg("in_bytes"), py::arg("seed"))
+      .def(py::init<const std::string&, std::uint64_t, bool, std::uint64_t, const Model*, bool,
+                    std::size_t>(),
+           py::kw_only(), py::arg("policy"), py::arg("capacity"), py::arg("in_bytes"),
+           py::arg("seed"), py::arg("model").none(true), py::arg("by_cost"), py::arg("examples"))
       .def("run", &Replay::run, py::arg("ids"), py::arg("sizes").none(true),
            py::arg("costs").none(true), py::arg("next_uses").none(true),
            "The next stretch of the trace: uint64 ids, uint32 sizes or None, float32 costs or\n"
            "None, uint64 next_uses for belady, else None; each of one dimension.")
-      .def("totals", &Replay::totals);
+      .def("totals", &Replay::totals)
+      .def("examples", &Replay::examples,
+           "Of \"learned\", a random part of what could have been learned: float32 features of\n"
+           "shape (n, inputs), uint8 heads, bool labels and float32 weights of shape (n,).")
+      .def("experts", &Replay::experts, "Of \"learned\": who leads, and the misses of each.");
+  module.attr("MODEL_INPUTS") = predictor::kInputs;
+  module.attr("MODEL_HEADS") = predictor::kHeads;
 }
 
 }  // namespace vcache::bindings

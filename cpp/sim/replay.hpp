@@ -1,9 +1,15 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
+
+#include "l1/policy/learned.hpp"
+#include "predictor/example.hpp"
+#include "predictor/predictor.hpp"
 
 namespace vcache::sim {
 
@@ -47,15 +53,29 @@ class Replay {
   virtual void run(const Requests& requests) = 0;
   [[nodiscard]] const Totals& totals() const noexcept { return totals_; }
 
+  // Of "learned" only: what could have been learned meanwhile, a random part of it; and who led.
+  [[nodiscard]] virtual std::span<const predictor::Example> examples() const noexcept { return {}; }
+  [[nodiscard]] virtual const l1::policy::Learned* learned() const noexcept { return nullptr; }
+
  protected:
   Totals totals_;
 };
 
-// Every name that make_replay() knows: those of l1's policies, fifo and belady.
+struct ReplayOptions {
+  std::string_view policy;
+  std::uint64_t capacity = 1;
+  Unit unit = Unit::kEntries;
+  std::uint64_t seed = 0;
+  // Of "learned". Without a model it has the classic experts alone.
+  std::shared_ptr<const predictor::Predictor> model = {};
+  l1::policy::Objective objective = l1::policy::Objective::kMisses;
+  std::size_t examples = 0;  // to keep
+};
+
+// Every name that make_replay() knows: those of l1's policies, learned, fifo and belady.
 [[nodiscard]] std::span<const std::string_view> replay_names();
 
-// nullptr when the name is unknown. Equal seeds give equal totals.
-[[nodiscard]] std::unique_ptr<Replay> make_replay(std::string_view policy, std::uint64_t capacity,
-                                                  Unit unit, std::uint64_t seed);
+// nullptr when the name is unknown. Equal options give equal totals.
+[[nodiscard]] std::unique_ptr<Replay> make_replay(const ReplayOptions& options);
 
 }  // namespace vcache::sim

@@ -32,21 +32,23 @@ Ids next_uses_of(const Ids& ids) {
 }
 
 Totals replayed(std::string_view policy, std::uint64_t capacity, const Ids& ids) {
-  const auto replay = make_replay(policy, capacity, Unit::kEntries, 1);
+  const auto replay =
+      make_replay({.policy = policy, .capacity = capacity, .unit = Unit::kEntries, .seed = 1});
   const Ids next = next_uses_of(ids);
   replay->run({.ids = ids, .sizes = {}, .costs = {}, .next_uses = next});
   return replay->totals();
 }
 
 TEST(Replay, IsMadeByEachName) {
-  EXPECT_EQ(replay_names().size(), 9U);
+  EXPECT_EQ(replay_names().size(), 10U);
   for (const std::string_view name : replay_names()) {
     const Totals totals = replayed(name, 50, skewed(20'000, 500, 1));
     EXPECT_EQ(totals.requests, 20'000U) << name;
     EXPECT_GT(totals.hits, 1'000U) << name;
     EXPECT_EQ(totals.evictions, totals.requests - totals.hits - 50) << name;
   }
-  EXPECT_EQ(make_replay("random", 1, Unit::kEntries, 1), nullptr);
+  EXPECT_EQ(make_replay({.policy = "random", .capacity = 1, .unit = Unit::kEntries, .seed = 1}),
+            nullptr);
 }
 
 TEST(Replay, OnlyFirstRequestsMissWhereEverythingFits) {
@@ -62,7 +64,8 @@ TEST(Replay, StretchesCountAsTheWholeDoes) {
   const Ids next = next_uses_of(ids);
   for (const std::string_view name : replay_names()) {
     const Totals whole = replayed(name, 40, ids);
-    const auto parts = make_replay(name, 40, Unit::kEntries, 1);
+    const auto parts =
+        make_replay({.policy = name, .capacity = 40, .unit = Unit::kEntries, .seed = 1});
     for (std::size_t first = 0; first < ids.size();) {
       const std::size_t count = std::min(ids.size() - first, 1 + first / 3);
       parts->run({.ids = std::span(ids).subspan(first, count),
@@ -90,7 +93,8 @@ TEST(Replay, BytesBoundWhatIsHeld) {
   const Ids ids = {1, 2, 1, 3, 2, 4, 4};
   const std::vector<std::uint32_t> sizes = {60, 40, 60, 50, 40, 101, 101};
   const std::vector<float> costs = {1, 2, 1, 4, 2, 8, 8};
-  const auto replay = make_replay("lru", 100, Unit::kBytes, 1);
+  const auto replay =
+      make_replay({.policy = "lru", .capacity = 100, .unit = Unit::kBytes, .seed = 1});
   replay->run({.ids = ids, .sizes = sizes, .costs = costs, .next_uses = {}});
   const Totals& totals = replay->totals();
   EXPECT_EQ(totals.hits, 1U);  // 1; then 3 drives out 2 and 1; 2 beside 3; 4 is too large
@@ -104,7 +108,8 @@ TEST(Replay, BytesBoundWhatIsHeld) {
 TEST(Replay, EntriesCountOneEachWhateverTheirSize) {
   const Ids ids = {1, 2, 1, 2};
   const std::vector<std::uint32_t> sizes = {1'000, 2'000, 1'000, 2'000};
-  const auto replay = make_replay("lru", 2, Unit::kEntries, 1);
+  const auto replay =
+      make_replay({.policy = "lru", .capacity = 2, .unit = Unit::kEntries, .seed = 1});
   replay->run({.ids = ids, .sizes = sizes, .costs = {}, .next_uses = {}});
   EXPECT_EQ(replay->totals().hits, 2U);
   EXPECT_EQ(replay->totals().bytes_hit, 3'000U);
