@@ -16,7 +16,7 @@ if(NOT _torch MATCHES "^${_torch_version}\\.")
 endif()
 list(GET _torch 1 VCACHE_TORCH_FOLDER)
 
-add_library(torch::torch INTERFACE IMPORTED)
+add_library(torch::torch INTERFACE IMPORTED GLOBAL)
 target_include_directories(
   torch::torch SYSTEM INTERFACE "${VCACHE_TORCH_FOLDER}/include"
                                 "${VCACHE_TORCH_FOLDER}/include/torch/csrc/api/include")

@@ -10,13 +10,13 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <exception>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "predictor/torch/archive.hpp"
+#include "predictor/torch/caught.hpp"
 #include "predictor/torch/graph_check.hpp"
 #include "predictor/torch/one_thread.hpp"
 
@@ -25,25 +25,8 @@ namespace vcache::predictor {
 namespace {
 
 using base::Error;
-using base::ErrorCode;
 
 constexpr int kWarmUpRuns = 3;  // the executor measures in the first, compiles in the second
-
-Error invalid(std::string detail) {
-  return {.code = ErrorCode::kInvalid, .detail = std::move(detail)};
-}
-
-// What `work` returns, or what it threw as an error.
-template <class Work>
-std::invoke_result_t<Work> caught(const char* what, Work work) {
-  try {
-    return work();
-  } catch (const c10::Error& error) {
-    return invalid(std::string(what) + error.what_without_backtrace());
-  } catch (const std::exception& error) {
-    return invalid(std::string(what) + error.what());
-  }
-}
 
 std::string shape_of(const at::Tensor& tensor) {
   std::string text = "(";
