@@ -27,4 +27,5 @@ PYBIND11_MODULE(_core, module) {
   bind_query(module);
   bind_text_call(module);
   bind_sim(module);
+  bind_torch(module);
 }

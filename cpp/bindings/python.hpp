@@ -69,6 +69,7 @@ void bind_cache_base(py::module_& module);
 void bind_text_call(py::module_& module);
 void bind_query(py::module_& module);
 void bind_sim(py::module_& module);
+void bind_torch(py::module_& module);
 void bind_vectors(py::module_& module);
 
 }  // namespace vcache::bindings

@@ -20,11 +20,13 @@ __all__: list[str] = [
     "TextCall",
     "TieredCache",
     "TlsOptions",
+    "Trainer",
     "digest_vector",
     "normalize_rows",
     "query_redis",
     "replay_names",
     "set_object_codec",
+    "use_torch",
 ]
 
 class MissingType:
@@ -337,6 +339,49 @@ class Replay:
         """
     def totals(self) -> dict: ...
 
+class Trainer:
+    """
+    Fits a model of the cache's shape to examples, with LibTorch and without the GIL. Thread-safe.
+    """
+    def __init__(
+        self,
+        *,
+        batch_size: typing.SupportsInt | typing.SupportsIndex,
+        learning_rate: typing.SupportsFloat | typing.SupportsIndex,
+        seed: typing.SupportsInt | typing.SupportsIndex,
+        weights: typing.Any,
+    ) -> None:
+        """
+        float32 weights to start from, or None.
+        """
+    def archive(self) -> bytes:
+        """
+        The model as the bytes of a TorchScript file.
+        """
+    def fit(
+        self,
+        features: typing.Any,
+        heads: typing.Any,
+        labels: typing.Any,
+        weights: typing.Any,
+        passes: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None:
+        """
+        Steps over float32 features of shape (n, inputs), uint8 heads, float32 labels and
+        weights. ModelError where a number is not finite or not allowed; the model is then
+        as before.
+        """
+    def loss(
+        self, features: typing.Any, heads: typing.Any, labels: typing.Any, weights: typing.Any
+    ) -> float:
+        """
+        The weighted mean of the cross entropy, in nats.
+        """
+    def weights(self) -> typing.Any:
+        """
+        The model's float32 weights, layer after layer.
+        """
+
 def digest_vector(
     values: typing.Any, precision: typing.SupportsInt | typing.SupportsIndex | None
 ) -> bytes:
@@ -365,6 +410,11 @@ def replay_names() -> list[str]:
 def set_object_codec(encode: collections.abc.Callable, decode: collections.abc.Callable) -> None:
     """
     Registers what turns an object into MessagePack bytes, and a memoryview back.
+    """
+
+def use_torch(capsule: typing.Any) -> None:
+    """
+    Has LibTorch's functions called by the table in vcache._torch.
     """
 
 DEFAULT: DefaultType

@@ -1,4 +1,4 @@
-"""TorchScript models, run by LibTorch in the extension module `vcache._torch`."""
+"""TorchScript models, run and fitted by LibTorch in the extension module `vcache._torch`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from importlib import import_module, metadata
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+from . import _core
 from .errors import ModelError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ._torch import Scorer
 
-__all__ = ["load_scorer"]
+__all__ = ["load_scorer", "make_trainer"]
 
 _TORCH = "2.13"  # the LibTorch that vcache._torch is built against
 _MAX_BATCH = 65_536
@@ -33,6 +37,23 @@ def load_scorer(
     """
     scorer: Scorer = _torch().Scorer(os.fspath(path), _digest(sha256), _batch(batch_size))
     return scorer
+
+
+def make_trainer(
+    *,
+    batch_size: int = 64,
+    learning_rate: float = 1e-3,
+    seed: int = 0,
+    weights: NDArray[np.float32] | None = None,
+) -> _core.Trainer:
+    """A trainer of models of the cache's shape, from `weights` or from random ones by the seed.
+
+    Raises ModelError where torch is missing or an argument is outside what is allowed.
+    """
+    _torch()
+    return _core.Trainer(
+        batch_size=batch_size, learning_rate=learning_rate, seed=seed, weights=weights
+    )
 
 
 def _digest(sha256: object) -> str:
@@ -57,7 +78,7 @@ def _batch(batch_size: object) -> int:
 
 
 def _torch() -> Any:
-    """The extension module; without importing the Python package of torch."""
+    """The extension module, in use by the core; without importing the Python package of torch."""
     module, problem = _loaded()
     if module is None:
         raise ModelError(problem)
@@ -81,9 +102,13 @@ def _loaded() -> tuple[Any, str]:
         warnings.warn(problem, RuntimeWarning, stacklevel=4)
         return None, problem
     try:
-        return import_module("vcache._torch"), ""
+        module = import_module("vcache._torch")
+        _core.use_torch(module._table)
+    except ModelError as error:
+        return None, str(error)
     except ImportError as error:
         return (
             None,
             f"vcache._torch cannot be loaded ({error}); was vcache built with VCACHE_TORCH=0?",
         )
+    return module, ""

@@ -55,8 +55,8 @@ TEST(TorchTrainerTest, LearnsARuleAndIsCalibrated) {
   ASSERT_TRUE(trainer->fit(known.features, known.targets, 8).ok());
   const double after = trainer->loss(unknown.features, unknown.targets).value();
   EXPECT_NEAR(before, std::log(2.0), 0.1);
-  EXPECT_LT(after, unknown.entropy + 0.02);
-  EXPECT_GT(after, unknown.entropy - 0.02);
+  EXPECT_LT(after, unknown.entropy + 0.03);
+  EXPECT_GT(after, unknown.entropy - 0.03);
 
   const auto scores = scores_of(*Mlp::from_weights(weights_of(*trainer)).value(), unknown.features);
   std::array<double, 4> expected{};
