@@ -148,7 +148,8 @@ void bind_sim(py::module_& module) {
       .def(py::init<const std::string&, std::uint64_t, bool, std::uint64_t, const Model*, bool,
                     std::size_t>(),
            py::kw_only(), py::arg("policy"), py::arg("capacity"), py::arg("in_bytes"),
-           py::arg("seed"), py::arg("model").none(true), py::arg("by_cost"), py::arg("examples"))
+           py::arg("seed"), py::arg("model") = py::none(), py::arg("by_cost") = false,
+           py::arg("examples") = 0)
       .def("run", &Replay::run, py::arg("ids"), py::arg("sizes").none(true),
            py::arg("costs").none(true), py::arg("next_uses").none(true),
            "The next stretch of the trace: uint64 ids, uint32 sizes or None, float32 costs or\n"

@@ -37,8 +37,7 @@ LogGap log_gap(std::uint32_t gap) noexcept {
 }
 
 void note_access(KeyPast& past, AccessTime now) noexcept {
-  std::shift_right(past.gaps.begin(), past.gaps.end(), 1);
-  past.gaps[0] = log_gap(now - past.last);
+  past.gaps = {log_gap(now - past.last), past.gaps[0], past.gaps[1], past.gaps[2]};
   past.last = now;
   if (past.accesses < std::numeric_limits<std::uint16_t>::max()) ++past.accesses;
 }

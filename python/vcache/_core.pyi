@@ -11,8 +11,11 @@ __all__: list[str] = [
     "DEFAULT",
     "DefaultType",
     "MISSING",
+    "MODEL_HEADS",
+    "MODEL_INPUTS",
     "ManualClock",
     "MissingType",
+    "Model",
     "Packing",
     "RedisOptions",
     "Replay",
@@ -318,6 +321,12 @@ class TextCall:
         Takes another head and counts hits from 0.
         """
 
+class Model:
+    """
+    The weights of a model, without LibTorch. Immutable.
+    """
+    def __init__(self, data: bytes) -> None: ...
+
 class Replay:
     """
     A cache of metadata only to which a trace is replayed.
@@ -329,7 +338,19 @@ class Replay:
         capacity: typing.SupportsInt | typing.SupportsIndex,
         in_bytes: bool,
         seed: typing.SupportsInt | typing.SupportsIndex,
+        model: Model = None,
+        by_cost: bool = False,
+        examples: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> None: ...
+    def examples(self) -> dict:
+        """
+        Of "learned", a random part of what could have been learned: float32 features of
+        shape (n, inputs), uint8 heads, bool labels and float32 weights of shape (n,).
+        """
+    def experts(self) -> dict:
+        """
+        Of "learned": who leads, and the misses of each.
+        """
     def run(
         self, ids: typing.Any, sizes: typing.Any, costs: typing.Any, next_uses: typing.Any
     ) -> None:
@@ -419,4 +440,6 @@ def use_torch(capsule: typing.Any) -> None:
 
 DEFAULT: DefaultType
 MISSING: MissingType
+MODEL_HEADS: int = 5
+MODEL_INPUTS: int = 17
 __version__: str = "0.1.0"

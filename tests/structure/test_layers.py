@@ -17,7 +17,7 @@ ALLOWED = {
     "l1": {"base", "metrics", "predictor"},
     "l2": {"base", "metrics"},
     "cache": {"base", "metrics", "predictor", "l1", "l2"},
-    "sim": {"base", "l1"},
+    "sim": {"base", "l1", "predictor"},
     "bindings": {"base", "metrics", "predictor", "l1", "l2", "cache", "sim"},
 }
 NARROWED = {("sim", "l1"): "l1/policy/"}  # of a room, what begins so

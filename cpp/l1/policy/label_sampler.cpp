@@ -50,7 +50,7 @@ void LabelSampler::sample(Scored& entries) {
 bool LabelSampler::is_due(std::size_t head) const noexcept {
   if (resolved_[head] == next_) return false;
   const Sample& sample = at(resolved_[head]);
-  const float waited = static_cast<float>(history_->now() - sample.snapshot.now);
+  const auto waited = static_cast<float>(history_->now() - sample.snapshot.now);
   return waited >= predictor::kHorizons[head] * sample.residence;
 }
 

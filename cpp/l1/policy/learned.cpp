@@ -164,13 +164,13 @@ struct Learned::State {
     classic.emplace<P>(std::move(policy));
   }
 
-  template <class Work>
+  // work(policy) of the classic policy that leads, if one does. Throws what `work` does only.
+  template <std::size_t kIndex = 1, class Work>
   void with_classic(Work work) {
-    std::visit(
-        [&]<class P>(P& policy) {
-          if constexpr (!std::is_same_v<P, std::monostate>) work(policy);
-        },
-        classic);
+    if constexpr (kIndex < std::variant_size_v<Classic>) {
+      if (classic.index() == kIndex) return work(*std::get_if<kIndex>(&classic));
+      with_classic<kIndex + 1>(work);
+    }
   }
 
   // A full cache holds this much.
@@ -213,6 +213,7 @@ struct Learned::State {
   std::size_t unchecked = 0;
   std::uint64_t missed = 0;  // the key whose miss was told of last
   bool is_told = false;
+  std::uint64_t untold = 0;  // accesses of which some expert did not hear, for want of memory
 };
 
 Learned::Learned(LearnedOptions options) : state_(std::make_unique<State>(std::move(options))) {}
@@ -226,7 +227,7 @@ void Learned::on_miss(const Candidate& candidate) noexcept {
     s.access(candidate);
     s.missed = candidate.key_hash;
     s.is_told = true;
-  } catch (const std::bad_alloc&) {
+  } catch (...) {
     s.is_told = false;
   }
 }
@@ -264,7 +265,8 @@ void Learned::on_hit(EntryId id) noexcept {
   s.is_told = false;
   try {
     s.access(s.entries.candidate(id));
-  } catch (const std::bad_alloc&) {  // a shadow without the key had no room to take it
+  } catch (...) {
+    ++s.untold;
   }
   s.entries.on_hit(id);
   s.with_classic([&](auto& policy) { policy.on_hit(id); });

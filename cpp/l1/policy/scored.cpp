@@ -92,6 +92,22 @@ EntryId Scored::evict() {
 
 // Fills doomed_ with at least one entry.
 void Scored::choose() {
+  draw();
+  score();
+  std::ranges::sort(scorings_, {}, [](const Scoring& s) { return std::pair(s.worth, s.id); });
+  const std::size_t leave = std::min(batch(), scorings_.size());
+  const std::size_t spare = std::min(leave + kSpared, scorings_.size());
+  spared_.clear();
+  for (std::size_t i = spare; i-- > leave;) spared_.push_back(scorings_[i].id);
+  for (std::size_t i = leave; i-- > 0;) doomed_.push_back(scorings_[i].id);
+  for (std::size_t i = spare; i < scorings_.size(); ++i) {
+    entries_[scorings_[i].id].state = State::kHeld;
+  }
+  for (const EntryId id : doomed_) entries_[id].state = State::kDoomed;
+}
+
+// What was spared last and not accessed since, and others at random.
+void Scored::draw() {
   scorings_.clear();
   for (const EntryId id : spared_) {
     if (entries_[id].state == State::kSpared) scorings_.push_back({.id = id});
@@ -101,17 +117,6 @@ void Scored::choose() {
   } else {
     for (std::size_t i = 0; i < kSampled; ++i) take(any());
   }
-  score();
-  std::ranges::sort(scorings_, {}, [](const Scoring& s) { return std::pair(s.worth, s.id); });
-  const std::size_t leave = std::min(batch(), scorings_.size());
-  const std::size_t stay = std::min(leave + kSpared, scorings_.size());
-  spared_.clear();
-  for (std::size_t i = 0; i < scorings_.size(); ++i) {
-    State& state = entries_[scorings_[i].id].state;
-    state = i < leave ? State::kDoomed : i < stay ? State::kSpared : State::kHeld;
-    if (state == State::kSpared) spared_.push_back(scorings_[i].id);
-  }
-  for (std::size_t i = leave; i > 0; --i) doomed_.push_back(scorings_[i - 1].id);
 }
 
 void Scored::take(EntryId id) {

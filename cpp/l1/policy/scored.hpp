@@ -78,6 +78,7 @@ class Scored {
 
   void note(bool hit) noexcept;
   void choose();
+  void draw();
   void take(EntryId id);
   void score();
   [[nodiscard]] float worth(const float* heads, const Entry& entry) const noexcept;
