@@ -1,8 +1,10 @@
+#include <array>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "bindings/gil.hpp"
+#include "predictor/foreign_torch.hpp"
 #include "predictor/mlp.hpp"
 #include "sim/replay.hpp"
 
@@ -41,16 +43,31 @@ T* data(const py::object& array) {
   return static_cast<T*>(PyArray_DATA(as_array(array)));
 }
 
+std::unique_ptr<predictor::Trainer> trainer_of(const Model* start, std::uint64_t seed) {
+  const auto torch = predictor::ForeignTorch::in_use();
+  if (!torch) raise("ModelError", "learning needs LibTorch, which is not loaded");
+  std::array<float, predictor::Mlp::kWeights> weights{};
+  predictor::StartWeights from;
+  if (start != nullptr) {
+    start->mlp->weights(weights);
+    from = weights;
+  }
+  auto trainer = torch->make_trainer({.seed = seed}, from);
+  if (!trainer.ok()) raise("ModelError", trainer.error().detail);
+  return std::move(trainer).value();
+}
+
 class Replay {
  public:
   Replay(const std::string& policy, std::uint64_t capacity, bool in_bytes, std::uint64_t seed,
-         const Model* model, bool by_cost, std::size_t examples)
+         const Model* model, bool by_cost, std::size_t examples, bool learns)
       : replay_(sim::make_replay(
             {.policy = policy,
              .capacity = capacity,
              .unit = in_bytes ? sim::Unit::kBytes : sim::Unit::kEntries,
              .seed = seed,
              .model = model == nullptr ? nullptr : model->mlp,
+             .trainer = learns ? trainer_of(model, seed) : nullptr,
              .objective = by_cost ? l1::policy::Objective::kCost : l1::policy::Objective::kMisses,
              .examples = examples})),
         looks_ahead_(policy == "belady") {
@@ -110,6 +127,13 @@ class Replay {
     out["switches"] = learned->switches();
     out["misses"] = misses;
     out["memory_bytes"] = learned->memory_bytes();
+    if (const predictor::Learner* learner = replay_->learner(); learner != nullptr) {
+      const predictor::LearnerRecord& record = learner->record();
+      out["fits"] = record.fits;
+      out["published"] = record.published;
+      out["loss"] = record.loss;
+      out["accuracy"] = record.accuracy;
+    }
     return out;
   }
 
@@ -146,10 +170,10 @@ void bind_sim(py::module_& module) {
       .def(py::init<const py::bytes&>(), py::arg("data"));
   py::class_<Replay>(module, "Replay", "A cache of metadata only to which a trace is replayed.")
       .def(py::init<const std::string&, std::uint64_t, bool, std::uint64_t, const Model*, bool,
-                    std::size_t>(),
+                    std::size_t, bool>(),
            py::kw_only(), py::arg("policy"), py::arg("capacity"), py::arg("in_bytes"),
            py::arg("seed"), py::arg("model") = py::none(), py::arg("by_cost") = false,
-           py::arg("examples") = 0)
+           py::arg("examples") = 0, py::arg("learns") = false)
       .def("run", &Replay::run, py::arg("ids"), py::arg("sizes").none(true),
            py::arg("costs").none(true), py::arg("next_uses").none(true),
            "The next stretch of the trace: uint64 ids, uint32 sizes or None, float32 costs or\n"

@@ -30,8 +30,8 @@ struct Residence {
 
 // All that a model may know of an entry when it is judged. What is unknown is 0.
 struct Snapshot {
-  KeyPast past;
-  Residence residence;
+  KeyPast past = {};
+  Residence residence = {};
   AccessTime now = 0;
   float log2_residence = 0;   // of the mean time that an entry stays, in accesses
   float group_reuse = 0;      // hits in the key group's accesses, less the cache's

@@ -28,6 +28,12 @@ void read_layer(LayerOf& layer, std::size_t outputs, const float*& from) {
   from += outputs;
 }
 
+template <class LayerOf>
+void write_layer(const LayerOf& layer, std::size_t outputs, float*& to) {
+  for (const auto& row : layer.weights) to = std::copy_n(row.begin(), outputs, to);
+  to = std::copy_n(layer.biases.begin(), outputs, to);
+}
+
 // As a layer's outputs before what bounds them.
 template <class LayerOf, std::size_t kIn, std::size_t kOut>
 void forward(const LayerOf& layer, const std::array<float, kIn>& in,
@@ -82,6 +88,13 @@ base::Result<std::shared_ptr<const Mlp>> Mlp::from_file(std::string_view bytes) 
   }
   std::memcpy(weights.data(), bytes.data() + sizeof(dims), sizeof(weights));
   return from_weights(weights);
+}
+
+void Mlp::weights(std::span<float, kWeights> out) const noexcept {
+  float* to = out.data();
+  write_layer(first_, kHidden, to);
+  write_layer(second_, kHidden, to);
+  write_layer(last_, kHeads, to);
 }
 
 base::Error Mlp::score(std::span<const float> features, std::size_t rows,

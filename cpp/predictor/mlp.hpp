@@ -28,6 +28,9 @@ class Mlp final : public Predictor {
   // kHeads), then the weights as little-endian float32. An error names what is wrong.
   [[nodiscard]] static base::Result<std::shared_ptr<const Mlp>> from_file(std::string_view bytes);
 
+  // In the order of from_weights().
+  void weights(std::span<float, kWeights> out) const noexcept;
+
   [[nodiscard]] std::size_t inputs() const noexcept override { return kInputs; }
   [[nodiscard]] std::size_t outputs() const noexcept override { return kHeads; }
   base::Error score(std::span<const float> features, std::size_t rows,

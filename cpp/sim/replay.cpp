@@ -8,8 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/random.hpp"
 #include "l1/policy/any_policy.hpp"
-#include "l1/policy/random.hpp"
 #include "l1/policy/shadow.hpp"
 #include "sim/belady.hpp"
 #include "sim/fifo.hpp"
@@ -30,6 +30,7 @@ class PolicyReplay : public Replay {
     const auto start = std::chrono::steady_clock::now();
     for (std::size_t first = 0; first < requests.ids.size(); first += kBlock) {
       run_block(requests, first, std::min(kBlock, requests.ids.size() - first));
+      between_blocks();
     }
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
     totals_.seconds += taken.count();
@@ -37,6 +38,8 @@ class PolicyReplay : public Replay {
 
  protected:
   [[nodiscard]] const P& policy() const noexcept { return cache_.policy(); }
+  [[nodiscard]] P& policy() noexcept { return cache_.policy(); }
+  virtual void between_blocks() {}
 
  private:
   static constexpr std::size_t kBlock = 1'024;
@@ -85,7 +88,7 @@ class Reservoir {
     ++seen_;
     if (kept_.size() < size_) return kept_.push_back(example);
     const auto place =
-        static_cast<std::uint64_t>(l1::policy::random_unit(random_) * static_cast<double>(seen_));
+        static_cast<std::uint64_t>(base::random_unit(random_) * static_cast<double>(seen_));
     if (place < size_) kept_[place] = example;
   }
   [[nodiscard]] std::span<const predictor::Example> kept() const noexcept { return kept_; }
@@ -97,33 +100,61 @@ class Reservoir {
   std::vector<predictor::Example> kept_;
 };
 
+// What a replay makes of the examples that its policy tells of.
+struct Lessons {
+  Reservoir kept;
+  std::unique_ptr<predictor::Learner> learner;
+
+  void add(const predictor::Example& example) {
+    kept.add(example);
+    if (learner != nullptr) learner->add(example);
+  }
+};
+
 class LearnedReplay final : public PolicyReplay<l1::policy::Learned> {
  public:
-  explicit LearnedReplay(const ReplayOptions& options)
-      : LearnedReplay(options, std::make_shared<Reservoir>(options.examples, options.seed)) {}
+  explicit LearnedReplay(ReplayOptions options) : LearnedReplay(options, lessons_of(options)) {}
 
   [[nodiscard]] std::span<const predictor::Example> examples() const noexcept override {
-    return examples_->kept();
+    return lessons_->kept.kept();
   }
   [[nodiscard]] const l1::policy::Learned* learned() const noexcept override { return &policy(); }
-
- private:
-  LearnedReplay(const ReplayOptions& options, std::shared_ptr<Reservoir> examples)
-      : PolicyReplay(l1::policy::Learned(learned_options(options, examples)), options.capacity,
-                     options.unit),
-        examples_(std::move(examples)) {}
-
-  static l1::policy::LearnedOptions learned_options(const ReplayOptions& options,
-                                                    const std::shared_ptr<Reservoir>& examples) {
-    l1::policy::LearnedOptions learned{
-        .frozen = options.model, .objective = options.objective, .seed = options.seed};
-    if (options.examples > 0) {
-      learned.examples = [examples](const predictor::Example& e) { examples->add(e); };
-    }
-    return learned;
+  [[nodiscard]] const predictor::Learner* learner() const noexcept override {
+    return lessons_->learner.get();
   }
 
-  std::shared_ptr<Reservoir> examples_;
+ private:
+  LearnedReplay(const ReplayOptions& options, const std::shared_ptr<Lessons>& lessons)
+      : PolicyReplay(l1::policy::Learned(policy_options(options, lessons)), options.capacity,
+                     options.unit),
+        lessons_(lessons) {}
+
+  static std::shared_ptr<Lessons> lessons_of(ReplayOptions& options) {
+    auto lessons = std::make_shared<Lessons>(Reservoir(options.examples, options.seed), nullptr);
+    if (options.trainer != nullptr) {
+      lessons->learner = std::make_unique<predictor::Learner>(std::move(options.trainer),
+                                                              options.model, options.seed);
+    }
+    return lessons;
+  }
+
+  static l1::policy::LearnedOptions policy_options(const ReplayOptions& options,
+                                                   const std::shared_ptr<Lessons>& lessons) {
+    l1::policy::LearnedOptions policy{
+        .frozen = options.model, .objective = options.objective, .seed = options.seed};
+    if (options.examples > 0 || lessons->learner != nullptr) {
+      policy.examples = [lessons](const predictor::Example& e) { lessons->add(e); };
+    }
+    return policy;
+  }
+
+  void between_blocks() override {
+    predictor::Learner* learner = lessons_->learner.get();
+    if (learner == nullptr || !learner->is_due()) return;
+    if (auto model = learner->learn()) policy().set_online(std::move(model));
+  }
+
+  std::shared_ptr<Lessons> lessons_;
 };
 
 template <class P>
@@ -145,13 +176,15 @@ std::span<const std::string_view> replay_names() {
   return all;
 }
 
-std::unique_ptr<Replay> make_replay(const ReplayOptions& options) {
+std::unique_ptr<Replay> make_replay(ReplayOptions options) {
   const auto replay = [&](auto policy) {
     return replay_of(std::move(policy), options.capacity, options.unit);
   };
   if (options.policy == Fifo::kName) return replay(Fifo());
   if (options.policy == Belady::kName) return replay(Belady());
-  if (options.policy == l1::policy::Learned::kName) return std::make_unique<LearnedReplay>(options);
+  if (options.policy == l1::policy::Learned::kName) {
+    return std::make_unique<LearnedReplay>(std::move(options));
+  }
   auto shipped = l1::policy::make_policy(options.policy, options.seed);
   if (!shipped) return nullptr;
   return std::visit([&](auto& policy) { return replay(std::move(policy)); }, *shipped);

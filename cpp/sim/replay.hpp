@@ -9,7 +9,9 @@
 
 #include "l1/policy/learned.hpp"
 #include "predictor/example.hpp"
-#include "predictor/predictor.hpp"
+#include "predictor/learner.hpp"
+#include "predictor/mlp.hpp"
+#include "predictor/trainer.hpp"
 
 namespace vcache::sim {
 
@@ -56,6 +58,7 @@ class Replay {
   // Of "learned" only: what could have been learned meanwhile, a random part of it; and who led.
   [[nodiscard]] virtual std::span<const predictor::Example> examples() const noexcept { return {}; }
   [[nodiscard]] virtual const l1::policy::Learned* learned() const noexcept { return nullptr; }
+  [[nodiscard]] virtual const predictor::Learner* learner() const noexcept { return nullptr; }
 
  protected:
   Totals totals_;
@@ -66,8 +69,10 @@ struct ReplayOptions {
   std::uint64_t capacity = 1;
   Unit unit = Unit::kEntries;
   std::uint64_t seed = 0;
-  // Of "learned". Without a model it has the classic experts alone.
-  std::shared_ptr<const predictor::Predictor> model = {};
+  // Of "learned". Without a model it has the classic experts alone. A trainer, which starts from
+  // the model, has it learn as a live cache does.
+  std::shared_ptr<const predictor::Mlp> model = {};
+  std::unique_ptr<predictor::Trainer> trainer = {};
   l1::policy::Objective objective = l1::policy::Objective::kMisses;
   std::size_t examples = 0;  // to keep
 };
@@ -76,6 +81,6 @@ struct ReplayOptions {
 [[nodiscard]] std::span<const std::string_view> replay_names();
 
 // nullptr when the name is unknown. Equal options give equal totals.
-[[nodiscard]] std::unique_ptr<Replay> make_replay(const ReplayOptions& options);
+[[nodiscard]] std::unique_ptr<Replay> make_replay(ReplayOptions options);
 
 }  // namespace vcache::sim

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "l1/policy/random.hpp"
+#include "base/random.hpp"
 
 namespace vcache::l1::policy {
 
@@ -33,7 +33,7 @@ LabelSampler::~LabelSampler() {
 
 void LabelSampler::sample(Scored& entries) {
   const bool is_early = next_ < kAtFirst;
-  if (entries.size() < kFewest || (!is_early && random_unit(random_) >= kLater)) return;
+  if (entries.size() < kFewest || (!is_early && base::random_unit(random_) >= kLater)) return;
   if (next_ - resolved_.back() == ring_.size()) {
     if (ring_.size() == kMostPending) return;
     grow();

@@ -5,8 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/random.hpp"
 #include "l1/policy/id_list.hpp"
-#include "l1/policy/random.hpp"
 
 namespace vcache::l1::policy {
 
@@ -189,7 +189,7 @@ std::vector<EntryId> Scored::by_age() const {
 EntryId Scored::any() noexcept {
   EntryId id = kNoEntry;
   for (int i = 0; i < kTries; ++i) {
-    id = random_below(random_, entries_.size());
+    id = base::random_below(random_, entries_.size());
     if (entries_[id].state != State::kFree) return id;
   }
   while (entries_[id].state == State::kFree) id = id + 1 < entries_.size() ? id + 1 : 0;

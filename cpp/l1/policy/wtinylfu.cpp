@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/random.hpp"
 #include "l1/policy/fingerprint.hpp"
 
 namespace vcache::l1::policy {
@@ -122,16 +123,7 @@ EntryId WTinyLfu::main_victim() const noexcept {
 bool WTinyLfu::admits(EntryId candidate, EntryId victim) noexcept {
   const std::uint32_t asked = sketch_.estimate(nodes_[candidate].fingerprint);
   if (asked > sketch_.estimate(nodes_[victim].fingerprint)) return true;
-  return asked >= kFrequentCandidate && next_random() % kChances == 0;
-}
-
-// SplitMix64.
-std::uint64_t WTinyLfu::next_random() noexcept {
-  random_ += 0x9E3779B97F4A7C15;
-  std::uint64_t bits = random_;
-  bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9;
-  bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EB;
-  return bits ^ (bits >> 31);
+  return asked >= kFrequentCandidate && base::next_random(random_) % kChances == 0;
 }
 
 }  // namespace vcache::l1::policy

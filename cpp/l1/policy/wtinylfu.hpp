@@ -65,7 +65,6 @@ class WTinyLfu {
   [[nodiscard]] EntryId next_candidate() noexcept;
   [[nodiscard]] EntryId main_victim() const noexcept;
   [[nodiscard]] bool admits(EntryId candidate, EntryId victim) noexcept;
-  [[nodiscard]] std::uint64_t next_random() noexcept;
 
   base::Table<Entry> nodes_;
   base::Table<Place> places_;

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace vcache::l1::policy {
+namespace vcache::base {
 
 // SplitMix64.
 [[nodiscard]] inline std::uint64_t next_random(std::uint64_t& state) noexcept {
@@ -23,4 +23,4 @@ namespace vcache::l1::policy {
   return static_cast<double>(next_random(state) >> 11) * 0x1p-53;
 }
 
-}  // namespace vcache::l1::policy
+}  // namespace vcache::base
