@@ -45,6 +45,7 @@ def faults(folder: Path, with_torch: bool) -> list[str]:
         "*/licenses/hiredis/COPYING",
         "vcache/py.typed",
         "vcache/_core.pyi",
+        "vcache/ml/default_model.bin",
     ):
         if not list(folder.glob(pattern)):
             found.append(f"{pattern} is not there")
