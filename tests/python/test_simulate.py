@@ -9,6 +9,7 @@ import pytest
 from plain_caches import lru_hits, skewed_ids
 
 from vcache.__main__ import main
+from vcache._progress import bar
 from vcache.sim import POLICIES
 from vcache.sim import _command as command
 
@@ -102,7 +103,7 @@ def test_a_plot_without_matplotlib_says_what_to_install(
 def test_a_bar_on_a_terminal_only(trace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("rich")
     moved = []
-    with command._bar("a trace", 10) as advance:
+    with bar("a trace", 10) as advance:
         assert advance(5) is None
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("rich.progress.Progress.advance", lambda bar, task, n: moved.append(n))

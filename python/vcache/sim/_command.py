@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from .._messages import shown
+from .._progress import bar
+from .._weights import model_of
+from ..errors import ModelError
 from ._replay import POLICIES, Result, capacity_of, check_policy, run
 from ._trace import Trace, read_trace
 
-__all__ = ["main"]
+__all__ = ["main", "names_of", "report_oddities"]
 
 FINE, INTERRUPTED = 0, 130
 _NO_PLOT = "--plot needs matplotlib: pip install 'vcache[analysis]'"
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(_NO_PLOT)
     try:
         results = _simulate(given)
-    except (OSError, TypeError, ValueError) as error:
+    except (ModelError, OSError, TypeError, ValueError) as error:
         parser.error(str(error))
     except KeyboardInterrupt:
         sys.stderr.write("vcache simulate: interrupted\n")
@@ -75,6 +76,15 @@ def _parser() -> argparse.ArgumentParser:
         " --unit bytes a size such as 512MiB (default: 1%%,10%%)",
     )
     parser.add_argument("--unit", choices=("entries", "bytes"), default="entries")
+    parser.add_argument(
+        "--model-path", metavar="FILE", help="weights of learned (default: the shipped ones)"
+    )
+    parser.add_argument(
+        "--objective",
+        choices=("misses", "cost"),
+        default="misses",
+        help="what learned is to have least of (default: misses)",
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--plot", metavar="FILE.png", type=Path, help="miss ratio over size")
     return parser
@@ -82,52 +92,47 @@ def _parser() -> argparse.ArgumentParser:
 
 def _simulate(given: argparse.Namespace) -> list[tuple[str, Result]]:
     """Each trace's name with each result, in the order of the arguments."""
-    policies = list(POLICIES) if given.policy == "all" else _names(given.policy, "--policy")
+    policies = list(POLICIES) if given.policy == "all" else names_of(given.policy, "--policy")
     for policy in policies:
         check_policy(policy)
-    sizes = _names(given.size, "--size")
+    model = None if given.model_path is None else model_of(given.model_path, "--model-path")
+    sizes = names_of(given.size, "--size")
     results = []
     for path in given.trace:
         trace = read_trace(path)
-        _report_oddities(path, trace)
+        report_oddities(path, trace)
         capacities = [capacity_of(size, trace, given.unit, "size") for size in sizes]
         total = trace.requests * len(policies) * len(capacities)
-        with _bar(trace.name, total) as advance:
+        with bar(trace.name, total) as advance:
             for capacity in capacities:
                 for policy in policies:
-                    result = run(trace, policy, capacity, given.unit, progress=advance)
+                    result = run(
+                        trace,
+                        policy,
+                        capacity,
+                        given.unit,
+                        progress=advance,
+                        model=model,
+                        objective=given.objective,
+                    )
                     results.append((trace.name, result))
     return results
 
 
-def _names(text: str, argument: str) -> list[str]:
+def names_of(text: str, argument: str) -> list[str]:
+    """What is between the commas of an argument."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise ValueError(f"{argument}={shown(text)}: allowed are names or sizes between commas")
     return names
 
 
-def _report_oddities(path: str, trace: Trace) -> None:
+def report_oddities(path: str, trace: Trace) -> None:
+    """Tells of lines that were skipped or sorted."""
     if trace.skipped:
         sys.stderr.write(f"{path}: {trace.skipped:,} lines skipped; {trace.skipped_why}\n")
     if trace.reordered:
         sys.stderr.write(f"{path}: {trace.reordered:,} requests came late: sorted by time\n")
-
-
-@contextmanager
-def _bar(name: str, total: int) -> Iterator[Callable[[int], Any]]:
-    """A progress bar on a terminal, where rich is installed; yields what moves it."""
-    if not sys.stderr.isatty() or find_spec("rich") is None:
-        yield lambda requests: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    columns = Progress.get_default_columns()  # description, bar, share done, time left
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(name, total=total)
-        yield lambda requests: progress.advance(task, requests)
 
 
 def _table(results: Sequence[tuple[str, Result]]) -> str:

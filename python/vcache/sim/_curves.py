@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from .._messages import shown
-from ._replay import Capacity, Unit, capacity_of, check_policy, check_unit, run
+from .._weights import ModelLike
+from ._replay import Capacity, Objective, Result, Unit, capacity_of, check_policy, check_unit, run
 from ._trace import Trace, TraceLike, trace_of
 
 __all__ = ["Curve", "Recommendation", "miss_ratio_curve", "recommend_size"]
@@ -65,10 +67,12 @@ def miss_ratio_curve(
     unit: Unit = "entries",
     rate: float | None = None,
     seed: int = 0,
+    model: ModelLike | None = None,
+    objective: Objective = "misses",
 ) -> Curve:
     """The miss ratio of `policy` at each of `sizes`, from a sample of the objects.
 
-    trace, policy, unit, seed: as for replay().
+    trace, policy, unit, seed, model, objective: as for replay().
     sizes: capacities as for replay(); None: 16 from 0.1 % of the trace to all of it, each by the
         same factor larger than the one before.
     rate: share of the objects in the sample, above 0 and at most 1: every request for an object is
@@ -85,9 +89,10 @@ def miss_ratio_curve(
     check_unit(unit, given)
     share = _rate_of(rate, given)
     capacities = np.unique(_capacities(sizes, given, unit)).astype(np.int64)
+    replay = partial(run, policy=policy, unit=unit, model=model, objective=objective)
     start = time.perf_counter()
     sampler = _Sampler(given, seed)
-    points = [_estimate(sampler, policy, int(size), unit, share) for size in capacities]
+    points = [_estimate(sampler, replay, int(size), unit, share) for size in capacities]
     ratios, errors = np.array(points).T
     taken = time.perf_counter() - start
     return Curve(policy, unit, capacities, ratios, errors, share, given.requests, taken)
@@ -102,6 +107,8 @@ def recommend_size(
     unit: Unit = "entries",
     rate: float | None = None,
     seed: int = 0,
+    model: ModelLike | None = None,
+    objective: Objective = "misses",
 ) -> Recommendation:
     """The smallest of `sizes` whose miss ratio is at most (1 + within) times the lowest of all.
 
@@ -110,7 +117,16 @@ def recommend_size(
     """
     if isinstance(within, bool) or not isinstance(within, (int, float)) or not 0 <= within < 1e9:
         raise ValueError(f"within={shown(within)}: allowed are numbers from 0 on, 0.05 for 5 %")
-    curve = miss_ratio_curve(trace, policy, sizes=sizes, unit=unit, rate=rate, seed=seed)
+    curve = miss_ratio_curve(
+        trace,
+        policy,
+        sizes=sizes,
+        unit=unit,
+        rate=rate,
+        seed=seed,
+        model=model,
+        objective=objective,
+    )
     best = float(curve.miss_ratios.min())
     first = int(np.argmax(curve.miss_ratios <= best * (1 + within)))
     return Recommendation(
@@ -144,28 +160,28 @@ class _Sampler:
 
 
 def _estimate(
-    sampler: _Sampler, policy: str, size: int, unit: Unit, rate: float
+    sampler: _Sampler, replay: Callable[..., Result], size: int, unit: Unit, rate: float
 ) -> tuple[float, float]:
     """Miss ratio and error at one size."""
     trace = sampler.trace
     mean = 1.0 if unit == "entries" else max(trace.footprint / trace.objects, 1.0)
     rate = max(rate, _LEAST_CAPACITY * mean / size)
     if rate >= 1:
-        return run(trace, policy, size, unit).miss_ratio, 0.0
+        return replay(trace, capacity=size).miss_ratio, 0.0
     whole, *quarters = sampler.parts(rate)
-    ratio = _scaled(whole, trace, policy, size, unit, rate)
-    each = [_scaled(part, trace, policy, size, unit, rate / _GROUPS) for part in quarters]
+    ratio = _scaled(whole, trace, replay, size, rate)
+    each = [_scaled(part, trace, replay, size, rate / _GROUPS) for part in quarters]
     error = _QUANTILE * float(np.std(each, ddof=1)) / np.sqrt(_GROUPS)
     return ratio, float(error)
 
 
 def _scaled(
-    part: Trace | None, trace: Trace, policy: str, size: int, unit: Unit, rate: float
+    part: Trace | None, trace: Trace, replay: Callable[..., Result], size: int, rate: float
 ) -> float:
     """Misses of a sample among the requests that one of its rate is expected to have."""
     if part is None:
         return 0.0
-    result = run(part, policy, max(round(size * rate), 1), unit)
+    result = replay(part, capacity=max(round(size * rate), 1))
     return min((result.requests - result.hits) / (trace.requests * rate), 1.0)
 
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from .. import _core
 from .._messages import shown
+from .._weights import ModelLike, model_of
 from ..sizes import parse_size
 from ._trace import Trace, TraceLike, trace_of
 
-__all__ = ["POLICIES", "Capacity", "Result", "Unit", "replay"]
+__all__ = ["POLICIES", "Capacity", "Objective", "Result", "Unit", "replay"]
 
 Capacity = int | str
 Unit = Literal["entries", "bytes"]
+Objective = Literal["misses", "cost"]
 
 POLICIES: tuple[str, ...] = tuple(_core.replay_names())
 """Every policy that replay() knows: those of a cache, and "fifo" and "belady"."""
+
+Progress = Callable[[int], object]
 
 _STRETCH = 1 << 18  # requests without a look at signals
 _MOST = 2**63 - 1
@@ -39,6 +43,9 @@ class Result:
     cost_requested, cost_saved: sums of the costs of all requests, and of the hits among them.
     seconds: that the replay took.
     skipped: lines of the trace's file that were no requests.
+    leader, switches, experts: of "learned", else empty: the expert that it followed last, how often
+        it changed to another, and what each missed in its shadow, a smaller cache that sees a share
+        of the objects from when the cache was first full. "frozen" is the model.
     """
 
     policy: str
@@ -55,6 +62,9 @@ class Result:
     evictions: int
     seconds: float
     skipped: int
+    leader: str = ""
+    switches: int = 0
+    experts: dict[str, int] = field(default_factory=dict, hash=False)
 
 
 def replay(
@@ -64,25 +74,31 @@ def replay(
     *,
     unit: Unit = "entries",
     seed: int = 0,
+    model: ModelLike | None = None,
+    objective: Objective = "misses",
 ) -> Result:
     """Counts what a cache that begins empty would have hit.
 
     trace: ids of objects, whole numbers of shape (n,); a Trace, which has sizes and costs too; or
         the path of a file that read_trace() reads.
-    policy: one of POLICIES. They are the classes that evict in a live cache, but "fifo", which
-        heeds no use, and "belady", which knows the future: it evicts what is asked for again last,
-        which no cache that stores every newcomer beats where capacity counts entries. Where it
-        counts bytes that is a good guess only.
+    policy: one of POLICIES. They are the classes that evict in a live cache ("learned" without
+        what a live one learns meanwhile), but "fifo", which heeds no use, and "belady", which knows
+        the future: it evicts what is asked for again last, which no cache that stores every
+        newcomer beats where capacity counts entries. Where it counts bytes that is a good guess
+        only.
     capacity: how many objects fit, or with unit="bytes" how many bytes of them, as a number or
         "512MiB"; or "1%" of the trace's distinct objects, or of their bytes, and at least 1. An
         object keeps the size with which it came; one larger than the capacity is never stored.
     unit: "entries" or "bytes".
     seed: of the policies that leave something to chance.
+    model: of "learned", others need none: a vcache.ml.Model, the path of a weights file as
+        `python -m vcache train` writes it, or None for the shipped one.
+    objective: what "learned" is to have least of, "misses" or the "cost" of them.
 
     Lets other threads run meanwhile, and Ctrl-C end it. Raises ValueError or TypeError, naming
-    argument, value and what is allowed.
+    argument, value and what is allowed, and ModelError for a file of another kind.
     """
-    return run(trace_of(trace), policy, capacity, unit, seed)
+    return run(trace_of(trace), policy, capacity, unit, seed, model=model, objective=objective)
 
 
 def run(
@@ -91,17 +107,15 @@ def run(
     capacity: Capacity,
     unit: Unit,
     seed: int = 0,
-    progress: Callable[[int], object] = lambda requests: None,
+    progress: Progress = lambda requests: None,
+    *,
+    model: ModelLike | None = None,
+    objective: Objective = "misses",
 ) -> Result:
     """replay(), which tells `progress` of requests as they are done."""
     entries = capacity_of(capacity, trace, unit)
-    check_policy(policy)
-    cache = _core.Replay(policy=policy, capacity=entries, in_bytes=unit == "bytes", seed=seed)
-    arrays = [trace.ids, trace.sizes, trace.costs, trace.next_uses if policy == "belady" else None]
-    for first in range(0, trace.requests, _STRETCH):
-        stretch = slice(first, first + _STRETCH)
-        cache.run(*[None if values is None else values[stretch] for values in arrays])
-        progress(len(trace.ids[stretch]))
+    cache = new_cache(policy, entries, unit, seed, model=model, objective=objective)
+    feed(cache, trace, policy, progress=progress)
     counted = cache.totals()
     bytes_missed = counted["bytes_requested"] - counted["bytes_hit"]
     return Result(
@@ -111,13 +125,71 @@ def run(
         miss_ratio=(counted["requests"] - counted["hits"]) / counted["requests"],
         byte_miss_ratio=bytes_missed / max(counted["bytes_requested"], 1),
         skipped=trace.skipped,
+        **experts_of(cache),
         **counted,
     )
+
+
+def new_cache(
+    policy: str,
+    capacity: int,
+    unit: Unit,
+    seed: int,
+    *,
+    model: ModelLike | None = None,
+    objective: Objective = "misses",
+    examples: int = 0,
+) -> _core.Replay:
+    """An empty cache; of "learned" it keeps so many examples."""
+    check_policy(policy)
+    check_objective(objective)
+    used = model_of(model, "model") if policy == "learned" or model is not None else None
+    core: Any = None if used is None else used.core
+    return _core.Replay(
+        policy=policy,
+        capacity=capacity,
+        in_bytes=unit == "bytes",
+        seed=seed,
+        model=core,
+        by_cost=objective == "cost",
+        examples=examples,
+    )
+
+
+def feed(
+    cache: _core.Replay,
+    trace: Trace,
+    policy: str,
+    first: int = 0,
+    end: int | None = None,
+    progress: Progress = lambda requests: None,
+) -> None:
+    """Replays the requests from number `first` to before `end`."""
+    arrays = [trace.ids, trace.sizes, trace.costs, trace.next_uses if policy == "belady" else None]
+    end = trace.requests if end is None else end
+    for start in range(first, end, _STRETCH):
+        stretch = slice(start, min(start + _STRETCH, end))
+        cache.run(*[None if values is None else values[stretch] for values in arrays])
+        progress(stretch.stop - start)
+
+
+def experts_of(cache: _core.Replay) -> dict[str, Any]:
+    """What a Result says of the experts."""
+    found = cache.experts()
+    if not found:
+        return {}
+    names = {"leader": "leader", "switches": "switches", "experts": "misses"}
+    return {name: found[key] for name, key in names.items()}
 
 
 def check_policy(policy: object) -> None:
     if policy not in POLICIES:
         raise ValueError(f"policy={shown(policy)}: allowed are {', '.join(POLICIES)}")
+
+
+def check_objective(objective: object) -> None:
+    if objective not in ("misses", "cost"):
+        raise ValueError(f"objective={shown(objective)}: allowed are 'misses' and 'cost'")
 
 
 def check_unit(unit: object, trace: Trace) -> None:
