@@ -24,6 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser(
         "simulate", add_help=False, help="replay traces through the policies (see --help)"
     )
+    commands.add_parser(
+        "train", add_help=False, help="fit a model of the learned policy to logs (see --help)"
+    )
+    commands.add_parser("evaluate", add_help=False, help="hold a model against logs (see --help)")
     command = parser.parse_args(given[:1]).command
     return _COMMANDS[command](given[1:])
 
@@ -46,7 +50,25 @@ def _simulate(arguments: list[str]) -> int:
     return simulate(arguments)
 
 
-_COMMANDS = {"demo": _demo, "doctor": _doctor, "simulate": _simulate}
+def _train(arguments: list[str]) -> int:
+    from .ml._command import train_main
+
+    return train_main(arguments)
+
+
+def _evaluate(arguments: list[str]) -> int:
+    from .ml._command import evaluate_main
+
+    return evaluate_main(arguments)
+
+
+_COMMANDS = {
+    "demo": _demo,
+    "doctor": _doctor,
+    "simulate": _simulate,
+    "train": _train,
+    "evaluate": _evaluate,
+}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,26 @@
-"""Models of the learned policy."""
+"""Models of the learned policy: trained on traces, held against what they were not trained on.
+
+>>> import numpy as np
+>>> ids = np.random.default_rng(1).zipf(1.3, 100_000).astype("u8")
+>>> trained = train(ids, epochs=5)  # doctest: +SKIP
+>>> trained.model.save("model.bin")  # doctest: +SKIP
+"""
 
 from __future__ import annotations
 
-from .._weights import Model, default_model, load_model
+from .._weights import Model, ModelLike, default_model, load_model
+from ._report import Horizon, Report, Simulated, evaluate
+from ._train import Trained, train
 
-__all__ = ["Model", "default_model", "load_model"]
+__all__ = [
+    "Horizon",
+    "Model",
+    "ModelLike",
+    "Report",
+    "Simulated",
+    "Trained",
+    "default_model",
+    "evaluate",
+    "load_model",
+    "train",
+]

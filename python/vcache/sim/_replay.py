@@ -138,9 +138,8 @@ def new_cache(
     *,
     model: ModelLike | None = None,
     objective: Objective = "misses",
-    examples: int = 0,
 ) -> _core.Replay:
-    """An empty cache; of "learned" it keeps so many examples."""
+    """An empty cache."""
     check_policy(policy)
     check_objective(objective)
     used = model_of(model, "model") if policy == "learned" or model is not None else None
@@ -152,7 +151,7 @@ def new_cache(
         seed=seed,
         model=core,
         by_cost=objective == "cost",
-        examples=examples,
+        examples=0,
     )
 
 
