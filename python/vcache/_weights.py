@@ -20,7 +20,17 @@ from . import _core
 from ._messages import shown
 from .errors import ModelError
 
-__all__ = ["HEADS", "INPUTS", "Layer", "Model", "ModelLike", "default_model", "load_model"]
+__all__ = [
+    "HEADS",
+    "HIDDEN",
+    "INPUTS",
+    "Layer",
+    "Model",
+    "ModelLike",
+    "default_model",
+    "load_model",
+    "model_of",
+]
 
 INPUTS: int = _core.MODEL_INPUTS
 HEADS: int = _core.MODEL_HEADS

@@ -146,7 +146,7 @@ def test_without_entries_to_judge_there_are_misses_only() -> None:
     assert len(found.simulated) == 1
     assert [each.examples for each in found.horizons] == [0, 0, 0, 0]
     assert found.horizons[0].accuracy is None
-    assert evaluate(None, [[1]], sizes=[1]).simulated[0].requests == 0
+    assert evaluate(None, [[1]], sizes=[1]).simulated[0].requests == 1
 
 
 def test_progress_reaches_its_end() -> None:

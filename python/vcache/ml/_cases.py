@@ -67,13 +67,13 @@ def cases_of(traces: Sequence[Trace], sizes: Sequence[Capacity], newest: float) 
 
 
 def past_of(trace: Trace, newest: float) -> Trace:
-    """The trace without its newest share. Requires: something is left."""
-    return trace.only(np.arange(trace.requests) < _cut(trace, newest))
+    """The trace without its newest share; at least one request."""
+    return trace.only(np.arange(trace.requests) < max(_cut(trace, newest), 1))
 
 
 def _cut(trace: Trace, newest: float) -> int:
-    """Number of the first of the newest requests."""
-    return trace.requests - round(trace.requests * newest)
+    """Number of the first of the newest requests, which are at least one."""
+    return trace.requests - max(round(trace.requests * newest), 1)
 
 
 def whole(number: object, name: str, least: int, most: int) -> int:

@@ -151,14 +151,14 @@ def _simulate(case: Case, model: Model, seed: int, advance: Any) -> tuple[Exampl
     feed(cache, trace, "learned", cut, None, advance)
     examples = new_ones(before, cache.examples())
     counted = trace.requests - cut
-    ratios = {"learned": 1 - (cache.totals()["hits"] - hits) / max(counted, 1)}
+    ratios = {"learned": 1 - (cache.totals()["hits"] - hits) / counted}
     for policy in POLICIES:
         if policy != "learned":
             other = new_cache(policy, case.capacity, "entries", seed)
             feed(other, trace, policy, 0, cut)
             hits = other.totals()["hits"]
             feed(other, trace, policy, cut)
-            ratios[policy] = 1 - (other.totals()["hits"] - hits) / max(counted, 1)
+            ratios[policy] = 1 - (other.totals()["hits"] - hits) / counted
     leader = cache.experts()["leader"]
     size = str(case.size)
     return examples, Simulated(trace.name, size, case.capacity, counted, ratios, leader)
