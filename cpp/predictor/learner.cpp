@@ -105,7 +105,7 @@ Learner::Judgement Learner::judge(const Mlp& model, const Batch& batch) {
     const double p = std::clamp(static_cast<double>(heads[i * kHeads + target.head]),
                                 kLeastProbability, 1 - kLeastProbability);
     const bool is_accessed = target.label > 0.5F;
-    const double weight = static_cast<double>(target.weight);
+    const auto weight = static_cast<double>(target.weight);
     all += weight;
     judgement.loss -= weight * std::log(is_accessed ? p : 1 - p);
     judgement.accuracy += (p >= 0.5) == is_accessed ? weight : 0;

@@ -123,6 +123,13 @@ class LearnedReplay final : public PolicyReplay<l1::policy::Learned> {
     return lessons_->learner.get();
   }
 
+ protected:
+  void between_blocks() override {
+    predictor::Learner* learner = lessons_->learner.get();
+    if (learner == nullptr || !learner->is_due()) return;
+    if (auto model = learner->learn()) policy().set_online(std::move(model));
+  }
+
  private:
   LearnedReplay(const ReplayOptions& options, const std::shared_ptr<Lessons>& lessons)
       : PolicyReplay(l1::policy::Learned(policy_options(options, lessons)), options.capacity,
@@ -146,12 +153,6 @@ class LearnedReplay final : public PolicyReplay<l1::policy::Learned> {
       policy.examples = [lessons](const predictor::Example& e) { lessons->add(e); };
     }
     return policy;
-  }
-
-  void between_blocks() override {
-    predictor::Learner* learner = lessons_->learner.get();
-    if (learner == nullptr || !learner->is_due()) return;
-    if (auto model = learner->learn()) policy().set_online(std::move(model));
   }
 
   std::shared_ptr<Lessons> lessons_;

@@ -35,7 +35,7 @@ __all__ = [
 INPUTS: int = _core.MODEL_INPUTS
 HEADS: int = _core.MODEL_HEADS
 HIDDEN = 32
-DEFAULT_SHA256 = "6c07f9d6c15a7c24e665b1a6508191593d1f170fb0fbe6e09ea3381c3ec5e048"
+DEFAULT_SHA256 = "7304be51eeb1caec8b4b05cc3ae1316791ca2bbaa4b76ef581771b55609223c8"
 
 _DEFAULT = Path(__file__).with_name("ml") / "default_model.bin"
 _WIDTHS = (INPUTS, HIDDEN, HIDDEN, HEADS)
