@@ -341,6 +341,7 @@ class Replay:
         model: Model = None,
         by_cost: bool = False,
         examples: typing.SupportsInt | typing.SupportsIndex = 0,
+        learns: bool = False,
     ) -> None: ...
     def examples(self) -> dict:
         """
