@@ -38,7 +38,7 @@ void LabelSampler::sample(Scored& entries) {
     if (ring_.size() == kMostPending) return;
     grow();
   }
-  const EntryId id = entries.any();
+  const EntryId id = entries.any(random_);
   if (!history_->hold(entries.slot(id))) return;
   at(next_) = {.snapshot = entries.snapshot(id),
                .slot = entries.slot(id),

@@ -15,7 +15,8 @@ namespace vcache::l1::policy {
 // Takes entries at random as they are judged, and tells of each, once a horizon is over, whether
 // its key was asked for within it. Of every horizon both answers come at the same lag, so that
 // what is learned at any time favours neither. Entries are drawn from those held: those that a
-// decision is about.
+// decision is about. Keys of samples that wait are not forgotten, so that a cache that is learned
+// from knows some ghosts longer.
 class LabelSampler {
  public:
   // Samples that may wait for their horizons; further ones are not taken.

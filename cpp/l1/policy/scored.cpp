@@ -115,7 +115,7 @@ void Scored::draw() {
   if (entries_.size() <= kSampled) {
     for (EntryId id = 0; id < entries_.size(); ++id) take(id);
   } else {
-    for (std::size_t i = 0; i < kSampled; ++i) take(any());
+    for (std::size_t i = 0; i < kSampled; ++i) take(any(random_));
   }
 }
 
@@ -186,10 +186,10 @@ std::vector<EntryId> Scored::by_age() const {
 }
 
 // Ids are dense but for those that are free for the moment.
-EntryId Scored::any() noexcept {
+EntryId Scored::any(std::uint64_t& random) const noexcept {
   EntryId id = kNoEntry;
   for (int i = 0; i < kTries; ++i) {
-    id = base::random_below(random_, entries_.size());
+    id = base::random_below(random, entries_.size());
     if (entries_[id].state != State::kFree) return id;
   }
   while (entries_[id].state == State::kFree) id = id + 1 < entries_.size() ? id + 1 : 0;

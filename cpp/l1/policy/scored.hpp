@@ -44,8 +44,8 @@ class Scored {
   void set_model(Model model) noexcept { model_ = std::move(model); }
   // The mean time an entry stays, in accesses; as if it had been that since the start.
   void set_residence(double accesses) noexcept;
-  // An entry at random. Requires: size() > 0.
-  [[nodiscard]] EntryId any() noexcept;
+  // An entry at random, by the caller's stream. Requires: size() > 0.
+  [[nodiscard]] EntryId any(std::uint64_t& random) const noexcept;
   [[nodiscard]] predictor::Snapshot snapshot(EntryId id) const noexcept;
   [[nodiscard]] History::Slot slot(EntryId id) const noexcept { return entries_[id].slot; }
   // As it was given.

@@ -7,8 +7,8 @@
 #include <set>
 #include <vector>
 
-#include "support/models.hpp"
 #include "policy_cache.hpp"
+#include "support/models.hpp"
 
 namespace vcache::l1::policy {
 namespace {
@@ -112,8 +112,9 @@ TEST(Scored, HoldsTheHistoryOfItsEntriesOnly) {
 TEST(Scored, KnowsHowLongEntriesStay) {
   Judged judged(testing::model_of(testing::kAccessesInput, 1));
   for (EntryId key = 0; key < 100; ++key) judged.insert(key);
+  std::uint64_t random = 1;
   for (int round = 0; round < 3'000; ++round) {  // every second access is a miss
-    judged.hit(static_cast<EntryId>(judged.policy.any()));
+    judged.hit(static_cast<EntryId>(judged.policy.any(random)));
     const EntryId victim = judged.policy.evict();
     judged.insert(victim);
   }
