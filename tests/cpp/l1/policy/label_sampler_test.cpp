@@ -7,8 +7,8 @@
 #include <map>
 #include <vector>
 
-#include "support/models.hpp"
 #include "policy_cache.hpp"
+#include "support/models.hpp"
 
 namespace vcache::l1::policy {
 namespace {

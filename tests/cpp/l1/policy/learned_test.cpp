@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "l1/policy/shadow.hpp"
-#include "support/models.hpp"
 #include "policy_cache.hpp"
+#include "support/models.hpp"
 
 namespace vcache::l1::policy {
 namespace {
