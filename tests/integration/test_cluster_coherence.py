@@ -25,6 +25,7 @@ pytestmark = pytest.mark.skipif(not is_installed(), reason="redis-server is not 
 
 BOUND = 1.0  # seconds; no copy in memory is served as fresh so long after a change
 KEYS = [f"k{i}" for i in range(60)]
+PATIENT = ("--cluster-node-timeout", "60000")  # milliseconds
 
 OpenCache = Callable[..., Cache]
 
@@ -40,8 +41,14 @@ class Layout:
 @pytest.fixture(scope="module")
 def patient_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
     """Six nodes that take nobody for dead."""
-    options = ("--cluster-node-timeout", "60000")
-    with RedisCluster(tmp_path_factory.mktemp("cluster"), 3, 3, *options) as started:
+    with RedisCluster(tmp_path_factory.mktemp("cluster"), 3, 3, *PATIENT) as started:
+        yield started
+
+
+@pytest.fixture
+def cluster_of_its_own(tmp_path: Path) -> Iterator[RedisCluster]:
+    """The same for one test, which changes who holds what."""
+    with RedisCluster(tmp_path, 3, 3, *PATIENT) as started:
         yield started
 
 
@@ -272,9 +279,10 @@ def test_copies_of_a_slot_that_moved_while_nobody_asked_are_not_kept(
 
 
 def test_a_replica_that_takes_over_by_hand_tells_of_changes(
-    cluster: RedisCluster, open_cache: OpenCache
+    cluster_of_its_own: RedisCluster, open_cache: OpenCache
 ) -> None:
     """Nobody dies, and no link breaks: the old primary tells of them too."""
+    cluster = cluster_of_its_own
     reader, writer = open_cache(cluster.url), open_cache(cluster.url, strict=True)
     fill(writer, [reader], 0)
     cluster.failover(3)
