@@ -49,14 +49,14 @@ def lfu_hits(ids: Sequence[int], capacity: int) -> int:
     """Fewest uses since it came in; among equals the least recently used."""
     held: dict[int, tuple[int, int]] = {}
     hits = 0
-    for now, each in enumerate(ids):
+    for time, each in enumerate(ids):
         if each in held:
             hits += 1
-            held[each] = (held[each][0] + 1, now)
+            held[each] = (held[each][0] + 1, time)
             continue
         if len(held) == capacity:
             del held[min(held, key=lambda key: held[key])]
-        held[each] = (1, now)
+        held[each] = (1, time)
     return hits
 
 
