@@ -117,7 +117,7 @@ void PendingWrites::append(PendingRef pending) {
   Queue one;
   Values its;
   one.push_back({.pending = std::move(pending)});
-  const Queue::iterator place = one.begin();
+  const auto place = one.begin();
   if (is_value(*place->pending)) place->value = its.insert(its.end(), place);
   places_.emplace(place->pending->key, place);
   queue_.splice(queue_.end(), one);

@@ -102,6 +102,8 @@ class Reservoir {
 
 // What a replay makes of the examples that its policy tells of.
 struct Lessons {
+  explicit Lessons(Reservoir reservoir) : kept(std::move(reservoir)) {}
+
   Reservoir kept;
   std::unique_ptr<predictor::Learner> learner;
 
@@ -137,7 +139,7 @@ class LearnedReplay final : public PolicyReplay<l1::policy::Learned> {
         lessons_(lessons) {}
 
   static std::shared_ptr<Lessons> lessons_of(ReplayOptions& options) {
-    auto lessons = std::make_shared<Lessons>(Reservoir(options.examples, options.seed), nullptr);
+    auto lessons = std::make_shared<Lessons>(Reservoir(options.examples, options.seed));
     if (options.trainer != nullptr) {
       lessons->learner = std::make_unique<predictor::Learner>(std::move(options.trainer),
                                                               options.model, options.seed);

@@ -90,9 +90,14 @@ class RedisCluster(Running):
         wait_until(lambda: self._is_well(node) and self._is_believed(node), what="the node")
 
     def wait_until_well(self) -> float:
-        """Of the nodes that run: each sees a whole cluster, and each replica is in step."""
+        """Of the nodes that run: each sees a whole cluster and knows who is a replica of whom,
+        and each replica is in step."""
         running = [node for node in self.nodes if node.is_running]
-        return wait_until(lambda: all(map(self._is_well, running)), 30, "the cluster")
+
+        def done() -> bool:
+            return all(map(self._is_well, running)) and _agree_on_roles(running)
+
+        return wait_until(done, 30, "the cluster")
 
     def is_usable(self) -> bool:
         """Whether every running node says that all slots are served."""
@@ -238,6 +243,24 @@ def _slots(ranges: Iterable[str]) -> Iterable[int]:
         if not text.startswith("["):  # one on the move
             first, _, last = text.partition("-")
             yield from range(int(first), int(last or first) + 1)
+
+
+def _agree_on_roles(running: list[RedisServer]) -> bool:
+    """Whether each of them takes each for a master, or for a replica of the same master.
+
+    News of a replica takes a turn of gossip. Until then doctors miss it, and masters
+    give it no vote, after which it waits for four node timeouts before it asks again.
+    """
+    ports = {str(node.port) for node in running}
+    seen = []
+    for node in running:
+        masters = {}
+        for line in node.call("CLUSTER", "NODES").decode().splitlines():
+            ident, where, flags, master, *_ = line.split()
+            if where.rpartition("@")[0].rpartition(":")[2] in ports:
+                masters[ident] = (master, "master" in flags.split(","))
+        seen.append(masters)
+    return len(seen[0]) == len(running) and all(masters == seen[0] for masters in seen)
 
 
 def _cluster_info(node: RedisServer) -> dict[str, str]:
