@@ -3,7 +3,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "l2/client/wait.hpp"
+#include "base/interruption.hpp"
 
 namespace vcache::bindings {
 
@@ -20,8 +20,6 @@ bool GilRelease::interrupted() noexcept {
   return release->raised_;
 }
 
-void bind_signals(py::module_& /*module*/) {
-  l2::client::set_interruption(&GilRelease::interrupted);
-}
+void bind_signals(py::module_& /*module*/) { base::set_interruption(&GilRelease::interrupted); }
 
 }  // namespace vcache::bindings

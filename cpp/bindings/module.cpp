@@ -1,6 +1,6 @@
 #define VCACHE_IMPORTS_NUMPY
+#include "base/keeper.hpp"
 #include "bindings/python.hpp"
-#include "l2/keeper.hpp"
 
 namespace {
 
@@ -14,7 +14,7 @@ int import_numpy() {
 PYBIND11_MODULE(_core, module) {
   using namespace vcache::bindings;
   if (import_numpy() != 0) throw py::error_already_set();
-  if (Py_AtExit(vcache::l2::Keeper::stop_all) != 0) throw std::runtime_error("no place at exit");
+  if (Py_AtExit(vcache::base::Keeper::stop_all) != 0) throw std::runtime_error("no place at exit");
   module.doc() = "The native core of vcache. Private: use the package.";
   module.attr("__version__") = VCACHE_VERSION;
   bind_errors(module);

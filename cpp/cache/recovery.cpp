@@ -38,7 +38,7 @@ Recovery::Recovery(std::unique_ptr<l2::L2> tier, const base::Clock& clock,
     : tier_(std::move(tier)), pending_(clock, limits), closing_(closing) {}
 
 Recovery::~Recovery() {
-  if (l2::Keeper* const keeper = tier_->keeper()) keeper->remove(*this);
+  if (base::Keeper* const keeper = tier_->keeper()) keeper->remove(*this);
 }
 
 base::Error Recovery::fetch(std::span<const std::string_view> keys, l2::FetchSink& sink) noexcept {
@@ -255,7 +255,7 @@ bool Recovery::skips(std::string_view key) noexcept {
 void Recovery::close() noexcept {
   if (closed_.exchange(true)) return tier_->close();
   end_.store({});  // of the keeper's run that is waited for
-  if (l2::Keeper* const keeper = tier_->keeper()) keeper->remove(*this);
+  if (base::Keeper* const keeper = tier_->keeper()) keeper->remove(*this);
   end_.store(std::chrono::steady_clock::now() + closing_);
   const auto anything = [this] { return !pending_.empty() || owes() || patterns_.any(); };
   while (anything() && tier_->status(false).breaker == "closed" && !is_over()) {
@@ -288,7 +288,7 @@ void Recovery::see_to_it() noexcept {
 }
 
 void Recovery::schedule() noexcept {
-  l2::Keeper* const keeper = tier_->keeper();
+  base::Keeper* const keeper = tier_->keeper();
   if (keeper != nullptr && keeper->add(*this)) scheduled_.store(keeper);
 }
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/keeper.hpp"
 #include "cache/owed_patterns.hpp"
 #include "cache/pending.hpp"
-#include "l2/keeper.hpp"
 #include "l2/l2.hpp"
 
 namespace vcache::cache {
@@ -20,7 +20,7 @@ namespace vcache::cache {
 // process, whatever the tier says of the key, and later writes of the key take its place instead of
 // being sent beside it. So no older value comes back, nor overwrites a newer one.
 // Thread-safe. What waits in a parent process is the parent's to send.
-class Recovery final : public l2::L2, public l2::Chore {
+class Recovery final : public l2::L2, public base::Chore {
  public:
   // At its end no more than `closing`, and the calls under way then, goes into what still waits.
   Recovery(std::unique_ptr<l2::L2> tier, const base::Clock& clock,
@@ -48,7 +48,7 @@ class Recovery final : public l2::L2, public l2::Chore {
   // Whatever waits: a value that does is what memory has, if that has one.
   [[nodiscard]] bool is_silent() const noexcept override { return tier_->is_silent(); }
   [[nodiscard]] l2::Leases& leases() noexcept override { return tier_->leases(); }
-  [[nodiscard]] l2::Keeper* keeper() noexcept override { return tier_->keeper(); }
+  [[nodiscard]] base::Keeper* keeper() noexcept override { return tier_->keeper(); }
   [[nodiscard]] bool has_news() const noexcept override { return tier_->has_news(); }
   [[nodiscard]] std::vector<l2::Event> take_news() override { return tier_->take_news(); }
 
@@ -91,7 +91,7 @@ class Recovery final : public l2::L2, public l2::Chore {
   // Own synchronization.
   const std::unique_ptr<l2::L2> tier_;
   PendingWrites pending_;
-  std::atomic<const l2::Keeper*> scheduled_{nullptr};  // the keeper that has the chore
+  std::atomic<const base::Keeper*> scheduled_{nullptr};  // the keeper that has the chore
   OwedPatterns patterns_;
   std::atomic<bool> closed_{false};
   std::atomic<std::chrono::steady_clock::time_point> end_{

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/keeper.hpp"
 #include "base/result.hpp"
 #include "base/tags.hpp"
 #include "base/value.hpp"
@@ -17,7 +18,6 @@
 
 namespace vcache::l2 {
 
-class Keeper;
 class Leases;
 
 // How a request to L2 ended. A miss is not an error, and "not asked" is not a miss.
@@ -172,7 +172,7 @@ class L2 {
   // false before the next one is let through. Costs hardly more than a load.
   [[nodiscard]] virtual bool is_silent() const noexcept { return false; }
   // Runs chores of this process beside the calls; null where nobody does. Lives as long as this.
-  [[nodiscard]] virtual Keeper* keeper() noexcept { return nullptr; }
+  [[nodiscard]] virtual base::Keeper* keeper() noexcept { return nullptr; }
   // What a log should say, the oldest first; each event is told once.
   [[nodiscard]] virtual bool has_news() const noexcept { return false; }
   [[nodiscard]] virtual std::vector<Event> take_news() { return {}; }

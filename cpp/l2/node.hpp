@@ -4,13 +4,13 @@
 #include <cstdint>
 
 #include "base/clock.hpp"
+#include "base/keeper.hpp"
 #include "base/result.hpp"
 #include "l2/breaker.hpp"
 #include "l2/command/batch.hpp"
 #include "l2/command/context.hpp"
 #include "l2/dialer.hpp"
 #include "l2/error_kind.hpp"
-#include "l2/keeper.hpp"
 #include "l2/news.hpp"
 #include "l2/pool.hpp"
 #include "l2/prober.hpp"
@@ -28,7 +28,7 @@ class Node {
     const base::Clock& clock;
     ServerFacts& facts;
     ErrorCounters& errors;
-    Keeper& keeper;
+    base::Keeper& keeper;
     News& news;
   };
 
@@ -67,7 +67,7 @@ class Node {
 
   // Own synchronization.
   ErrorCounters& errors_;
-  Keeper& keeper_;
+  base::Keeper& keeper_;
   News& news_;
   command::Context context_;
   Dialer dialer_;

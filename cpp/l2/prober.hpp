@@ -1,16 +1,16 @@
 #pragma once
 
 #include "base/clock.hpp"
+#include "base/keeper.hpp"
 #include "l2/breaker.hpp"
 #include "l2/command/context.hpp"
 #include "l2/dialer.hpp"
-#include "l2/keeper.hpp"
 
 namespace vcache::l2 {
 
 // Sends the probes of one breaker, so that no caller waits for a server that may not answer: a PING
 // on a connection of its own, as often as the breaker has it. The references must outlive it.
-class Prober final : public Chore {
+class Prober final : public base::Chore {
  public:
   // A probe has `timeout` to connect, log in and be answered.
   Prober(Breaker& breaker, Dialer& dialer, const command::Context& context, base::Millis timeout)

@@ -52,7 +52,7 @@ class RedisL2 final : public L2 {
   void close() noexcept override { session_.close(); }
   [[nodiscard]] bool skips(std::string_view key) noexcept override;
   [[nodiscard]] bool is_silent() const noexcept override { return session_.is_silent(); }
-  [[nodiscard]] Keeper* keeper() noexcept override;
+  [[nodiscard]] base::Keeper* keeper() noexcept override;
   [[nodiscard]] bool has_news() const noexcept override { return session_.current().news().any(); }
   [[nodiscard]] std::vector<Event> take_news() override;
 
@@ -348,7 +348,7 @@ Status RedisL2::status(bool probe) noexcept {
 
 bool RedisL2::skips(std::string_view /*key*/) noexcept { return session_.skips(); }
 
-Keeper* RedisL2::keeper() noexcept {
+base::Keeper* RedisL2::keeper() noexcept {
   base::Error ignored;
   Session* const mine = session_.begin(ignored);
   return mine == nullptr ? nullptr : &mine->keeper();

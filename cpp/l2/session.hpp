@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/keeper.hpp"
 #include "base/result.hpp"
 #include "l2/client/deadline.hpp"
 #include "l2/cluster/node_table.hpp"
@@ -15,7 +16,6 @@
 #include "l2/cluster/topology.hpp"
 #include "l2/command/batch.hpp"
 #include "l2/error_kind.hpp"
-#include "l2/keeper.hpp"
 #include "l2/key_waiters.hpp"
 #include "l2/l2.hpp"
 #include "l2/listener.hpp"
@@ -72,7 +72,7 @@ class Session {
 
   [[nodiscard]] ServerFacts& facts() noexcept { return facts_; }
   [[nodiscard]] ErrorCounters& errors() noexcept { return errors_; }
-  [[nodiscard]] Keeper& keeper() noexcept { return keeper_; }
+  [[nodiscard]] base::Keeper& keeper() noexcept { return keeper_; }
   [[nodiscard]] News& news() noexcept { return news_; }
   // True while one of its threads makes up for what is owed; whoever sets it does so.
   [[nodiscard]] std::atomic<bool>& paying() noexcept { return paying_; }
@@ -107,7 +107,7 @@ class Session {
   News news_;
   std::atomic<bool> paying_{false};
   ErrorCounters errors_;
-  Keeper keeper_;
+  base::Keeper keeper_;
   KeyWaiters waiters_;
   cluster::NodeTable nodes_;
   std::unique_ptr<cluster::Sentinel> sentinel_;  // where sentinels name the server

@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/interruption.hpp"
 #include "base/mutex.hpp"
 #include "l2/client/wait.hpp"
 
@@ -95,7 +96,7 @@ base::Result<std::vector<std::string>> Resolver::resolve(Deadline deadline) {
     const auto found = state_->wait_past(before, std::min(deadline, now + kLongestSlice));
     if (found && !found->empty()) return *found;
     if (found) return base::Error{base::ErrorCode::kConnect, "the host name has no address"};
-    if (interrupted()) return base::Error{base::ErrorCode::kInterrupted, "a signal came"};
+    if (base::interrupted()) return base::Error{base::ErrorCode::kInterrupted, "a signal came"};
   }
   return base::Error{base::ErrorCode::kTimeout, "looking up the host name took too long"};
 }

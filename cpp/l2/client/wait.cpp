@@ -1,11 +1,11 @@
 #include "l2/client/wait.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <ctime>
 #include <utility>
 
+#include "base/interruption.hpp"
 #include "l2/client/errors.hpp"
 
 namespace vcache::l2::client {
@@ -13,10 +13,6 @@ namespace vcache::l2::client {
 namespace {
 
 using Duration = Deadline::duration;
-
-std::atomic<Interruption> interruption{nullptr};
-
-thread_local const std::atomic<bool>* own_stop = nullptr;
 
 // What this thread has waited since it last asked. Many short waits count as one long one does.
 thread_local Duration waited = Duration::zero();
@@ -30,22 +26,10 @@ timespec to_timespec(Duration duration) noexcept {
 bool interrupted_by_now() noexcept {
   if (waited < kLongestSlice) return false;
   waited = Duration::zero();
-  return interrupted();
+  return base::interrupted();
 }
 
 }  // namespace
-
-void set_interruption(Interruption asked) noexcept {
-  interruption.store(asked, std::memory_order_release);
-}
-
-void interrupt_when(const std::atomic<bool>& stop) noexcept { own_stop = &stop; }
-
-bool interrupted() noexcept {
-  if (own_stop != nullptr && own_stop->load(std::memory_order_relaxed)) return true;
-  const Interruption asked = interruption.load(std::memory_order_acquire);
-  return asked != nullptr && asked();
-}
 
 base::Error wait_any(std::span<pollfd> entries, Deadline deadline) {
   const bool idle =

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 
-#include <atomic>
 #include <chrono>
 #include <span>
 
@@ -11,18 +10,8 @@
 
 namespace vcache::l2::client {
 
-// A wait is made of slices that are no longer; after each, the interruption is asked for.
+// A wait is made of slices that are no longer; after each, base::interrupted() is asked.
 inline constexpr std::chrono::milliseconds kLongestSlice{50};
-
-// Says whether the calling thread is to stop waiting.
-using Interruption = bool (*)() noexcept;
-
-// To be asked by every thread that waits, which then holds no lock of ours. Thread-safe.
-void set_interruption(Interruption interruption) noexcept;
-// Has the calling thread's waits end also once `stop` is true, for as long as the thread lives.
-void interrupt_when(const std::atomic<bool>& stop) noexcept;
-// Asks it, if there is one.
-[[nodiscard]] bool interrupted() noexcept;
 
 // Waits until poll() has something to say of one of `entries`; only looks at them where one waits
 // for no event. kTimeout at the deadline, kInterrupted when the thread is to stop.

@@ -29,7 +29,7 @@ base::Millis until(Clock::time_point due, Clock::time_point now) noexcept {
 }  // namespace
 
 Cluster::Cluster(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes,
-                 Keeper& keeper, std::function<void()> changed)
+                 base::Keeper& keeper, std::function<void()> changed)
     : options_(options),
       own_place_(key_slot(command::own_prefix(options.namespace_name, Layout::kCluster), "")),
       changed_(std::move(changed)),

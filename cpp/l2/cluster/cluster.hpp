@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/keeper.hpp"
 #include "base/mutex.hpp"
 #include "l2/cluster/lookout.hpp"
 #include "l2/cluster/node_table.hpp"
@@ -16,20 +17,19 @@
 #include "l2/cluster/slot_map.hpp"
 #include "l2/cluster/slots_query.hpp"
 #include "l2/cluster/topology.hpp"
-#include "l2/keeper.hpp"
 
 namespace vcache::l2::cluster {
 
 // A Redis Cluster: 16,384 slots, each held by one of its primaries. What a node says of a single
 // slot counts at once. Who holds all of them is asked of one node, any, by the keeper: one such
 // look at a time, ten a second at most, when something went wrong, and now and then.
-class Cluster final : public Topology, private Chore {
+class Cluster final : public Topology, private base::Chore {
  public:
   // The references must outlive it. `changed` is called when servers() tells of others, before one
   // of them is asked; it does not throw, and does not call this. Requires: options.seeds is not
   // empty.
-  Cluster(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes, Keeper& keeper,
-          std::function<void()> changed);
+  Cluster(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes,
+          base::Keeper& keeper, std::function<void()> changed);
   ~Cluster() override;
 
   [[nodiscard]] base::Error ready(client::Deadline deadline) noexcept override;
@@ -82,7 +82,7 @@ class Cluster final : public Topology, private Chore {
 
   // Own synchronization.
   NodeTable& nodes_;
-  Keeper& keeper_;
+  base::Keeper& keeper_;
   SlotMap slots_;
   Replicas replicas_;
   std::atomic<bool> known_{false};  // slots_ were told at least once

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <functional>
 
+#include "base/keeper.hpp"
 #include "base/mutex.hpp"
 #include "base/result.hpp"
 #include "l2/client/deadline.hpp"
-#include "l2/keeper.hpp"
 
 namespace vcache::l2::cluster {
 
@@ -16,7 +16,7 @@ namespace vcache::l2::cluster {
 class Lookout {
  public:
   // Both outlive it. The chore is added when the first look is wanted.
-  Lookout(Keeper& keeper, Chore& chore) noexcept : keeper_(keeper), chore_(chore) {}
+  Lookout(base::Keeper& keeper, base::Chore& chore) noexcept : keeper_(keeper), chore_(chore) {}
 
   // Something is wrong that a look may explain.
   void want() noexcept;
@@ -35,8 +35,8 @@ class Lookout {
 
  private:
   // Own synchronization.
-  Keeper& keeper_;
-  Chore& chore_;
+  base::Keeper& keeper_;
+  base::Chore& chore_;
   std::atomic<bool> wanted_{false};
   std::atomic<bool> running_{false};
 

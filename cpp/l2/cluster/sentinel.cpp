@@ -34,7 +34,7 @@ RedisOptions sentinel_options(const RedisOptions& all, const Endpoint& where) {
 }  // namespace
 
 Sentinel::Sentinel(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes,
-                   Keeper& keeper, std::function<void()> changed)
+                   base::Keeper& keeper, std::function<void()> changed)
     : options_(options),
       changed_(std::move(changed)),
       nodes_(nodes),

@@ -5,10 +5,10 @@
 #include <functional>
 #include <optional>
 
+#include "base/keeper.hpp"
 #include "l2/cluster/lookout.hpp"
 #include "l2/cluster/node_table.hpp"
 #include "l2/error_kind.hpp"
-#include "l2/keeper.hpp"
 #include "l2/redis_options.hpp"
 #include "l2/server_facts.hpp"
 
@@ -16,12 +16,12 @@ namespace vcache::l2::cluster {
 
 // The primary that sentinels name. All are asked at once, and the answer of most of them counts:
 // when nothing is known, when something went wrong, and every second. Thread-safe.
-class Sentinel final : private Chore {
+class Sentinel final : private base::Chore {
  public:
   // The references must outlive it. `changed` is called when next_primary() has changed, and does
   // not throw. Requires: options.seeds is not empty.
-  Sentinel(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes, Keeper& keeper,
-           std::function<void()> changed);
+  Sentinel(const RedisOptions& options, const base::Clock& clock, NodeTable& nodes,
+           base::Keeper& keeper, std::function<void()> changed);
   ~Sentinel();
   Sentinel(const Sentinel&) = delete;
   Sentinel& operator=(const Sentinel&) = delete;
@@ -54,7 +54,7 @@ class Sentinel final : private Chore {
 
   // Own synchronization.
   NodeTable& nodes_;
-  Keeper& keeper_;
+  base::Keeper& keeper_;
   ServerFacts facts_;     // of the sentinels, as are the next three
   ErrorCounters errors_;  // nobody is told: a sentinel that is away is no error
   News untold_;

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "base/fork.hpp"
+#include "base/keeper.hpp"
 #include "base/mutex.hpp"
 #include "l2/command/context.hpp"
 #include "l2/dialer.hpp"
-#include "l2/keeper.hpp"
 #include "l2/listener.hpp"
 #include "l2/redis_options.hpp"
 #include "l2/tracking/link.hpp"
@@ -33,7 +33,7 @@ namespace vcache::l2::tracking {
 //
 // Thread-safe. Belongs to the process that made it: a forked child is told that the link is down,
 // and its copies of the sockets are closed.
-class Links final : private Chore, private base::ForkParticipant {
+class Links final : private base::Chore, private base::ForkParticipant {
  public:
   enum class State : std::uint8_t {
     kOff,   // not wanted
@@ -87,7 +87,7 @@ class Links final : private Chore, private base::ForkParticipant {
     bool hung_up = false;      // the server did, instead of an answer
   };
   // Connects what is ordered, on a thread of its own.
-  class Dialling final : public Chore {
+  class Dialling final : public base::Chore {
    public:
     explicit Dialling(Links& links) noexcept : links_(links) {}
     [[nodiscard]] base::Millis run() noexcept override;
@@ -155,8 +155,8 @@ class Links final : private Chore, private base::ForkParticipant {
   std::vector<int> descriptors_ VCACHE_GUARDED_BY(mutex_);  // for a forked child to close
 
   Dialling dialling_{*this};
-  Keeper dialler_;
-  Keeper listening_;
+  base::Keeper dialler_;
+  base::Keeper listening_;
   base::ForkRegistration fork_registration_{*this};
 };
 

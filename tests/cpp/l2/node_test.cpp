@@ -15,7 +15,7 @@ struct Surroundings {
   base::SystemClock clock;
   ServerFacts facts{clock};
   ErrorCounters errors;
-  Keeper keeper;
+  base::Keeper keeper;
   News news;
   Node::Shared shared{
       .clock = clock, .facts = facts, .errors = errors, .keeper = keeper, .news = news};

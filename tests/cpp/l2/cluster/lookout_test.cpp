@@ -11,7 +11,7 @@ namespace {
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-class Looker final : public Chore {
+class Looker final : public base::Chore {
  public:
   [[nodiscard]] base::Millis run() noexcept override {
     ++runs;
@@ -20,7 +20,7 @@ class Looker final : public Chore {
   }
   void interrupt() noexcept override {}
 
-  Keeper keeper;
+  base::Keeper keeper;
   Lookout lookout{keeper, *this};
   int runs = 0;
   std::function<bool()> looks;  // none: it is not due

@@ -66,7 +66,7 @@ TEST_F(ShardsTest, WhatIsTheSameForAllIsSoOnEach) {
   all.packing.compression = codec::Compression::kZstd;
   ServerFacts facts(clock_);
   ErrorCounters errors;
-  Keeper keeper;
+  base::Keeper keeper;
   News news;
   cluster::NodeTable nodes(
       all, {.clock = clock_, .facts = facts, .errors = errors, .keeper = keeper, .news = news});

@@ -1,4 +1,4 @@
-#include "l2/keeper.hpp"
+#include "base/keeper.hpp"
 
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -17,10 +17,9 @@
 #include "support/in_child.hpp"
 #include "support/poll_until.hpp"
 
-namespace vcache::l2 {
+namespace vcache::base {
 namespace {
 
-using base::Millis;
 using testing::holds_in_child;
 using testing::kThreadsInChildren;
 using testing::poll_until;
@@ -258,4 +257,4 @@ TEST(KeeperEndTest, StopAllStopsThoseThatAreAndThoseToCome) {
 }
 
 }  // namespace
-}  // namespace vcache::l2
+}  // namespace vcache::base

@@ -1,4 +1,4 @@
-#include "l2/keeper.hpp"
+#include "base/keeper.hpp"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -13,16 +13,16 @@
 #include <vector>
 
 #include "base/fork.hpp"
+#include "base/interruption.hpp"
 #include "base/mutex.hpp"
-#include "l2/client/wait.hpp"
 
-namespace vcache::l2 {
+namespace vcache::base {
 
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr base::Millis kLongestPause = std::chrono::hours(24);
+constexpr Millis kLongestPause = std::chrono::hours(24);
 
 // Blocks all signals of the calling thread while it lives; threads made meanwhile keep them so.
 class NoSignals {
@@ -71,7 +71,7 @@ class Keeper::State {
   void begin() noexcept VCACHE_EXCLUDES(mutex_);
   // The next chore, when it is due; null at the end.
   [[nodiscard]] Chore* begin_next() noexcept VCACHE_EXCLUDES(mutex_);
-  void end(const Chore& chore, base::Millis pause) noexcept VCACHE_EXCLUDES(mutex_);
+  void end(const Chore& chore, Millis pause) noexcept VCACHE_EXCLUDES(mutex_);
   [[nodiscard]] std::vector<Task>::iterator find(const Chore& chore) noexcept
       VCACHE_REQUIRES(mutex_);
   void await_change() noexcept VCACHE_REQUIRES(mutex_) {
@@ -85,8 +85,8 @@ class Keeper::State {
   // Own synchronization.
   std::atomic<bool> stopping_{false};  // set under mutex_
 
-  mutable base::Mutex mutex_;
-  base::CondVar changed_;
+  mutable Mutex mutex_;
+  CondVar changed_;
   std::vector<Task> tasks_ VCACHE_GUARDED_BY(mutex_);
   Chore* current_ VCACHE_GUARDED_BY(mutex_) = nullptr;  // the one that runs
   bool begun_ VCACHE_GUARDED_BY(mutex_) = false;
@@ -95,7 +95,7 @@ class Keeper::State {
 };
 
 // Those that a process has, for its end. Never destroyed: threads may use it until then.
-class Keeper::Registry final : private base::ForkParticipant {
+class Keeper::Registry final : private ForkParticipant {
  public:
   static Registry& only() {
     static Registry& registry = *new Registry;
@@ -103,14 +103,14 @@ class Keeper::Registry final : private base::ForkParticipant {
   }
 
   void add(const std::shared_ptr<State>& state) VCACHE_EXCLUDES(mutex_) {
-    const base::MutexLock lock(mutex_);
+    const MutexLock lock(mutex_);
     std::erase_if(states_, [](const auto& each) { return each.expired(); });
     states_.push_back(state);
     if (closed_) state->stop();
   }
   // Every keeper that is added from now on is stopped.
   [[nodiscard]] std::vector<std::weak_ptr<State>> close() VCACHE_EXCLUDES(mutex_) {
-    const base::MutexLock lock(mutex_);
+    const MutexLock lock(mutex_);
     closed_ = true;
     return std::exchange(states_, {});
   }
@@ -125,14 +125,14 @@ class Keeper::Registry final : private base::ForkParticipant {
     mutex_.unlock();
   }
 
-  base::Mutex mutex_;
+  Mutex mutex_;
   std::vector<std::weak_ptr<State>> states_ VCACHE_GUARDED_BY(mutex_);
   bool closed_ VCACHE_GUARDED_BY(mutex_) = false;
-  base::ForkRegistration fork_registration_{*this};
+  ForkRegistration fork_registration_{*this};
 };
 
 bool Keeper::State::add(Chore& chore, const std::shared_ptr<State>& self) {
-  const base::MutexLock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (stopping()) return false;
   const auto place = find(chore);
   if (place != tasks_.end()) {
@@ -155,13 +155,13 @@ bool Keeper::State::add(Chore& chore, const std::shared_ptr<State>& self) {
 }
 
 void Keeper::State::wake(const Chore& chore) noexcept {
-  const base::MutexLock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto place = find(chore); place != tasks_.end()) place->due = {};
   changed_.notify_all();
 }
 
 void Keeper::State::remove(const Chore& chore) noexcept {
-  const base::MutexLock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto place = find(chore); place != tasks_.end()) tasks_.erase(place);
   if (id_ == std::this_thread::get_id()) return;
   while (current_ == &chore) await_change();
@@ -170,7 +170,7 @@ void Keeper::State::remove(const Chore& chore) noexcept {
 void Keeper::State::stop() noexcept {
   std::thread ended;
   {
-    const base::MutexLock lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_.store(true);
     changed_.notify_all();
     if (id_ == std::this_thread::get_id()) return;
@@ -182,18 +182,18 @@ void Keeper::State::stop() noexcept {
 }
 
 bool Keeper::State::running() const noexcept {
-  const base::MutexLock lock(mutex_);
+  const MutexLock lock(mutex_);
   return !stopping() && id_ != std::thread::id();
 }
 
 void Keeper::State::begin() noexcept {
   pthread_setname_np(pthread_self(), "vcache-keeper");
-  client::interrupt_when(stopping_);
+  interrupt_when(stopping_);
   // The runtime's variables of a thread are allocated at their first use, and a failure of that
   // ends the process: it belongs to the start, for which the caller waits, and not to a chore.
   // Volatile, for compilers leave out a pure function whose result is not used.
   [[maybe_unused]] const volatile int exceptions = std::uncaught_exceptions();
-  const base::MutexLock lock(mutex_);
+  const MutexLock lock(mutex_);
   begun_ = true;
   changed_.notify_all();
 }
@@ -205,7 +205,7 @@ void Keeper::State::work() noexcept {
 
 Chore* Keeper::State::begin_next() noexcept {
   const auto sooner = [](const Task& a, const Task& b) { return a.due < b.due; };
-  const base::MutexLock lock(mutex_);
+  const MutexLock lock(mutex_);
   while (!stopping()) {
     const auto next = std::ranges::min_element(tasks_, sooner);
     if (next == tasks_.end()) {
@@ -223,11 +223,11 @@ Chore* Keeper::State::begin_next() noexcept {
   return nullptr;
 }
 
-void Keeper::State::end(const Chore& chore, base::Millis pause) noexcept {
-  const base::MutexLock lock(mutex_);
+void Keeper::State::end(const Chore& chore, Millis pause) noexcept {
+  const MutexLock lock(mutex_);
   current_ = nullptr;
   changed_.notify_all();
-  const auto due = SteadyClock::now() + std::clamp(pause, base::Millis::zero(), kLongestPause);
+  const auto due = SteadyClock::now() + std::clamp(pause, Millis::zero(), kLongestPause);
   if (const auto place = find(chore); place != tasks_.end()) place->due = std::min(place->due, due);
 }
 
@@ -273,4 +273,4 @@ bool Keeper::running() const noexcept { return !foreign() && state_->running(); 
 
 bool Keeper::foreign() const noexcept { return getpid() != process_; }
 
-}  // namespace vcache::l2
+}  // namespace vcache::base

@@ -6,7 +6,7 @@
 
 #include "base/clock.hpp"
 
-namespace vcache::l2 {
+namespace vcache::base {
 
 // Work that the keeper does again and again beside the calls of a session.
 class Chore {
@@ -14,7 +14,7 @@ class Chore {
   // Does what is due, and returns in how long it is wanted again; a day at most. The keeper's
   // stop() waits for it: waits for a server end then, others of over a second ask
   // Keeper::stopping(). No other run of this chore is under way.
-  [[nodiscard]] virtual base::Millis run() noexcept = 0;
+  [[nodiscard]] virtual Millis run() noexcept = 0;
   // The keeper's stop() waits for the run that is under way: makes it end sooner, if it can. On the
   // thread that waits.
   virtual void interrupt() noexcept = 0;
@@ -66,4 +66,4 @@ class Keeper {
   const std::shared_ptr<State> state_;
 };
 
-}  // namespace vcache::l2
+}  // namespace vcache::base
