@@ -22,6 +22,7 @@ constexpr double kWindow = 16;            // of what counts as recent, in shadow
 constexpr double kShortestWindow = 2000;  // and in accesses
 constexpr double kMargin = 0.01;          // by which a new leader is better
 constexpr std::size_t kShadowed = 512;    // entries of a shadow, at least, where there are as many
+constexpr std::size_t kBenched = 10'000;  // accesses
 constexpr std::size_t kChecks = 20;       // while a shadow's entries are replaced once
 
 }  // namespace
@@ -35,6 +36,7 @@ struct Learned::State {
     std::uint64_t misses = 0;
     double recent = 0;
     bool takes_part = false;
+    std::size_t benched = 0;  // accesses until one that failed takes part again
   };
 
   explicit State(LearnedOptions given)
@@ -81,10 +83,15 @@ struct Learned::State {
     }
   }
 
+  // Counts an access in the history.
+  void note(std::uint64_t key_hash) {
+    history.access(key_hash);
+    if (options.examples) sampler.on_access(entries, options.examples);
+  }
+
   // Counts an access in the history and in the shadows.
   void access(const Candidate& candidate) {
-    history.access(candidate.key_hash);
-    if (options.examples) sampler.on_access(entries, options.examples);
+    note(candidate.key_hash);
     if (shadows == nullptr || !is_sampled(candidate.key_hash)) return;
     const double weight = options.objective == Objective::kMisses ? 1
                           : candidate.cost > 0                    ? candidate.cost
@@ -92,12 +99,37 @@ struct Learned::State {
     each([&](Place place, auto& shadow) {
       Account& account = accounts[place];
       account.recent *= 1 - rate;
+      if (account.benched > 0 && --account.benched == 0) take_back(place);
       if (!account.takes_part) return;
       if (shadow.access(candidate)) return;
       ++account.misses;
       account.recent += weight;
     });
     if (++unchecked >= period) check();
+  }
+
+  // The same for a value that was written over another one, which no look-up missed.
+  void write(const Candidate& candidate) {
+    note(candidate.key_hash);
+    if (shadows == nullptr || !is_sampled(candidate.key_hash)) return;
+    each([&](Place place, auto& shadow) {
+      if (!accounts[place].takes_part) return;
+      if (!shadow.update(candidate, [](std::uint64_t) {})) shadow.access(candidate);
+    });
+  }
+
+  // told(policy) of the classic policy that leads, which an entry returns to that had been chosen.
+  // Where there is no memory for that it stays chosen.
+  template <class Told>
+  void return_to_leader(EntryId id, bool was_chosen, Told told) {
+    with_classic([&](auto& policy) {
+      if (was_chosen) {
+        entries.set_chosen(id);
+        policy.on_insert(id, entries.candidate(id));
+        entries.set_held(id);
+      }
+      told(policy);
+    });
   }
 
   template <class Work>
@@ -111,6 +143,27 @@ struct Learned::State {
   [[nodiscard]] bool is_sampled(std::uint64_t key_hash) const noexcept {
     const std::uint64_t mask = (std::uint64_t{1} << sampled_bits) - 1;
     return ((key_hash >> 24) & mask) == 0;
+  }
+
+  // The model that leads gave no usable score: the best of the others leads at once.
+  void bench_leader() {
+    ++failures;
+    accounts[leader].takes_part = false;
+    accounts[leader].benched = kBenched;
+    leader = kS3Fifo;
+    for (std::size_t i = 0; i < kExperts; ++i) {
+      if (accounts[i].takes_part && accounts[i].recent < accounts[leader].recent) {
+        leader = static_cast<Place>(i);
+      }
+    }
+    ++switches;
+    follow();
+  }
+
+  // As good as the leader until it shows what it is.
+  void take_back(Place place) noexcept {
+    accounts[place].takes_part = true;
+    accounts[place].recent = accounts[leader].recent;
   }
 
   void check() {
@@ -158,6 +211,7 @@ struct Learned::State {
   template <class P>
   void set_up(P policy) {
     for (const EntryId id : entries.by_age()) {
+      if (entries.is_chosen(id)) continue;
       policy.on_insert(id, entries.candidate(id));
       if (history.past(entries.slot(id)).accesses > 1) policy.on_hit(id);
     }
@@ -206,6 +260,7 @@ struct Learned::State {
   Place leader = kS3Fifo;
   bool is_pinned = false;
   std::uint64_t switches = 0;
+  std::uint64_t failures = 0;  // of a model that led
   std::uint64_t capacity = 0;
   unsigned sampled_bits = 0;  // shadows see one key in two to this
   double rate = 1 / kShortestWindow;
@@ -213,6 +268,7 @@ struct Learned::State {
   std::size_t unchecked = 0;
   std::uint64_t missed = 0;  // the key whose miss was told of last
   bool is_told = false;
+  std::uint64_t random = 1;
   std::uint64_t untold = 0;  // accesses of which some expert did not hear, for want of memory
 };
 
@@ -252,12 +308,10 @@ void Learned::on_update(EntryId id, const Candidate& candidate) {
   const Candidate known{.key_hash = s.entries.candidate(id).key_hash,
                         .bytes = candidate.bytes,
                         .cost = candidate.cost};
-  s.access(known);
-  s.each([&](Place place, auto& shadow) {
-    if (s.accounts[place].takes_part) shadow.update(known, [](std::uint64_t) {});
-  });
+  s.write(known);
+  const bool was_chosen = s.entries.is_chosen(id);
   s.entries.on_update(id, known);
-  s.with_classic([&](auto& policy) { policy.on_update(id, known); });
+  s.return_to_leader(id, was_chosen, [&](auto& policy) { policy.on_update(id, known); });
 }
 
 void Learned::on_hit(EntryId id) noexcept {
@@ -268,31 +322,65 @@ void Learned::on_hit(EntryId id) noexcept {
   } catch (...) {
     ++s.untold;
   }
+  const bool was_chosen = s.entries.is_chosen(id);
   s.entries.on_hit(id);
-  s.with_classic([&](auto& policy) { policy.on_hit(id); });
+  try {
+    s.return_to_leader(id, was_chosen, [&](auto& policy) { policy.on_hit(id); });
+  } catch (...) {
+    ++s.untold;
+  }
 }
 
 void Learned::on_erase(EntryId id) noexcept {
   State& s = *state_;
-  s.is_told = false;
   const std::uint64_t key_hash = s.entries.candidate(id).key_hash;
   s.each([&](Place, auto& shadow) { (void)shadow.erase(key_hash); });
-  s.with_classic([&](auto& policy) { policy.on_erase(id); });
+  on_evict(id);
+}
+
+void Learned::on_evict(EntryId id) noexcept {
+  State& s = *state_;
+  s.is_told = false;
+  if (!s.entries.is_chosen(id)) {
+    s.with_classic([&](auto& policy) { policy.on_erase(id); });
+  }
   s.entries.on_erase(id);
 }
 
-EntryId Learned::evict() {
+EntryId Learned::choose() {
   State& s = *state_;
   s.set_capacity(s.entries.bytes());
+  bool is_classic = false;
   EntryId id = kNoEntry;
-  s.with_classic([&](auto& policy) { id = policy.evict(); });
-  if (id == kNoEntry) {
-    id = s.entries.evict();
-  } else {
-    s.entries.on_erase(id);
-  }
+  s.with_classic([&](auto& policy) {
+    is_classic = true;
+    if (policy.size() == 0) return;
+    id = policy.evict();
+    s.entries.set_chosen(id);
+  });
+  if (is_classic) return id;
+  const std::uint64_t failures = s.entries.failures();
+  id = s.entries.choose();
+  if (s.entries.failures() != failures) s.bench_leader();
   return id;
 }
+
+// What was told of a miss is kept: the key that room is made for.
+EntryId Learned::evict() {
+  State& s = *state_;
+  EntryId id = choose();
+  if (id == kNoEntry) id = s.entries.any(s.random);  // the leader lost them for want of memory
+  s.entries.on_erase(id);
+  return id;
+}
+
+bool Learned::holds(EntryId id) const noexcept { return state_->entries.holds(id); }
+
+bool Learned::is_chosen(EntryId id) const noexcept { return state_->entries.is_chosen(id); }
+
+Candidate Learned::candidate(EntryId id) const noexcept { return state_->entries.candidate(id); }
+
+std::size_t Learned::ids() const noexcept { return state_->entries.ids(); }
 
 void Learned::set_online(Scored::Model model) {
   State& s = *state_;
@@ -301,6 +389,7 @@ void Learned::set_online(Scored::Model model) {
   if (!s.accounts[kOnline].takes_part) {
     s.accounts[kOnline] = s.accounts[kFrozen];
     s.accounts[kOnline].takes_part = true;
+    s.accounts[kOnline].benched = 0;
   }
   if (s.leader == kOnline) s.entries.set_model(s.online);
 }
@@ -308,6 +397,8 @@ void Learned::set_online(Scored::Model model) {
 std::string_view Learned::leader() const noexcept { return kNames[state_->leader]; }
 
 std::uint64_t Learned::switches() const noexcept { return state_->switches; }
+
+std::uint64_t Learned::failures() const noexcept { return state_->failures; }
 
 std::array<ExpertRecord, Learned::kExperts> Learned::experts() const noexcept {
   std::array<ExpertRecord, kExperts> records;

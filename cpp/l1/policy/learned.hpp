@@ -63,10 +63,26 @@ class Learned {
   void on_erase(EntryId id) noexcept;
   [[nodiscard]] EntryId evict();
 
+  // evict() in two steps, for an owner that prepares evictions ahead. The entry to leave next,
+  // which stays; it is chosen once until it is hit or updated. kNoEntry where none was found that
+  // is not chosen. Throws std::bad_alloc.
+  [[nodiscard]] EntryId choose();
+  // The owner evicted an entry, chosen or not.
+  void on_evict(EntryId id) noexcept;
+  // Whether an entry has that id, and whether that is chosen.
+  [[nodiscard]] bool holds(EntryId id) const noexcept;
+  [[nodiscard]] bool is_chosen(EntryId id) const noexcept;
+  // As it was given.
+  [[nodiscard]] Candidate candidate(EntryId id) const noexcept;
+  // Every id that was ever held is below that.
+  [[nodiscard]] std::size_t ids() const noexcept;
+
   // Serves the expert `online` from now on. Requires: same inputs and outputs as the frozen one.
   void set_online(Scored::Model model);
   [[nodiscard]] std::string_view leader() const noexcept;
   [[nodiscard]] std::uint64_t switches() const noexcept;
+  // How often a model that led gave no usable score: the best of the others led from then on.
+  [[nodiscard]] std::uint64_t failures() const noexcept;
   // The experts that take part.
   [[nodiscard]] std::array<ExpertRecord, kExperts> experts() const noexcept;
 

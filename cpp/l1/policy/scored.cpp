@@ -78,21 +78,30 @@ void Scored::on_erase(EntryId id) noexcept {
 }
 
 EntryId Scored::evict() {
-  for (;;) {
+  EntryId id = kNoEntry;
+  while (id == kNoEntry) id = choose();
+  on_erase(id);
+  return id;
+}
+
+EntryId Scored::choose() {
+  for (int scorings = 0; scorings < 2; ++scorings) {
     while (!doomed_.empty()) {
       const EntryId id = doomed_.back();
       doomed_.pop_back();
       if (entries_[id].state != State::kDoomed) continue;
-      on_erase(id);
+      entries_[id].state = State::kChosen;
       return id;
     }
-    choose();
+    doom_some();
   }
+  return kNoEntry;
 }
 
-// Fills doomed_ with at least one entry.
-void Scored::choose() {
+// Fills doomed_ with at least one entry, where any was found that is not chosen.
+void Scored::doom_some() {
   draw();
+  if (scorings_.empty()) return;
   score();
   std::ranges::sort(scorings_, {}, [](const Scoring& s) { return std::pair(s.worth, s.id); });
   const std::size_t leave = std::min(batch(), scorings_.size());

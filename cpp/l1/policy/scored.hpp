@@ -41,6 +41,19 @@ class Scored {
   void on_erase(EntryId id) noexcept;
   [[nodiscard]] EntryId evict();
 
+  // The entry that evict() would take; it stays, and is chosen once until it is hit or updated.
+  // kNoEntry where none was found that is not chosen.
+  [[nodiscard]] EntryId choose();
+  // For an owner that chooses by itself.
+  void set_chosen(EntryId id) noexcept { entries_[id].state = State::kChosen; }
+  void set_held(EntryId id) noexcept { entries_[id].state = State::kHeld; }
+  [[nodiscard]] bool is_chosen(EntryId id) const noexcept {
+    return entries_[id].state == State::kChosen;
+  }
+  [[nodiscard]] bool holds(EntryId id) const noexcept {
+    return id < entries_.size() && entries_[id].state != State::kFree;
+  }
+
   void set_model(Model model) noexcept { model_ = std::move(model); }
   // The mean time an entry stays, in accesses; as if it had been that since the start.
   void set_residence(double accesses) noexcept;
@@ -52,6 +65,8 @@ class Scored {
   [[nodiscard]] Candidate candidate(EntryId id) const noexcept;
   // All ids, the entry accessed longest ago first.
   [[nodiscard]] std::vector<EntryId> by_age() const;
+  // Every id that was ever held is below that.
+  [[nodiscard]] std::size_t ids() const noexcept { return entries_.size(); }
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
@@ -61,7 +76,7 @@ class Scored {
   [[nodiscard]] double mean_residence() const noexcept;
 
  private:
-  enum class State : std::uint8_t { kFree, kHeld, kSpared, kDoomed };
+  enum class State : std::uint8_t { kFree, kHeld, kSpared, kDoomed, kChosen };
   struct Entry {
     History::Slot slot = History::kNoSlot;
     std::uint32_t bytes = 0;
@@ -77,7 +92,7 @@ class Scored {
   };
 
   void note(bool hit) noexcept;
-  void choose();
+  void doom_some();
   void draw();
   void take(EntryId id);
   void score();

@@ -36,14 +36,15 @@ class Shadow {
     return access(candidate, [](std::uint64_t) {});
   }
 
-  // Where the key is held: its entry got this value. Evicts others, or itself, where that is
-  // larger.
+  // Whether the key was held: then its entry got this value. Evicts others, or itself, where that
+  // is larger.
   template <class Evicted>
-  void update(const Candidate& candidate, Evicted&& evicted) {
+  bool update(const Candidate& candidate, Evicted&& evicted) {
     const EntryId id = find(candidate.key_hash);
-    if (id == kNoEntry) return;
+    if (id == kNoEntry) return false;
     policy_.on_update(id, candidate);
     make_room(0, evicted);
+    return true;
   }
 
   // Whether it was held; nothing is remembered of it.
