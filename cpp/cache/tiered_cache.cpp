@@ -355,6 +355,7 @@ Probe TieredCache::probe() {
 
 void TieredCache::close() noexcept {
   redis_->close();
+  memory_.close();
   memory_.clear();
 }
 
@@ -391,6 +392,7 @@ void TieredCache::after_fork_in_parent() noexcept VCACHE_NO_THREAD_SAFETY_ANALYS
 
 void TieredCache::after_fork_in_child() noexcept {
   fills_.forget_all();
+  memory_.on_child();
   after_fork_in_parent();
 }
 

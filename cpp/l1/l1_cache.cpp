@@ -46,6 +46,18 @@ std::int64_t expiry(std::int64_t now, base::Nanos lifetime) {
   return lifetime.count() >= kNever - now ? kNever : now + lifetime.count();
 }
 
+// Null unless the policy is learned.
+std::unique_ptr<learning::Steward> steward_of(const L1Options& options, std::uint64_t seed,
+                                              learning::Tutor* tutor) {
+  if (tutor == nullptr) return nullptr;
+  const LearningOptions& learning = options.learning;
+  return std::make_unique<learning::Steward>(policy::LearnedOptions{.frozen = learning.model,
+                                                                    .objective = learning.objective,
+                                                                    .seed = seed,
+                                                                    .pinned = learning.pinned},
+                                             *tutor);
+}
+
 }  // namespace
 
 base::Error L1Options::validate() const {
@@ -60,11 +72,23 @@ base::Error L1Options::validate() const {
 L1Cache::L1Cache(const L1Options& options, const base::Clock& clock, metrics::GroupTable& groups)
     : options_(options), clock_(clock), groups_(groups), seed_(seed_for(options)) {
   const std::size_t count = shard_count_for(options);
+  if (options.policy == policy::Prepared::kName) {
+    tutor_ = std::make_unique<learning::Tutor>(options.learning.tutor, clock, [this] {
+      for (const auto& shard : shards_) shard->prepare(0);
+    });
+  }
   for (std::size_t i = 0; i < count; ++i) {
     ShardLimits limits{.bytes = part(options.bytes, i, count), .grace = options.grace.count()};
     if (options.entries != 0) limits.entries = part(options.entries, i, count);
-    shards_.push_back(std::make_unique<Shard>(limits, policy_of(options, seed_ + i), seed_, tags_));
+    shards_.push_back(std::make_unique<Shard>(limits, policy_of(options, seed_ + i), seed_, tags_,
+                                              steward_of(options_, seed_ + i, tutor_.get())));
   }
+}
+
+L1Cache::~L1Cache() { close(); }
+
+void L1Cache::close() noexcept {
+  if (tutor_ != nullptr) tutor_->stop();
 }
 
 void L1Cache::find_many(std::span<const std::string_view> keys, std::span<EntryRef> out) {
@@ -200,11 +224,24 @@ void L1Cache::erase_matching(std::string_view pattern, std::vector<std::string>&
 }
 
 void L1Cache::lock_all() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
+  if (tutor_ != nullptr) {
+    tutor_->begin_fork();
+    for (const auto& shard : shards_) shard->steward()->lock();
+    tutor_->lock();
+  }
   for (const auto& shard : shards_) shard->lock();
 }
 
 void L1Cache::unlock_all() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
   for (const auto& shard : shards_) shard->unlock();
+  if (tutor_ == nullptr) return;
+  tutor_->unlock();
+  for (const auto& shard : shards_) shard->steward()->unlock();
+  tutor_->end_fork();
+}
+
+void L1Cache::on_child() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
+  if (tutor_ != nullptr) tutor_->on_child();
 }
 
 ShardStats L1Cache::stats() const {

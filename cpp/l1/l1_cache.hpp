@@ -12,9 +12,19 @@
 #include "base/clock.hpp"
 #include "base/hash.hpp"
 #include "base/result.hpp"
+#include "l1/learning/steward.hpp"
+#include "l1/learning/tutor.hpp"
 #include "l1/shard.hpp"
 
 namespace vcache::l1 {
+
+// Of the policy learned.
+struct LearningOptions {
+  policy::Scored::Model model = {};  // the one that was fitted elsewhere; none: classic policies
+  policy::Objective objective = policy::Objective::kMisses;
+  std::string pinned = {};  // the expert that always leads; empty: the best
+  learning::TutorOptions tutor = {};
+};
 
 struct L1Options {
   std::size_t bytes = 0;    // 0: stores nothing
@@ -22,6 +32,7 @@ struct L1Options {
   std::string policy = "s3fifo";
   std::uint64_t seed = 0;  // 0: random
   base::Nanos grace{0};    // how long an expired entry is kept for peek_stale()
+  LearningOptions learning = {};
 
   [[nodiscard]] base::Error validate() const;
 };
@@ -34,6 +45,9 @@ class L1Cache {
  public:
   // Requires: options.validate().ok().
   L1Cache(const L1Options& options, const base::Clock& clock, metrics::GroupTable& groups);
+  ~L1Cache();
+  L1Cache(const L1Cache&) = delete;
+  L1Cache& operator=(const L1Cache&) = delete;
 
   // Pinned entry, or empty. Counts a hit; a miss is counted by whoever asks the next tier.
   [[nodiscard]] EntryRef find(std::string_view key) {
@@ -105,9 +119,16 @@ class L1Cache {
 
   [[nodiscard]] std::int64_t now() const noexcept { return clock_.steady().count(); }
 
-  // Keep other threads out of all shards; for a fork.
+  // Null where nothing is learned.
+  [[nodiscard]] learning::Tutor* tutor() const noexcept { return tutor_.get(); }
+  // Ends the learning. Idempotent.
+  void close() noexcept;
+
+  // Keep other threads out of all shards, and of what learns; for a fork.
   void lock_all() noexcept;
   void unlock_all() noexcept;
+  // Between the two, in the child.
+  void on_child() noexcept;
 
  private:
   // now(), or a time at which no entry is verified.
@@ -134,6 +155,7 @@ class L1Cache {
   const base::Clock& clock_;
   metrics::GroupTable& groups_;
   const std::uint64_t seed_;
+  std::unique_ptr<learning::Tutor> tutor_;
   std::vector<std::unique_ptr<Shard>> shards_;  // a power of two
 
   // Own synchronization.

@@ -33,21 +33,17 @@ void prefetch_header(const Entry* entry) noexcept {
   __builtin_prefetch(line + 104);
 }
 
-policy::Candidate candidate_of(const Entry& entry, std::uint64_t hash) noexcept {
-  return {.key_hash = hash,
-          .bytes = static_cast<std::uint32_t>(entry.block_bytes()),
-          .cost = entry.costs().cost};
-}
-
 }  // namespace
 
-Shard::Shard(ShardLimits limits, policy::AnyPolicy policy, std::uint64_t seed, const TagMarks& tags)
+Shard::Shard(ShardLimits limits, policy::AnyPolicy policy, std::uint64_t seed, const TagMarks& tags,
+             std::unique_ptr<learning::Steward> steward)
     : limits_(limits),
       seed_(seed),
       chunk_bytes_(chunk_bytes_for(limits.bytes)),
       tags_(tags),
+      steward_(std::move(steward)),
       arena_(new store::Arena(chunk_bytes_)),
-      policy_(std::move(policy)) {}
+      policy_(steward_ == nullptr ? std::move(policy) : policy::AnyPolicy(prepared())) {}
 
 Shard::~Shard() {
   clear();
@@ -118,6 +114,7 @@ EntryRef Shard::peek_stale(const Probe& probe, std::int64_t now) {
 Entry* Shard::insert(std::string_view key, const base::ValueView& value,
                      const Publication& publication, std::uint32_t pins) {
   const bool small = value.payload.size() <= kCopyUnderLock;
+  if (steward_ != nullptr) prepare(store::Arena::block_bytes(Entry::bytes_for(key, value)));
   Entry* entry = nullptr;
   {
     const base::SpinLock lock(mutex_);
@@ -376,7 +373,7 @@ std::size_t Shard::evict_one() {
 
 std::size_t Shard::bookkeeping_bytes() const {
   return index_.memory_bytes() + entries_.size() * sizeof(Entry*) +
-         free_ids_.size() * sizeof(EntryId) + policy::memory_bytes(policy_);
+         free_ids_.size() * sizeof(EntryId) + policy::memory_bytes(policy_) + steward_bytes_;
 }
 
 // One chunk above the limit lets a new value be written before the older ones are evicted; an

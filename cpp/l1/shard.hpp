@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "base/page_allocator.hpp"
 #include "l1/entry.hpp"
 #include "l1/index/key_index.hpp"
+#include "l1/learning/steward.hpp"
 #include "l1/policy/any_policy.hpp"
 
 namespace vcache::l1 {
@@ -75,8 +77,9 @@ struct ShardStats {
 // Thread-safe. No lock is held while a payload of more than a few KiB is copied.
 class Shard {
  public:
-  // `tags` outlives it.
-  Shard(ShardLimits limits, policy::AnyPolicy policy, std::uint64_t seed, const TagMarks& tags);
+  // `tags` outlives it. With a steward, which chooses what is to leave, the policy is Prepared.
+  Shard(ShardLimits limits, policy::AnyPolicy policy, std::uint64_t seed, const TagMarks& tags,
+        std::unique_ptr<learning::Steward> steward = nullptr);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
@@ -123,6 +126,14 @@ class Shard {
       VCACHE_EXCLUDES(mutex_);
   void clear() VCACHE_EXCLUDES(mutex_);
   [[nodiscard]] ShardStats stats() const VCACHE_EXCLUDES(mutex_);
+
+  // Has the steward read what happened, and choose what is to leave for `bytes` more, where that is
+  // wanted and nobody else has its turn.
+  void prepare(std::size_t bytes) noexcept VCACHE_EXCLUDES(mutex_);
+  // May be null. To be locked before this is.
+  [[nodiscard]] learning::Steward* steward() const noexcept { return steward_.get(); }
+  // The id of the key's entry, and its past as the steward knows it.
+  [[nodiscard]] policy::EntryId id_of(const Probe& probe) const VCACHE_EXCLUDES(mutex_);
 
   // Keeps other threads out; for a fork.
   void lock() VCACHE_ACQUIRE(mutex_) { mutex_.lock(); }
@@ -173,6 +184,28 @@ class Shard {
   void sweep(std::int64_t now) VCACHE_REQUIRES(mutex_);
   void sweep_one(std::int64_t now) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] std::size_t bookkeeping_bytes() const VCACHE_REQUIRES(mutex_);
+  // What a steward has to do in its turn.
+  struct Turn {
+    policy::NoteQueue* notes = nullptr;  // none: nothing
+    learning::Demand demand = {};
+    bool starts_again = false;
+    std::vector<learning::Known> entries = {};
+  };
+  void prepare(learning::Steward& steward, std::size_t bytes) VCACHE_REQUIRES(steward)
+      VCACHE_EXCLUDES(mutex_);
+  [[nodiscard]] bool is_wanted(std::size_t bytes) VCACHE_EXCLUDES(mutex_);
+  [[nodiscard]] Turn begin_turn(learning::Steward& steward, std::size_t bytes)
+      VCACHE_REQUIRES(steward) VCACHE_EXCLUDES(mutex_);
+  [[nodiscard]] learning::Demand demand(std::size_t bytes) const VCACHE_REQUIRES(mutex_);
+  void change_policy(learning::Steward& steward) VCACHE_REQUIRES(steward, mutex_);
+  [[nodiscard]] policy::Prepared prepared() const;
+  [[nodiscard]] std::vector<learning::Known> known() const VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] static policy::Candidate candidate_of(const Entry& entry,
+                                                      std::uint64_t hash) noexcept {
+    return {.key_hash = hash,
+            .bytes = static_cast<std::uint32_t>(entry.block_bytes()),
+            .cost = entry.costs().cost};
+  }
   void set_arena_limit(std::size_t extra) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] std::uint64_t hash_of(const Entry& entry) const noexcept;
 
@@ -188,6 +221,7 @@ class Shard {
   const std::uint64_t seed_;
   const std::size_t chunk_bytes_;
   const TagMarks& tags_;
+  const std::unique_ptr<learning::Steward> steward_;  // its lock is taken before mutex_
 
   // Guarded by mutex_.
   mutable base::SpinMutex mutex_;
@@ -201,7 +235,8 @@ class Shard {
   std::size_t used_bytes_ VCACHE_GUARDED_BY(mutex_) = 0;
   std::int64_t longest_ VCACHE_GUARDED_BY(mutex_) = kNever;  // of a lifetime
   std::size_t sweep_cursor_ VCACHE_GUARDED_BY(mutex_) = 0;
-  std::size_t unswept_ VCACHE_GUARDED_BY(mutex_) = 0;  // publications since the last sweep
+  std::size_t unswept_ VCACHE_GUARDED_BY(mutex_) = 0;        // publications since the last sweep
+  std::size_t steward_bytes_ VCACHE_GUARDED_BY(mutex_) = 0;  // what that occupied last
   ShardStats counters_ VCACHE_GUARDED_BY(mutex_);
 };
 

@@ -36,6 +36,8 @@ class Learner {
   Learner(std::unique_ptr<Trainer> trainer, std::shared_ptr<const Mlp> start, std::uint64_t seed);
 
   void add(const Example& example);
+  // Examples kept.
+  [[nodiscard]] std::size_t size() const noexcept { return ring_.size(); }
   [[nodiscard]] bool is_due() const noexcept;
   // Fits; the model where it is to be used from now on, else nullptr. Throws std::bad_alloc.
   [[nodiscard]] std::shared_ptr<const Mlp> learn();

@@ -171,7 +171,6 @@ std::span<const std::string_view> replay_names() {
   static const std::vector<std::string_view> all = [] {
     const auto shipped = l1::policy::policy_names();
     std::vector<std::string_view> names(shipped.begin(), shipped.end());
-    names.push_back(l1::policy::Learned::kName);
     names.push_back(Fifo::kName);
     names.push_back(Belady::kName);
     return names;

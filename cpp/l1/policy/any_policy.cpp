@@ -6,8 +6,9 @@ namespace vcache::l1::policy {
 
 namespace {
 
-constexpr std::array<std::string_view, 7> kNames = {
-    Lru::kName, Lfu::kName, S3Fifo::kName, Sieve::kName, Arc::kName, WTinyLfu::kName, Gdsf::kName};
+constexpr std::array<std::string_view, 8> kNames = {Lru::kName,   Lfu::kName,     S3Fifo::kName,
+                                                    Sieve::kName, Arc::kName,     WTinyLfu::kName,
+                                                    Gdsf::kName,  Prepared::kName};
 static_assert(kNames.size() == std::variant_size_v<AnyPolicy>);
 
 // std::visit that cannot throw: no policy throws when it is moved, so none is ever missing.
@@ -31,6 +32,7 @@ std::optional<AnyPolicy> make_policy(std::string_view name, std::uint64_t seed) 
   if (name == Arc::kName) return Arc();
   if (name == WTinyLfu::kName) return WTinyLfu(seed);
   if (name == Gdsf::kName) return Gdsf();
+  if (name == Prepared::kName) return Prepared();
   return std::nullopt;
 }
 

@@ -12,6 +12,7 @@
 #include "l1/policy/lfu.hpp"
 #include "l1/policy/lru.hpp"
 #include "l1/policy/policy.hpp"
+#include "l1/policy/prepared.hpp"
 #include "l1/policy/s3fifo.hpp"
 #include "l1/policy/sieve.hpp"
 #include "l1/policy/wtinylfu.hpp"
@@ -20,7 +21,7 @@ namespace vcache::l1::policy {
 
 // A policy chosen at run time. The functions below do what the members of the same names do,
 // and dispatch once per call: hits come in batches.
-using AnyPolicy = std::variant<Lru, Lfu, S3Fifo, Sieve, Arc, WTinyLfu, Gdsf>;
+using AnyPolicy = std::variant<Lru, Lfu, S3Fifo, Sieve, Arc, WTinyLfu, Gdsf, Prepared>;
 
 // Every name that make_policy() knows.
 [[nodiscard]] std::span<const std::string_view> policy_names() noexcept;

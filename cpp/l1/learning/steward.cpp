@@ -1,0 +1,126 @@
+#include "l1/learning/steward.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "l1/policy/id_list.hpp"
+
+namespace vcache::l1::learning {
+
+namespace {
+
+using policy::EntryId;
+using policy::kNoEntry;
+using policy::Named;
+using policy::Note;
+
+// What is chosen beyond the demand, so that not every insertion has to ask.
+constexpr std::size_t kAheadShare = 64;  // of the entries, at most one in so many
+constexpr std::size_t kMostAhead = 16;
+constexpr std::size_t kLessons = 64;  // handed over at once
+
+}  // namespace
+
+// clang's analysis does not know that nobody else sees an object that is being made.
+Steward::Steward(policy::LearnedOptions options, Tutor& tutor) VCACHE_NO_THREAD_SAFETY_ANALYSIS
+    : options_(std::move(options)),
+      tutor_(tutor),
+      policy_(std::in_place, told()) {}
+
+policy::LearnedOptions Steward::told() {
+  policy::LearnedOptions options = options_;
+  if (tutor_.teaches()) {
+    options.examples = [this](const predictor::Example& example) { lessons_.push_back(example); };
+  }
+  return options;
+}
+
+void Steward::read(policy::NoteQueue& notes) {
+  // The analysis does not see that the template calls it at once.
+  notes.drain([this](const Note& note) VCACHE_NO_THREAD_SAFETY_ANALYSIS { read(note); });
+}
+
+void Steward::read(const Note& note) {
+  const Named named{.id = note.id, .generation = note.generation};
+  const policy::Candidate candidate{
+      .key_hash = note.key_hash, .bytes = note.bytes, .cost = note.cost};
+  if (note.kind == Note::Kind::kInsert) return insert({.named = named, .candidate = candidate});
+  if (!is_known(named)) return;
+  switch (note.kind) {
+    case Note::Kind::kHit:
+      return policy_->on_hit(note.id);
+    case Note::Kind::kUpdate:
+      return policy_->on_update(note.id, candidate);
+    case Note::Kind::kErase:
+      return policy_->on_erase(note.id);
+    default:
+      return policy_->on_evict(note.id);
+  }
+}
+
+void Steward::insert(const Known& entry) {
+  if (policy_->holds(entry.named.id)) policy_->on_evict(entry.named.id);
+  policy::reach(generations_, entry.named.id);
+  policy_->on_insert(entry.named.id, entry.candidate);
+  generations_[entry.named.id] = entry.named.generation;
+}
+
+bool Steward::is_known(const Named& named) const noexcept {
+  return policy_->holds(named.id) && generations_[named.id] == named.generation;
+}
+
+void Steward::start_again(std::span<const Known> entries) {
+  std::vector<bool> stays(std::max(policy_->ids(), generations_.size()));
+  for (const Known& entry : entries) {
+    if (is_known(entry.named)) stays[entry.named.id] = true;
+  }
+  for (EntryId id = 0; id < policy_->ids(); ++id) {
+    if (policy_->holds(id) && !stays[id]) policy_->on_evict(id);
+  }
+  for (const Known& entry : entries) {
+    if (!is_known(entry.named)) {
+      insert(entry);
+    } else if (policy_->is_chosen(entry.named.id)) {
+      policy_->on_hit(entry.named.id);  // nothing is prepared any more
+    }
+  }
+}
+
+std::span<const Named> Steward::choose(const Demand& demand) {
+  chosen_.clear();
+  const std::size_t ahead = std::clamp<std::size_t>(policy_->size() / kAheadShare, 1, kMostAhead);
+  std::uint64_t bytes = 0;
+  while (bytes < demand.bytes || chosen_.size() < std::max(demand.entries, ahead)) {
+    const EntryId id = policy_->choose();
+    if (id == kNoEntry) break;
+    chosen_.push_back({.id = id, .generation = generations_[id]});
+    bytes += policy_->candidate(id).bytes;
+  }
+  return chosen_;
+}
+
+void Steward::meet_tutor() {
+  if (lessons_.size() >= kLessons) {
+    tutor_.take(lessons_);
+    lessons_.clear();
+  }
+  if (tutor_.version() == version_) return;
+  const Tutor::Online online = tutor_.online();
+  policy_->set_online(online.model);
+  version_ = online.version;
+}
+
+void Steward::rest() {
+  policy_.emplace(told());
+  lessons_ = {};
+  generations_ = {};
+  chosen_ = {};
+  version_ = 0;
+}
+
+std::size_t Steward::memory_bytes() const noexcept {
+  return policy_->memory_bytes() + policy::occupied(generations_) +
+         lessons_.capacity() * sizeof(predictor::Example) + chosen_.capacity() * sizeof(Named);
+}
+
+}  // namespace vcache::l1::learning

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/mutex.hpp"
+#include "base/page_allocator.hpp"
+#include "l1/learning/tutor.hpp"
+#include "l1/policy/learned.hpp"
+#include "l1/policy/notes.hpp"
+#include "predictor/example.hpp"
+
+namespace vcache::l1::learning {
+
+// An entry, as its shard tells of it where notes were lost.
+struct Known {
+  policy::Named named = {};
+  policy::Candidate candidate = {};
+};
+
+// What a shard wants to evict beyond what is prepared.
+struct Demand {
+  std::uint64_t bytes = 0;
+  std::size_t entries = 0;
+};
+
+// Learned eviction of one shard, apart from the shard's lock: works through the notes of what
+// happened there and chooses what is to leave. Is its own lock: whoever holds it has the turn.
+// All that it knows of entries is as old as the notes.
+class VCACHE_CAPABILITY("mutex") Steward {
+ public:
+  // The tutor outlives it.
+  Steward(policy::LearnedOptions options, Tutor& tutor);
+
+  [[nodiscard]] bool try_lock() noexcept VCACHE_TRY_ACQUIRE(true) { return mutex_.try_lock(); }
+  void lock() noexcept VCACHE_ACQUIRE() { mutex_.lock(); }
+  void unlock() noexcept VCACHE_RELEASE() { mutex_.unlock(); }
+
+  // Takes notice of them, in order. Throws std::bad_alloc: then it has to start again.
+  void read(policy::NoteQueue& notes) VCACHE_REQUIRES(this);
+  // Has this and nothing else be what the shard holds. Throws std::bad_alloc, as read().
+  void start_again(std::span<const Known> entries) VCACHE_REQUIRES(this);
+  // Chooses entries of that many bytes, and that many, and a few more, the first to leave first.
+  // Valid until the next call. Throws std::bad_alloc, as read().
+  [[nodiscard]] std::span<const policy::Named> choose(const Demand& demand) VCACHE_REQUIRES(this);
+  // Uses the newest model from now on, and gives what can be learned to the tutor.
+  void meet_tutor() VCACHE_REQUIRES(this);
+  // Whom to tell of notes that pile up.
+  [[nodiscard]] policy::Prepared::Alarm& alarm() noexcept { return tutor_; }
+  // Forgets everything, and the memory for it.
+  void rest() VCACHE_REQUIRES(this);
+
+  [[nodiscard]] policy::Learned& policy() VCACHE_REQUIRES(this) { return *policy_; }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept VCACHE_REQUIRES(this);
+
+ private:
+  [[nodiscard]] policy::LearnedOptions told() VCACHE_REQUIRES(this);
+  void read(const policy::Note& note) VCACHE_REQUIRES(this);
+  void insert(const Known& entry) VCACHE_REQUIRES(this);
+  [[nodiscard]] bool is_known(const policy::Named& named) const noexcept VCACHE_REQUIRES(this);
+
+  base::Mutex mutex_;
+  const policy::LearnedOptions options_;
+  Tutor& tutor_;
+  // Of whoever has the turn.
+  std::vector<predictor::Example> lessons_;
+  std::optional<policy::Learned> policy_;        // always one
+  base::Table<policy::Generation> generations_;  // by id
+  std::vector<policy::Named> chosen_;
+  std::uint64_t version_ = 0;  // of the online model
+};
+
+}  // namespace vcache::l1::learning

@@ -1,0 +1,140 @@
+#include <algorithm>
+#include <bit>
+#include <new>
+#include <utility>
+
+#include "l1/shard.hpp"
+
+// What a shard has to do with its steward.
+namespace vcache::l1 {
+
+namespace {
+
+using learning::Demand;
+using learning::Known;
+using learning::Steward;
+using policy::Prepared;
+using policy::S3Fifo;
+
+// Of smaller entries what is known of each would take too large a share of the memory.
+constexpr std::size_t kWorthLearning = std::size_t{1} << 10;  // bytes of an entry, in the mean
+constexpr std::size_t kWorthAgain = kWorthLearning + kWorthLearning / 4;
+
+constexpr std::size_t kFewestNotes = 64;
+constexpr std::size_t kNoteShare = std::size_t{4} << 10;  // bytes of the shard for each note
+
+}  // namespace
+
+void Shard::prepare(std::size_t bytes) noexcept {
+  if (steward_ == nullptr || !is_wanted(bytes) || !steward_->try_lock()) return;
+  try {
+    prepare(*steward_, bytes);
+  } catch (const std::bad_alloc&) {
+    const base::SpinLock lock(mutex_);
+    if (auto* prepared = std::get_if<Prepared>(&policy_)) prepared->fall_out_of_step();
+  }
+  steward_->unlock();
+}
+
+bool Shard::is_wanted(std::size_t bytes) {
+  const base::SpinLock lock(mutex_);
+  drain_notes();
+  const auto* prepared = std::get_if<Prepared>(&policy_);
+  if (prepared == nullptr) {
+    return policy::size(policy_) > 0 && used_bytes_ / policy::size(policy_) >= kWorthAgain;
+  }
+  const Demand wanted = demand(bytes);
+  return wanted.bytes > 0 || wanted.entries > 0 || prepared->is_out_of_step() ||
+         4 * prepared->notes().size() >= prepared->notes().capacity();
+}
+
+// Only who has the turn replaces the policy, and with it the queue.
+void Shard::prepare(Steward& steward, std::size_t bytes) {
+  const Turn turn = begin_turn(steward, bytes);
+  if (turn.notes == nullptr) return;
+  if (turn.starts_again) steward.start_again(turn.entries);
+  steward.read(*turn.notes);
+  steward.meet_tutor();
+  std::span<const policy::Named> chosen;
+  if (turn.demand.bytes > 0 || turn.demand.entries > 0) chosen = steward.choose(turn.demand);
+  const base::SpinLock lock(mutex_);
+  auto& prepared = std::get<Prepared>(policy_);
+  prepared.rearm();
+  prepared.prepare(chosen);
+  steward_bytes_ = steward.memory_bytes();
+}
+
+Shard::Turn Shard::begin_turn(Steward& steward, std::size_t bytes) {
+  const base::SpinLock lock(mutex_);
+  drain_notes();
+  change_policy(steward);
+  auto* prepared = std::get_if<Prepared>(&policy_);
+  if (prepared == nullptr) return {};
+  Turn turn{.notes = &prepared->notes()};
+  if (prepared->is_out_of_step()) {
+    turn.entries = known();
+    turn.starts_again = true;
+    turn.notes->drain([](const policy::Note&) {});
+    prepared->step_in();
+  }
+  turn.demand = demand(bytes);
+  return turn;
+}
+
+// Beyond what is prepared. Nothing where there is room.
+Demand Shard::demand(std::size_t bytes) const {
+  Demand wanted;
+  if (bytes == 0) return wanted;
+  const auto& prepared = std::get<Prepared>(policy_);
+  const std::size_t needed = used_bytes_ + bytes + bookkeeping_bytes();
+  const std::size_t has = limits_.bytes + prepared.prepared_bytes();
+  if (needed > has) wanted.bytes = needed - has;
+  const std::size_t entries = index_.size() + 1;
+  if (entries > limits_.entries + prepared.prepared()) {
+    wanted.entries = entries - limits_.entries - prepared.prepared();
+  }
+  return wanted;
+}
+
+// A full cache of small entries has a classic policy.
+void Shard::change_policy(Steward& steward) {
+  const std::size_t count = policy::size(policy_);
+  if (count == 0) return;
+  const std::size_t mean = used_bytes_ / count;
+  const bool is_full = used_bytes_ + bookkeeping_bytes() + mean > limits_.bytes;
+  const bool learns = std::holds_alternative<Prepared>(policy_);
+  if (!is_full || (learns ? mean >= kWorthLearning : mean < kWorthAgain)) return;
+  policy::AnyPolicy next = learns ? policy::AnyPolicy(S3Fifo()) : policy::AnyPolicy(prepared());
+  for (const Known& entry : known()) policy::on_insert(next, entry.named.id, entry.candidate);
+  policy_ = std::move(next);
+  steward.rest();
+  steward_bytes_ = 0;
+  if (auto* prepared = std::get_if<Prepared>(&policy_)) prepared->fall_out_of_step();
+}
+
+Prepared Shard::prepared() const {
+  const std::size_t notes = std::bit_floor(limits_.bytes / kNoteShare + 1);
+  Prepared made(std::clamp(notes, kFewestNotes, Prepared::kMostNotes));
+  made.set_alarm(&steward_->alarm());
+  return made;
+}
+
+std::vector<Known> Shard::known() const {
+  const auto* prepared = std::get_if<Prepared>(&policy_);
+  std::vector<Known> all;
+  all.reserve(index_.size());
+  for (EntryId id = 0; id < entries_.size(); ++id) {
+    if (entries_[id] == nullptr) continue;
+    const policy::Named named = prepared == nullptr ? policy::Named{.id = id} : prepared->named(id);
+    all.push_back(
+        {.named = named, .candidate = candidate_of(*entries_[id], hash_of(*entries_[id]))});
+  }
+  return all;
+}
+
+policy::EntryId Shard::id_of(const Probe& probe) const {
+  const base::SpinLock lock(mutex_);
+  return lookup(probe);
+}
+
+}  // namespace vcache::l1
