@@ -55,8 +55,10 @@ struct Learned::State {
 
   // Of another stream of random numbers than any other.
   [[nodiscard]] Scored scored(Place place) {
-    return {history, place == kFrozen ? options.frozen : online, options.objective,
-            options.seed + 4 + place};
+    Scored policy(history, place == kFrozen ? options.frozen : online, options.objective,
+                  options.seed + 4 + place);
+    policy.set_sampling(std::ldexp(1, static_cast<int>(sampled_bits)));
+    return policy;
   }
 
   // Has the shadows begin, from the entries, in the order of their last access. Throws

@@ -206,13 +206,13 @@ EntryId Scored::any(std::uint64_t& random) const noexcept {
 }
 
 double Scored::mean_residence() const noexcept {
-  return static_cast<double>(std::max<std::size_t>(size_, 1)) /
+  return one_in_ * static_cast<double>(std::max<std::size_t>(size_, 1)) /
          std::max(miss_ratio_, kLeastMissRatio);
 }
 
 void Scored::set_residence(double accesses) noexcept {
-  miss_ratio_ =
-      std::clamp(static_cast<double>(size_) / std::max(accesses, 1.0), kLeastMissRatio, 1.0);
+  miss_ratio_ = std::clamp(one_in_ * static_cast<double>(size_) / std::max(accesses, 1.0),
+                           kLeastMissRatio, 1.0);
 }
 
 void Scored::note(bool hit) noexcept {

@@ -55,6 +55,8 @@ class Scored {
   }
 
   void set_model(Model model) noexcept { model_ = std::move(model); }
+  // It sees one access in so many of those that the history is told of.
+  void set_sampling(double one_in) noexcept { one_in_ = one_in; }
   // The mean time an entry stays, in accesses; as if it had been that since the start.
   void set_residence(double accesses) noexcept;
   // An entry at random, by the caller's stream. Requires: size() > 0.
@@ -107,6 +109,7 @@ class Scored {
   std::size_t size_ = 0;
   std::uint64_t bytes_ = 0;
   double miss_ratio_ = 1;
+  double one_in_ = 1;
   std::uint64_t failures_ = 0;
 
   // Of one scoring. Their memory is kept.

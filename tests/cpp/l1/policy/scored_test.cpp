@@ -53,6 +53,22 @@ TEST(Scored, EvictsWhatTheModelRatesLowest) {
   }
 }
 
+// One that is told of a fourth of the keys judges by the same times as one that is told of all.
+TEST(Scored, KnowsHowManyAccessesItIsNotToldOf) {
+  History history;
+  Scored all(history, nullptr, Objective::kMisses, 1);
+  Scored some(history, nullptr, Objective::kMisses, 1);
+  some.set_sampling(4);
+  for (EntryId key = 0; key < 4'000; ++key) {
+    history.access(hash_of(key));
+    all.on_insert(key, {.key_hash = hash_of(key), .bytes = 1});
+    if (key % 4 == 0) some.on_insert(key / 4, {.key_hash = hash_of(key), .bytes = 1});
+  }
+  EXPECT_NEAR(some.mean_residence() / all.mean_residence(), 1, 0.01);
+  EXPECT_NEAR(double{some.snapshot(7).log2_residence}, double{all.snapshot(28).log2_residence},
+              0.02);
+}
+
 TEST(Scored, AnAccessSavesAnEntryThatWasAboutToLeave) {
   Judged judged(testing::model_of(testing::kAccessesInput, 4));
   constexpr EntryId kEntries = 2'000;  // a scoring chooses several
