@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #include "base/page_allocator.hpp"
-#include "l1/index/key_index.hpp"
 #include "l1/policy/frequency_sketch.hpp"
 #include "predictor/features.hpp"
 
@@ -13,7 +12,7 @@ namespace vcache::l1::policy {
 
 // What is remembered of keys, cached ones and ghosts: those that left or never came. Ghosts beyond
 // a limit are forgotten, those not accessed longest first (by second chance). Not thread-safe.
-// 34 to 44 bytes a key, and 16 to 32 of sketch for each entry.
+// 30 to 32 bytes a key, and 8 to 16 of sketch for each entry.
 class History {
  public:
   using Slot = std::uint32_t;
@@ -32,7 +31,7 @@ class History {
   // Keys to remember, held ones included.
   void set_limit(std::size_t keys) noexcept { limit_ = keys; }
   // Makes room in the sketch.
-  void reach(std::size_t entries) { sketch_.reach(kSketched * entries); }
+  void reach(std::size_t entries) { sketch_.reach(entries); }
 
   [[nodiscard]] predictor::AccessTime now() const noexcept { return now_; }
   [[nodiscard]] predictor::KeyPast past(Slot slot) const noexcept {
@@ -46,15 +45,13 @@ class History {
   [[nodiscard]] std::uint64_t key_hash(Slot slot) const noexcept { return records_[slot].key_hash; }
   [[nodiscard]] std::uint8_t estimate(Slot slot) const noexcept;
   void prefetch(Slot slot) const noexcept { __builtin_prefetch(&records_[slot]); }
-  [[nodiscard]] std::size_t size() const noexcept { return index_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept;
 
  private:
-  static constexpr std::size_t kSketched = 2;  // words for each entry
-
   struct Record {
     std::uint64_t key_hash = 0;
-    predictor::AccessTime first = 0;  // of a free one: the next free one
+    predictor::AccessTime first = 0;
     predictor::AccessTime last = 0;
     std::array<predictor::LogGap, 4> gaps = {};
     std::uint16_t accesses = 0;
@@ -65,12 +62,20 @@ class History {
   static_assert(sizeof(Record) == 24);
   static constexpr unsigned kMostHolders = (1U << 14) - 1;
 
-  [[nodiscard]] Slot new_slot();
+  [[nodiscard]] std::size_t bucket(std::uint64_t key_hash) const noexcept {
+    return key_hash & (buckets_.size() - 1);
+  }
+  // Makes room for one more key. Throws std::bad_alloc, having changed nothing that shows.
+  void reserve_one();
+  [[nodiscard]] Slot new_slot() noexcept;
   void forget_some() noexcept;
   void forget(Slot slot) noexcept;
 
   base::Table<Record> records_;
-  index::KeyIndex index_;
+  // The slots of a bucket are a list, two of them on average at most: of all indices the smallest.
+  base::Table<Slot> buckets_;  // the first of each; a power of two
+  base::Table<Slot> after_;    // the next one of its bucket, or of those that are free
+  std::size_t size_ = 0;
   FrequencySketch sketch_;
   std::size_t limit_ = ~std::size_t{0};
   Slot free_ = kNoSlot;

@@ -18,12 +18,14 @@ enum Place : std::uint8_t { kS3Fifo, kLru, kArc, kWTinyLfu, kGdsf, kFrozen, kOnl
 constexpr std::array<std::string_view, Learned::kExperts> kNames = {
     S3Fifo::kName, Lru::kName, Arc::kName, WTinyLfu::kName, Gdsf::kName, "frozen", "online"};
 
-constexpr double kWindow = 16;            // of what counts as recent, in shadows' entries,
-constexpr double kShortestWindow = 2000;  // and in accesses
-constexpr double kMargin = 0.01;          // by which a new leader is better
-constexpr std::size_t kShadowed = 512;    // entries of a shadow, at least, where there are as many
-constexpr std::size_t kBenched = 10'000;  // accesses
-constexpr std::size_t kChecks = 20;       // while a shadow's entries are replaced once
+constexpr double kWindow = 16;             // of what counts as recent, in shadows' entries,
+constexpr double kShortestWindow = 2000;   // and in accesses
+constexpr double kMargin = 0.01;           // by which a new leader is better
+constexpr std::size_t kShadowed = 512;     // entries of a shadow, at least, of those that it may
+constexpr std::size_t kAllShadowed = 128;  // entries up to which a shadow may have all
+constexpr std::size_t kFewestBits = 2;     // of more, a shadow has one in two to this, at most
+constexpr std::size_t kBenched = 10'000;   // accesses
+constexpr std::size_t kChecks = 20;        // while a shadow's entries are replaced once
 
 }  // namespace
 
@@ -64,7 +66,7 @@ struct Learned::State {
   // Has the shadows begin, from the entries, in the order of their last access. Throws
   // std::bad_alloc, having changed nothing.
   void begin(std::uint64_t bytes) {
-    sampled_bits = 0;
+    sampled_bits = entries.size() <= kAllShadowed ? 0 : kFewestBits;
     while ((entries.size() >> (sampled_bits + 1)) >= kShadowed) ++sampled_bits;
     capacity = bytes;
     const std::uint64_t share = std::max<std::uint64_t>(bytes >> sampled_bits, 1);

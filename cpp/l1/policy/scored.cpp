@@ -1,6 +1,7 @@
 #include "l1/policy/scored.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -27,8 +28,6 @@ Scored::Scored(History& history, Model model, Objective objective, std::uint64_t
   scorings_.reserve(kSampled + kSpared);
   doomed_.reserve(kLargestBatch);
   spared_.reserve(kSpared);
-  features_.resize((kSampled + kSpared) * predictor::kInputs);
-  heads_.resize((kSampled + kSpared) * predictor::kHeads);
 }
 
 Scored::Scored(Scored&& other) noexcept = default;
@@ -136,20 +135,23 @@ void Scored::take(EntryId id) {
 }
 
 void Scored::score() {
+  constexpr std::size_t kMostRows = kSampled + kSpared;
+  std::array<float, kMostRows * predictor::kInputs> features;
+  std::array<float, kMostRows * predictor::kHeads> heads;
   const std::size_t rows = scorings_.size();
   for (const Scoring& scoring : scorings_) history_->prefetch(entries_[scoring.id].slot);
   for (std::size_t i = 0; i < rows; ++i) {
     predictor::write_features(
         snapshot(scorings_[i].id),
-        predictor::Inputs(&features_[i * predictor::kInputs], predictor::kInputs));
+        predictor::Inputs(&features[i * predictor::kInputs], predictor::kInputs));
   }
   bool is_usable = model_ != nullptr && model_
-                                            ->score({features_.data(), rows * predictor::kInputs},
-                                                    rows, {heads_.data(), rows * predictor::kHeads})
+                                            ->score({features.data(), rows * predictor::kInputs},
+                                                    rows, {heads.data(), rows * predictor::kHeads})
                                             .ok();
   for (std::size_t i = 0; i < rows && is_usable; ++i) {
     const EntryId id = scorings_[i].id;
-    scorings_[i].worth = worth(&heads_[i * predictor::kHeads], entries_[id]);
+    scorings_[i].worth = worth(&heads[i * predictor::kHeads], entries_[id]);
     is_usable = std::isfinite(scorings_[i].worth);
   }
   if (is_usable) return;
@@ -225,8 +227,7 @@ std::size_t Scored::batch() const noexcept {
 }
 
 std::size_t Scored::memory_bytes() const noexcept {
-  return occupied(entries_) + (features_.size() + heads_.size()) * sizeof(float) +
-         scorings_.capacity() * sizeof(Scoring) +
+  return occupied(entries_) + scorings_.capacity() * sizeof(Scoring) +
          (doomed_.capacity() + spared_.capacity()) * sizeof(EntryId);
 }
 

@@ -116,8 +116,6 @@ class Scored {
   std::vector<Scoring> scorings_;
   std::vector<EntryId> doomed_;  // the next victim last
   std::vector<EntryId> spared_;
-  std::vector<float> features_;
-  std::vector<float> heads_;
 };
 
 static_assert(EvictionPolicy<Scored>);

@@ -69,7 +69,7 @@ TEST(History, IsHeldByAsManyAsItCounts) {
 
 TEST(History, ItsMemoryIsBoundedByItsLimit) {
   constexpr std::size_t kKeys = 10'000;
-  constexpr std::size_t kMostPerKey = 48;
+  constexpr std::size_t kMostPerKey = 35;
   History history;
   history.set_limit(kKeys);
   for (std::uint64_t key = 0; key < 300'000; ++key) history.access(hash_of(key));

@@ -78,11 +78,11 @@ TEST(LabelSampler, SaysWhetherTheKeyWasAskedForWithinTheHorizon) {
 
 // Answers of both kinds come at the same lag: at no time is one of them favoured.
 TEST(LabelSampler, FavoursNeitherAnswerAtAnyTime) {
-  Sampled cache(128);
+  Sampled cache(1'024);
   double asked = 0;
   double all = 0;
-  for (int i = 0; i < 100; ++i) {
-    cache.ask(static_cast<EntryId>(i % 128));
+  for (int i = 0; i < 800; ++i) {
+    cache.ask(static_cast<EntryId>(i % 1'024));
     for (const Example& example : cache.examples) {
       if (example.head != 1) continue;
       all += 1;
@@ -94,17 +94,47 @@ TEST(LabelSampler, FavoursNeitherAnswerAtAnyTime) {
   EXPECT_NEAR(asked / all, 0.5, 0.25);
 }
 
+TEST(LabelSampler, FewerSamplesWaitForLongerHorizons) {
+  Sampled cache(1'024);
+  for (int i = 0; i < 200'000; ++i) cache.ask(static_cast<EntryId>(i % 1'024));
+  std::array<double, predictor::kHorizons.size()> told{};
+  for (const Example& example : cache.examples) told[example.head] += 1;
+  EXPECT_NEAR(told[1] / told[0], 1, 0.01);
+  EXPECT_NEAR(told[2] / told[1], 1.0 / 3, 0.03);
+  EXPECT_NEAR(told[3] / told[2], 1.0 / 4, 0.03);
+}
+
+// Of 16,384 entries so many samples may wait that chance alone decides how many are taken.
 TEST(LabelSampler, TakesFewerSamplesLaterAndWeighsThemMore) {
-  Sampled cache(128);
-  for (int i = 0; i < 150'000; ++i) cache.ask(static_cast<EntryId>(i % 128));
-  std::size_t early = 0;
-  std::size_t late = 0;
+  Sampled cache(16'384);
+  for (int i = 0; i < 500'000; ++i) cache.ask(static_cast<EntryId>(i % 16'384));
+  double early = 0;
+  double early_weight = 0;
+  double late = 0;
   for (const Example& example : cache.examples) {
     if (example.head != 0) continue;
     (example.weight < 1 ? early : late) += 1;
+    if (example.weight < 1) early_weight += double{example.weight};
   }
-  EXPECT_NEAR(static_cast<double>(early), 65'536, 200);
-  EXPECT_NEAR(static_cast<double>(late), 0.15 * (150'000 - 65'536), 500);
+  EXPECT_NEAR(early, 65'536, 200);
+  const double accesses = 65'536 / 0.25;  // that had a chance of a fourth to be taken
+  EXPECT_NEAR(early_weight, 0.15 * accesses, 500);
+  EXPECT_NEAR(late, 0.15 * (500'000 - accesses - 2'048), 1'500);
+}
+
+TEST(LabelSampler, ItsMemoryIsBoundedByTheEntries) {
+  for (const EntryId entries : {256U, 1'000U, 10'000U}) {
+    History history;
+    Scored policy(history, testing::model_of(0, 1), Objective::kMisses, 1);
+    LabelSampler sampler(history, 2);
+    for (EntryId key = 0; key < 40 * entries; ++key) {
+      history.access(hash_of(key % entries));
+      if (key < entries) policy.on_insert(key, {.key_hash = hash_of(key), .bytes = 1});
+      sampler.on_access(policy, [](const Example&) {});
+    }
+    EXPECT_GT(sampler.memory_bytes(), 0U);
+    EXPECT_LE(sampler.memory_bytes(), 24 * entries);
+  }
 }
 
 }  // namespace
