@@ -253,6 +253,9 @@ ShardStats L1Cache::stats() const {
     sum.evictions += stats.evictions;
     sum.expired += stats.expired;
     sum.declined += stats.declined;
+    sum.unprepared += stats.unprepared;
+    sum.dropped += stats.dropped;
+    sum.learned_bytes += stats.learned_bytes;
     sum.cost_saved += stats.cost_saved;
     sum.seconds_saved += stats.seconds_saved;
     sum.entries += stats.entries;

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +37,17 @@ struct L1Options {
   LearningOptions learning = {};
 
   [[nodiscard]] base::Error validate() const;
+};
+
+// Who decides what is evicted, and why. Of all shards: sums, and the leader of most.
+struct LearningStats {
+  std::string leader = {};
+  std::size_t led_shards = 0;  // by that one
+  std::array<policy::ExpertRecord, policy::Learned::kExperts> experts = {};
+  std::uint64_t switches = 0;
+  std::uint64_t failures = 0;  // of models that led
+  bool has_model = false;
+  learning::TutorRecord tutor = {};
 };
 
 // Lifetime of an entry in L1, from now; kNoExpiry: none.
@@ -119,6 +132,15 @@ class L1Cache {
 
   [[nodiscard]] std::int64_t now() const noexcept { return clock_.steady().count(); }
 
+  // Of the policy learned; nothing of another one.
+  [[nodiscard]] std::optional<LearningStats> learning() const;
+  // What is known of the key, by what model; none where nothing is.
+  [[nodiscard]] std::optional<policy::Judgement> judge(std::string_view key) const;
+  // P(the key is asked for within that time); none where that is unknown.
+  [[nodiscard]] std::optional<double> predict(std::string_view key, base::Nanos time) const;
+  // Has an expert lead; empty: the best. False where none of that name takes part everywhere, or
+  // nothing is learned; then nothing is pinned.
+  bool pin(std::string_view expert);
   // Null where nothing is learned.
   [[nodiscard]] learning::Tutor* tutor() const noexcept { return tutor_.get(); }
   // Ends the learning. Idempotent.

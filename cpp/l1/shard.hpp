@@ -63,11 +63,14 @@ struct ShardStats {
   std::uint64_t stale = 0;  // of the hits: taken though unverified
   std::uint64_t evictions = 0;
   std::uint64_t expired = 0;
-  std::uint64_t declined = 0;  // larger than the shard, or no room beside pinned entries
+  std::uint64_t declined = 0;    // larger than the shard, or no room beside pinned entries
+  std::uint64_t unprepared = 0;  // of the evictions: without advice of the steward
+  std::uint64_t dropped = 0;     // accesses that the steward was not told of
   double cost_saved = 0;
   double seconds_saved = 0;
   std::uint64_t entries = 0;
-  std::size_t memory_bytes = 0;  // entries and bookkeeping
+  std::size_t memory_bytes = 0;   // entries and bookkeeping
+  std::size_t learned_bytes = 0;  // of these: what the steward knows
   std::size_t pinned_bytes = 0;
   std::vector<std::uint64_t> group_hits;  // by GroupId
 };
@@ -130,6 +133,8 @@ class Shard {
   // Has the steward read what happened, and choose what is to leave for `bytes` more, where that is
   // wanted and nobody else has its turn.
   void prepare(std::size_t bytes) noexcept VCACHE_EXCLUDES(mutex_);
+  // Has the steward read all that happened. Waits for its turn.
+  void catch_up() noexcept VCACHE_EXCLUDES(mutex_);
   // May be null. To be locked before this is.
   [[nodiscard]] learning::Steward* steward() const noexcept { return steward_.get(); }
   // The id of the key's entry, and its past as the steward knows it.
@@ -191,7 +196,9 @@ class Shard {
     bool starts_again = false;
     std::vector<learning::Known> entries = {};
   };
-  void prepare(learning::Steward& steward, std::size_t bytes) VCACHE_REQUIRES(steward)
+  void prepare(learning::Steward& steward, std::size_t bytes) noexcept VCACHE_REQUIRES(steward)
+      VCACHE_EXCLUDES(mutex_);
+  void take_turn(learning::Steward& steward, std::size_t bytes) VCACHE_REQUIRES(steward)
       VCACHE_EXCLUDES(mutex_);
   [[nodiscard]] bool is_wanted(std::size_t bytes) VCACHE_EXCLUDES(mutex_);
   [[nodiscard]] Turn begin_turn(learning::Steward& steward, std::size_t bytes)

@@ -27,13 +27,23 @@ constexpr std::size_t kNoteShare = std::size_t{4} << 10;  // bytes of the shard 
 
 void Shard::prepare(std::size_t bytes) noexcept {
   if (steward_ == nullptr || !is_wanted(bytes) || !steward_->try_lock()) return;
+  prepare(*steward_, bytes);
+  steward_->unlock();
+}
+
+void Shard::catch_up() noexcept {
+  if (steward_ == nullptr) return;
+  const base::LockGuard turn(*steward_);
+  prepare(*steward_, 0);
+}
+
+void Shard::prepare(Steward& steward, std::size_t bytes) noexcept {
   try {
-    prepare(*steward_, bytes);
+    take_turn(steward, bytes);
   } catch (const std::bad_alloc&) {
     const base::SpinLock lock(mutex_);
     if (auto* prepared = std::get_if<Prepared>(&policy_)) prepared->fall_out_of_step();
   }
-  steward_->unlock();
 }
 
 bool Shard::is_wanted(std::size_t bytes) {
@@ -49,7 +59,7 @@ bool Shard::is_wanted(std::size_t bytes) {
 }
 
 // Only who has the turn replaces the policy, and with it the queue.
-void Shard::prepare(Steward& steward, std::size_t bytes) {
+void Shard::take_turn(Steward& steward, std::size_t bytes) {
   const Turn turn = begin_turn(steward, bytes);
   if (turn.notes == nullptr) return;
   if (turn.starts_again) steward.start_again(turn.entries);
@@ -90,9 +100,8 @@ Demand Shard::demand(std::size_t bytes) const {
   const std::size_t has = limits_.bytes + prepared.prepared_bytes();
   if (needed > has) wanted.bytes = needed - has;
   const std::size_t entries = index_.size() + 1;
-  if (entries > limits_.entries + prepared.prepared()) {
-    wanted.entries = entries - limits_.entries - prepared.prepared();
-  }
+  const std::size_t over = entries - std::min(entries, limits_.entries);
+  wanted.entries = over - std::min(over, prepared.prepared());
   return wanted;
 }
 

@@ -91,6 +91,11 @@ ShardStats Shard::stats() const {
   ShardStats stats = counters_;
   stats.entries = index_.size();
   stats.memory_bytes = used_bytes_ + bookkeeping_bytes();
+  stats.learned_bytes = steward_bytes_;
+  if (const auto* prepared = std::get_if<policy::Prepared>(&policy_)) {
+    stats.unprepared += prepared->counts().unprepared;
+    stats.dropped += prepared->counts().dropped;
+  }
   stats.pinned_bytes = arena_->pinned_bytes.load(std::memory_order_relaxed);
   return stats;
 }

@@ -60,6 +60,10 @@ struct TorchTable {
                         ByteSink error) noexcept;
 };
 
+// Where who loads the module without Python finds its table.
+inline constexpr const char* kTorchTableSymbol = "vcache_torch_table";
+using TorchTableOf = const TorchTable* (*)() noexcept;
+
 static_assert(std::is_standard_layout_v<TorchTable> && std::is_trivially_copyable_v<TorchTable>);
 
 }  // namespace vcache::predictor

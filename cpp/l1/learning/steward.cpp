@@ -1,9 +1,12 @@
 #include "l1/learning/steward.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <utility>
 
 #include "l1/policy/id_list.hpp"
+#include "predictor/outlook.hpp"
 
 namespace vcache::l1::learning {
 
@@ -18,6 +21,9 @@ using policy::Note;
 constexpr std::size_t kAheadShare = 64;  // of the entries, at most one in so many
 constexpr std::size_t kMostAhead = 16;
 constexpr std::size_t kLessons = 64;  // handed over at once
+constexpr std::chrono::seconds kRateSlice{1};
+constexpr double kLeastPassed = 0.004;  // seconds: what the clock can tell
+constexpr std::chrono::duration<double> kRateMemory = std::chrono::minutes(10);
 
 }  // namespace
 
@@ -99,7 +105,36 @@ std::span<const Named> Steward::choose(const Demand& demand) {
   return chosen_;
 }
 
+// Older accesses count less by the minute.
+void Steward::note_rate() {
+  const base::Nanos now = tutor_.clock().steady();
+  if (since_.count() != 0 && now - since_ < kRateSlice) return;
+  if (since_.count() != 0) {
+    const double newest = newest_rate();
+    const std::chrono::duration<double> passed = now - since_;
+    const double share = rate_ == 0 ? 1 : 1 - std::exp(-passed / kRateMemory);
+    rate_ += (newest - rate_) * share;
+  }
+  since_ = now;
+  counted_ = policy_->now();
+}
+
+double Steward::newest_rate() const {
+  const std::chrono::duration<double> passed = tutor_.clock().steady() - since_;
+  return static_cast<double>(policy_->now() - counted_) / std::max(passed.count(), kLeastPassed);
+}
+
+std::optional<double> Steward::predict(std::uint64_t key_hash, policy::EntryId id,
+                                       base::Nanos time) const {
+  const auto known = policy_->judge(key_hash, id);
+  if (!known || !known->is_scored) return std::nullopt;
+  const std::chrono::duration<double> seconds = time;
+  const double accesses = (rate_ == 0 ? newest_rate() : rate_) * seconds.count();
+  return predictor::probability_within(known->heads, accesses / known->mean_residence);
+}
+
 void Steward::meet_tutor() {
+  note_rate();
   if (lessons_.size() >= kLessons) {
     tutor_.take(lessons_);
     lessons_.clear();

@@ -48,6 +48,10 @@ class VCACHE_CAPABILITY("mutex") Steward {
   [[nodiscard]] std::span<const policy::Named> choose(const Demand& demand) VCACHE_REQUIRES(this);
   // Uses the newest model from now on, and gives what can be learned to the tutor.
   void meet_tutor() VCACHE_REQUIRES(this);
+  // P(the key is asked for within that time), by what is known of it; none where nothing is, or
+  // there is no model. `id`: of its entry.
+  [[nodiscard]] std::optional<double> predict(std::uint64_t key_hash, policy::EntryId id,
+                                              base::Nanos time) const VCACHE_REQUIRES(this);
   // Whom to tell of notes that pile up.
   [[nodiscard]] policy::Prepared::Alarm& alarm() noexcept { return tutor_; }
   // Forgets everything, and the memory for it.
@@ -60,6 +64,8 @@ class VCACHE_CAPABILITY("mutex") Steward {
   [[nodiscard]] policy::LearnedOptions told() VCACHE_REQUIRES(this);
   void read(const policy::Note& note) VCACHE_REQUIRES(this);
   void insert(const Known& entry) VCACHE_REQUIRES(this);
+  void note_rate() VCACHE_REQUIRES(this);
+  [[nodiscard]] double newest_rate() const VCACHE_REQUIRES(this);
   [[nodiscard]] bool is_known(const policy::Named& named) const noexcept VCACHE_REQUIRES(this);
 
   base::Mutex mutex_;
@@ -71,6 +77,10 @@ class VCACHE_CAPABILITY("mutex") Steward {
   base::Table<policy::Generation> generations_;  // by id
   std::vector<policy::Named> chosen_;
   std::uint64_t version_ = 0;  // of the online model
+  // Accesses a second, and since when they are counted.
+  double rate_ = 0;
+  base::Nanos since_{0};
+  predictor::AccessTime counted_ = 0;
 };
 
 }  // namespace vcache::l1::learning

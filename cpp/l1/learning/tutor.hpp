@@ -77,6 +77,7 @@ class Tutor final : public policy::Prepared::Alarm, private base::Chore {
   [[nodiscard]] std::uint64_t version() const noexcept {
     return version_.load(std::memory_order_acquire);
   }
+  [[nodiscard]] const base::Clock& clock() const noexcept { return clock_; }
   [[nodiscard]] TutorRecord record() const VCACHE_EXCLUDES(mutex_);
 
   // Has a fit begin as soon as it can, whatever was due; the number that it will have at least.

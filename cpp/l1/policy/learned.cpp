@@ -386,6 +386,33 @@ Candidate Learned::candidate(EntryId id) const noexcept { return state_->entries
 
 std::size_t Learned::ids() const noexcept { return state_->entries.ids(); }
 
+std::optional<Judgement> Learned::judge(std::uint64_t key_hash, EntryId id) const noexcept {
+  const State& s = *state_;
+  const History::Slot slot = s.history.find(key_hash);
+  if (slot == History::kNoSlot) return std::nullopt;
+  Judgement out{.is_held = holds(id) && s.entries.slot(id) == slot,
+                .mean_residence = s.entries.mean_residence()};
+  if (out.is_held) {
+    out.snapshot = s.entries.snapshot(id);
+  } else {
+    const predictor::KeyPast past = s.history.past(slot);
+    out.snapshot = {.past = past,
+                    .residence = {.since = past.last},
+                    .now = s.history.now(),
+                    .log2_residence = static_cast<float>(std::log2(out.mean_residence)),
+                    .estimate = s.history.estimate(slot)};
+  }
+  const Scored::Model& model = s.online != nullptr ? s.online : s.options.frozen;
+  if (model == nullptr) return out;
+  std::array<float, predictor::kInputs> inputs{};
+  predictor::write_features(out.snapshot, inputs);
+  out.is_scored = model->score(inputs, 1, out.heads).ok() &&
+                  std::ranges::all_of(out.heads, [](float p) { return p >= 0 && p <= 1; });
+  return out;
+}
+
+predictor::AccessTime Learned::now() const noexcept { return state_->history.now(); }
+
 void Learned::set_online(Scored::Model model) {
   State& s = *state_;
   s.online = std::move(model);
@@ -396,6 +423,21 @@ void Learned::set_online(Scored::Model model) {
     s.accounts[kOnline].benched = 0;
   }
   if (s.leader == kOnline) s.entries.set_model(s.online);
+}
+
+bool Learned::pin(std::string_view expert) {
+  State& s = *state_;
+  const auto place = std::ranges::find(kNames, expert);
+  s.is_pinned = false;
+  if (expert.empty()) return true;
+  if (place == kNames.end()) return false;
+  const auto pinned = static_cast<Place>(place - kNames.begin());
+  if (!s.accounts[pinned].takes_part) return false;
+  s.is_pinned = true;
+  if (std::exchange(s.leader, pinned) == pinned) return true;
+  ++s.switches;
+  s.follow();
+  return true;
 }
 
 std::string_view Learned::leader() const noexcept { return kNames[state_->leader]; }

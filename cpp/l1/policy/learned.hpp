@@ -38,6 +38,15 @@ struct ExpertRecord {
   double recent = 0;         // misses or their cost, older ones counted less
 };
 
+// What is known of a key, and what a model makes of it.
+struct Judgement {
+  predictor::Snapshot snapshot = {};
+  bool is_held = false;  // else it is a ghost
+  bool is_scored = false;
+  std::array<float, predictor::kHeads> heads = {};
+  double mean_residence = 0;  // accesses
+};
+
 // Follows the expert that would have missed least of late. Experts are policies and models; each
 // manages a shadow, a cache of metadata that sees the same accesses. The entries are ranked by the
 // leader's rule: a model needs nothing but their past for that, a classic policy is set up anew
@@ -77,9 +86,18 @@ class Learned {
   // Every id that was ever held is below that.
   [[nodiscard]] std::size_t ids() const noexcept;
 
+  // Of a key that has an entry of that id, or none: kNoEntry. By the online model, where there is
+  // one, else by the frozen one. None where nothing is known of the key.
+  [[nodiscard]] std::optional<Judgement> judge(std::uint64_t key_hash, EntryId id) const noexcept;
+  // Accesses that were counted; wraps.
+  [[nodiscard]] predictor::AccessTime now() const noexcept;
+
   // Serves the expert `online` from now on. Requires: same inputs and outputs as the frozen one.
   void set_online(Scored::Model model);
   [[nodiscard]] std::string_view leader() const noexcept;
+  // Has that expert lead whatever the others do; empty: the best. False where none of that name
+  // takes part. Throws std::bad_alloc.
+  bool pin(std::string_view expert);
   [[nodiscard]] std::uint64_t switches() const noexcept;
   // How often a model that led gave no usable score: the best of the others led from then on.
   [[nodiscard]] std::uint64_t failures() const noexcept;

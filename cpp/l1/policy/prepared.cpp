@@ -90,10 +90,8 @@ void Prepared::forget(EntryId id) noexcept {
 }
 
 void Prepared::prepare(std::span<const Named> chosen) {
-  if (next_ == chosen_.size()) {
-    chosen_.clear();
-    next_ = 0;
-  }
+  chosen_.erase(chosen_.begin(), chosen_.begin() + static_cast<std::ptrdiff_t>(next_));
+  next_ = 0;
   for (const Named& each : chosen) {
     if (is_out_of_step_ || each.id >= slots_.size()) continue;
     Slot& slot = slots_[each.id];

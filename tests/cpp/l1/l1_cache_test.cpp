@@ -340,7 +340,7 @@ TEST_P(L1CacheTest, ALifetimePastTheEndOfTimeIsNone) {
 
 INSTANTIATE_TEST_SUITE_P(Policies, L1CacheTest,
                          ::testing::Values("lru", "lfu", "s3fifo", "sieve", "arc", "wtinylfu",
-                                           "gdsf"),
+                                           "gdsf", "learned"),
                          [](const auto& test) { return test.param; });
 
 TEST(L1OptionsTest, NamesTheUnknownPolicyAndTheAllowedOnes) {

@@ -8,51 +8,14 @@
 #include <vector>
 
 #include "support/models.hpp"
+#include "support/scripted_trainer.hpp"
 
 namespace vcache::predictor {
 namespace {
 
-// What a trainer was asked to do, and the weights that it says it fitted.
-struct Script {
-  std::vector<std::size_t> rows = {};
-  std::vector<std::size_t> passes = {};
-  float factor = 1;  // of the fitted model, whose input is the number of accesses
-  bool fails = false;
-};
-
-class ScriptedTrainer final : public Trainer {
- public:
-  explicit ScriptedTrainer(Script& script) : script_(script) {}
-
-  base::Error fit(std::span<const float> features, std::span<const Target> targets,
-                  std::size_t passes) noexcept override {
-    EXPECT_EQ(features.size(), targets.size() * kInputs);
-    script_.rows.push_back(targets.size());
-    script_.passes.push_back(passes);
-    if (!script_.fails) return {};
-    return {.code = base::ErrorCode::kInvalid, .detail = "fails"};
-  }
-  [[nodiscard]] base::Result<double> loss(std::span<const float>,
-                                          std::span<const Target>) const noexcept override {
-    return 0.0;
-  }
-  void weights(std::span<float, Mlp::kWeights> out) const noexcept override {
-    const testing::Weights weights = testing::weights_of(testing::kAccessesInput, script_.factor);
-    std::copy(weights.begin(), weights.end(), out.begin());
-  }
-  [[nodiscard]] base::Result<std::string> archive() const noexcept override {
-    return std::string();
-  }
-
- private:
-  Script& script_;
-};
-
-Example example(bool is_accessed) {
-  return {.snapshot = {.past = {.first = 1, .last = 1, .accesses = 16}, .now = 9},
-          .head = 1,
-          .is_accessed = is_accessed};
-}
+using testing::example;
+using testing::Script;
+using testing::ScriptedTrainer;
 
 Learner learner_of(Script& script, std::shared_ptr<const Mlp> start = nullptr) {
   return {std::make_unique<ScriptedTrainer>(script), std::move(start), 1};

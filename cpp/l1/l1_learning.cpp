@@ -1,0 +1,71 @@
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+
+#include "l1/l1_cache.hpp"
+
+// What the memory tier can say of learned eviction.
+namespace vcache::l1 {
+
+std::optional<LearningStats> L1Cache::learning() const {
+  if (tutor_ == nullptr) return std::nullopt;
+  LearningStats sum{.has_model = options_.learning.model != nullptr || tutor_->version() > 0,
+                    .tutor = tutor_->record()};
+  std::map<std::string_view, std::size_t> leaders;
+  for (const auto& shard : shards_) {
+    shard->catch_up();
+    learning::Steward& steward = *shard->steward();
+    const base::LockGuard turn(steward);
+    policy::Learned& learned = steward.policy();
+    ++leaders[learned.leader()];
+    sum.switches += learned.switches();
+    sum.failures += learned.failures();
+    const auto experts = learned.experts();
+    for (std::size_t i = 0; i < experts.size(); ++i) {
+      if (experts[i].name.empty()) continue;
+      sum.experts[i].name = experts[i].name;
+      sum.experts[i].misses += experts[i].misses;
+      sum.experts[i].recent += experts[i].recent;
+    }
+  }
+  const auto most = std::ranges::max_element(leaders, {}, [](const auto& l) { return l.second; });
+  sum.leader = most->first;
+  sum.led_shards = most->second;
+  return sum;
+}
+
+std::optional<policy::Judgement> L1Cache::judge(std::string_view key) const {
+  if (tutor_ == nullptr) return std::nullopt;
+  const Probe probe{.key = key, .hash = hash_of(key)};
+  Shard& shard = shard_of(probe.hash);
+  shard.catch_up();
+  const policy::EntryId id = shard.id_of(probe);
+  const base::LockGuard turn(*shard.steward());
+  return shard.steward()->policy().judge(probe.hash, id);
+}
+
+std::optional<double> L1Cache::predict(std::string_view key, base::Nanos time) const {
+  if (tutor_ == nullptr) return std::nullopt;
+  const Probe probe{.key = key, .hash = hash_of(key)};
+  Shard& shard = shard_of(probe.hash);
+  shard.catch_up();
+  const policy::EntryId id = shard.id_of(probe);
+  const base::LockGuard turn(*shard.steward());
+  return shard.steward()->predict(probe.hash, id, time);
+}
+
+bool L1Cache::pin(std::string_view expert) {
+  if (tutor_ == nullptr) return false;
+  const auto pin_all = [this](std::string_view name) {
+    bool all = true;
+    for (const auto& shard : shards_) {
+      const base::LockGuard turn(*shard->steward());
+      all = shard->steward()->policy().pin(name) && all;
+    }
+    return all;
+  };
+  return pin_all(expert) || (pin_all({}), false);
+}
+
+}  // namespace vcache::l1
