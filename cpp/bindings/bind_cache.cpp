@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bindings/arguments.hpp"
+#include "bindings/bind_learning.hpp"
 #include "bindings/cache_calls.hpp"
 #include "bindings/loading_calls.hpp"
 #include "cache/recovery.hpp"
@@ -42,18 +43,22 @@ std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entrie
                                 const std::optional<cache::SmallOrHot>& admit, bool strict,
                                 bool metrics, const std::optional<l2::RedisOptions>& redis,
                                 const l2::codec::Packing& packing,
-                                std::shared_ptr<base::ManualClock> clock, std::uint64_t seed) {
-  cache::CacheOptions options{
-      .name = name,
-      .ttl = ttl_argument(ttl.ptr(), "ttl", {}),
-      .memory_ttl = ttl_argument(memory_ttl.ptr(), "memory_ttl", {}),
-      .grace = lifetime_of(grace).value_or(base::Nanos{0}),
-      .jitter = jitter,
-      .max_value = max_value,
-      .promotion_threshold = promotion_threshold,
-      .admit = admit,
-      .metrics = metrics,
-      .memory = {.bytes = memory_bytes, .entries = max_entries, .policy = policy, .seed = seed}};
+                                std::shared_ptr<base::ManualClock> clock, std::uint64_t seed,
+                                const std::optional<l1::LearningOptions>& learning) {
+  cache::CacheOptions options{.name = name,
+                              .ttl = ttl_argument(ttl.ptr(), "ttl", {}),
+                              .memory_ttl = ttl_argument(memory_ttl.ptr(), "memory_ttl", {}),
+                              .grace = lifetime_of(grace).value_or(base::Nanos{0}),
+                              .jitter = jitter,
+                              .max_value = max_value,
+                              .promotion_threshold = promotion_threshold,
+                              .admit = admit,
+                              .metrics = metrics,
+                              .memory = {.bytes = memory_bytes,
+                                         .entries = max_entries,
+                                         .policy = policy,
+                                         .seed = seed,
+                                         .learning = learning.value_or(l1::LearningOptions())}};
   require(options.validate());
   const base::Clock& time = clock ? static_cast<const base::Clock&>(*clock) : base::system_clock();
   cache::TieredCache::MakeL2 make = [](l2::Listener&) { return std::make_unique<l2::NullL2>(); };
@@ -201,18 +206,20 @@ void bind_options(py::module_& module) {
 
 void bind_cache(py::module_& module) {
   bind_options(module);
+  bind_learning(module);
   py::class_<Core, std::shared_ptr<Core>> cache(module, "TieredCache",
                                                 "Both tiers of one namespace.");
   bind_leases(cache);
   bind_tags(cache);
   bind_loading(cache);
+  bind_learning_calls(cache);
   cache
       .def(py::init(&make_core), py::kw_only(), py::arg("memory_bytes"), py::arg("max_entries"),
            py::arg("policy"), py::arg("namespace"), py::arg("ttl").none(true),
            py::arg("memory_ttl").none(true), py::arg("jitter"), py::arg("grace"),
            py::arg("max_value"), py::arg("promotion_threshold"), py::arg("admit").none(true),
            py::arg("strict"), py::arg("metrics"), py::arg("redis").none(true), py::arg("packing"),
-           py::arg("clock") = nullptr, py::arg("seed") = 0)
+           py::arg("clock") = nullptr, py::arg("seed") = 0, py::arg("learning") = py::none())
       .def("lookup", &lookup, py::arg("key"))
       .def("put", &put, py::arg("key"), py::arg("value"), py::arg("ttl"), py::arg("memory_ttl"),
            py::arg("metadata"), py::arg("cost"), py::arg("seconds"), py::arg("tags") = Tags(),

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bindings/gil.hpp"
+#include "bindings/model.hpp"
 #include "predictor/foreign_torch.hpp"
 #include "predictor/mlp.hpp"
 #include "sim/replay.hpp"
@@ -23,16 +24,6 @@ std::span<const T> elements(const py::object& values, int type, const char* name
   return {static_cast<const T*>(PyArray_DATA(array)),
           static_cast<std::size_t>(PyArray_SIZE(array))};
 }
-
-struct Model {
-  explicit Model(const py::bytes& data) {
-    auto read = predictor::Mlp::from_file(std::string_view(data));
-    if (!read.ok()) raise("ModelError", read.error().detail);
-    mlp = std::move(read).value();
-  }
-
-  std::shared_ptr<const predictor::Mlp> mlp;
-};
 
 py::object new_array(std::vector<npy_intp> shape, int type) {
   return taken(PyArray_SimpleNew(static_cast<int>(shape.size()), shape.data(), type));

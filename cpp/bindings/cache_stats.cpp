@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "bindings/bind_learning.hpp"
 #include "bindings/cache_calls.hpp"
 #include "bindings/gil.hpp"
 #include "bindings/views.hpp"
@@ -123,23 +124,25 @@ py::dict stats(Core& core) {
   const cache::Tally& total = counted.total;
   const std::int64_t memory_hits = static_cast<std::int64_t>(memory.hits) + total.memory_hits;
   const auto stood_in = static_cast<std::int64_t>(memory.stale);  // Redis was not asked
-  return py::dict("memory_hits"_a = memory_hits, "redis_hits"_a = total.redis_hits,
-                  "misses"_a = total.misses, "coalesced"_a = total.coalesced,
-                  "stale_served"_a = total.stale_served + stood_in, "mismatch"_a = total.mismatch,
-                  "pinned_bytes"_a = memory.pinned_bytes, "source_calls"_a = total.source_calls,
-                  "source_seconds"_a = total.source_seconds, "evictions"_a = memory.evictions,
-                  "expired"_a = static_cast<std::int64_t>(memory.expired) + total.expired,
-                  "declined"_a = static_cast<std::int64_t>(memory.declined) + total.declined,
-                  "errors"_a = total.errors, "skipped"_a = total.skipped + stood_in,
-                  "entries"_a = memory.entries, "memory_bytes"_a = memory.memory_bytes,
-                  "memory_limit"_a = core.cache.memory().limit_bytes(),
-                  "cost_saved"_a = memory.cost_saved + total.cost_saved,
-                  "seconds_saved"_a = memory.seconds_saved + total.seconds_saved,
-                  "latency"_a = latency_of(core),
-                  "groups"_a = group_dict(groups_of(core, counted, memory)),
-                  "policy"_a = py::dict("active"_a = core.cache.memory().policy_name(),
-                                        "shards"_a = core.cache.memory().shard_count()),
-                  "redis"_a = redis_of(core));
+  return py::dict(
+      "memory_hits"_a = memory_hits, "redis_hits"_a = total.redis_hits, "misses"_a = total.misses,
+      "coalesced"_a = total.coalesced, "stale_served"_a = total.stale_served + stood_in,
+      "mismatch"_a = total.mismatch, "pinned_bytes"_a = memory.pinned_bytes,
+      "source_calls"_a = total.source_calls, "source_seconds"_a = total.source_seconds,
+      "evictions"_a = memory.evictions,
+      "expired"_a = static_cast<std::int64_t>(memory.expired) + total.expired,
+      "declined"_a = static_cast<std::int64_t>(memory.declined) + total.declined,
+      "errors"_a = total.errors, "skipped"_a = total.skipped + stood_in,
+      "entries"_a = memory.entries, "memory_bytes"_a = memory.memory_bytes,
+      "memory_limit"_a = core.cache.memory().limit_bytes(),
+      "cost_saved"_a = memory.cost_saved + total.cost_saved,
+      "seconds_saved"_a = memory.seconds_saved + total.seconds_saved,
+      "latency"_a = latency_of(core), "groups"_a = group_dict(groups_of(core, counted, memory)),
+      "policy"_a =
+          py::dict("active"_a = core.cache.memory().policy_name(),
+                   "shards"_a = core.cache.memory().shard_count(), "bytes"_a = memory.learned_bytes,
+                   "unprepared"_a = memory.unprepared, "dropped"_a = memory.dropped),
+      "learning"_a = learning_of(core), "redis"_a = redis_of(core));
 }
 
 py::dict health(Core& core) {

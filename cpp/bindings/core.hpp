@@ -20,6 +20,10 @@ struct Core {
         cache(std::move(options), make_redis, has_redis, clock ? *clock : base::system_clock()),
         strict(strict_mode) {}
 
+  [[nodiscard]] const base::Clock& clock_in_use() const noexcept {
+    return clock ? *clock : base::system_clock();
+  }
+
   const std::shared_ptr<base::Clock> clock;  // null: the system's
   cache::TieredCache cache;
   FillWatch fills;

@@ -22,10 +22,10 @@ PYBIND11_MODULE(_core, module) {
   bind_singletons(module);
   bind_codec(module);
   bind_vectors(module);
+  bind_sim(module);  // its Model is what a cache learns from
   bind_cache(module);
   bind_cache_base(module);
   bind_query(module);
   bind_text_call(module);
-  bind_sim(module);
   bind_torch(module);
 }

@@ -70,6 +70,7 @@ void bind_text_call(py::module_& module);
 void bind_query(py::module_& module);
 void bind_sim(py::module_& module);
 void bind_torch(py::module_& module);
+void bind_learning(py::module_& module);
 void bind_vectors(py::module_& module);
 
 }  // namespace vcache::bindings

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from . import _core
 from ._digest import parse_secret
 from ._freshness import Terms
+from ._learning import learning_of, parse_interval, parse_minimize, parse_path
 from ._messages import caller_level, shown
 from ._servers import parse_node
 from ._storing import parse_compression, parse_keys, parse_storage_dtype
@@ -30,7 +31,7 @@ from .sizes import parse_size
 
 __all__ = ["CHECKS", "Config", "Policy", "to_core"]
 
-Policy = Literal["lru", "lfu", "s3fifo", "sieve", "arc", "wtinylfu", "gdsf"]
+Policy = Literal["lru", "lfu", "s3fifo", "sieve", "arc", "wtinylfu", "gdsf", "learned"]
 
 POLICIES: tuple[str, ...] = get_args(Policy)
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -47,6 +48,10 @@ class Config:
     memory: int
     max_entries: int
     policy: str
+    model_path: str | None
+    model_sha256: str | None
+    model_update_interval: float
+    minimize: str
     redis: RedisOptions | None
     namespace: str
     ttl: float | None
@@ -109,6 +114,17 @@ class Config:
             ),
             clock=clock,
             seed=seed,
+            learning=self._learning(),
+        )
+
+    def _learning(self) -> _core.Learning | None:
+        if self.policy != "learned" or self.memory == 0:
+            return None
+        return learning_of(
+            model_path=self.model_path,
+            model_sha256=self.model_sha256,
+            interval=self.model_update_interval,
+            minimize=self.minimize,
         )
 
 
@@ -221,6 +237,14 @@ def _policy(value: object, name: str) -> str:
     return value
 
 
+def _sha256(value: object, name: str) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-fA-F]{64}", value):
+        raise ConfigError(f"{name}={shown(value)}: allowed are None and 64 hexadecimal digits")
+    return value.lower()
+
+
 def _namespace(value: object, name: str) -> str:
     if not isinstance(value, str) or not _NAMESPACE.fullmatch(value):
         raise ConfigError(f"{name}={shown(value)}: allowed are 1 to 64 of A-Z a-z 0-9 _ . -")
@@ -269,6 +293,10 @@ CHECKS: dict[str, Callable[[object, str], Any]] = {
     "memory": _memory,
     "max_entries": _max_entries,
     "policy": _policy,
+    "model_path": parse_path,
+    "model_sha256": _sha256,
+    "model_update_interval": parse_interval,
+    "minimize": parse_minimize,
     "redis": lambda value, _: parse_redis(value),
     "namespace": _namespace,
     "ttl": parse_ttl,

@@ -10,6 +10,7 @@ __all__: list[str] = [
     "CacheBase",
     "DEFAULT",
     "DefaultType",
+    "Learning",
     "MISSING",
     "MODEL_HEADS",
     "MODEL_INPUTS",
@@ -61,6 +62,46 @@ class DefaultType:
         """
         Return repr(self).
         """
+
+class Model:
+    """
+    The weights of a model, without LibTorch. Immutable.
+    """
+    def __init__(self, data: bytes) -> None: ...
+
+class Replay:
+    """
+    A cache of metadata only to which a trace is replayed.
+    """
+    def __init__(
+        self,
+        *,
+        policy: str,
+        capacity: typing.SupportsInt | typing.SupportsIndex,
+        in_bytes: bool,
+        seed: typing.SupportsInt | typing.SupportsIndex,
+        model: Model = None,
+        by_cost: bool = False,
+        examples: typing.SupportsInt | typing.SupportsIndex = 0,
+        learns: bool = False,
+    ) -> None: ...
+    def examples(self) -> dict:
+        """
+        Of "learned", a random part of what could have been learned: float32 features of
+        shape (n, inputs), uint8 heads, bool labels and float32 weights of shape (n,).
+        """
+    def experts(self) -> dict:
+        """
+        Of "learned": who leads, and the misses of each.
+        """
+    def run(
+        self, ids: typing.Any, sizes: typing.Any, costs: typing.Any, next_uses: typing.Any
+    ) -> None:
+        """
+        The next stretch of the trace: uint64 ids, uint32 sizes or None, float32 costs or
+        None, uint64 next_uses for belady, else None; each of one dimension.
+        """
+    def totals(self) -> dict: ...
 
 class SmallOrHot:
     """
@@ -127,6 +168,22 @@ class ManualClock:
     def __init__(self, now: typing.SupportsFloat | typing.SupportsIndex = 1000000000.0) -> None: ...
     def advance(self, seconds: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
 
+class Learning:
+    """
+    How the policy "learned" learns.
+    """
+    def __init__(
+        self,
+        *,
+        model: Model = None,
+        model_path: str = "",
+        model_sha256: str = "",
+        torch_library: str = "",
+        interval: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+        minimizes_cost: bool = False,
+        pinned: str = "",
+    ) -> None: ...
+
 class TieredCache:
     """
     Both tiers of one namespace.
@@ -171,6 +228,7 @@ class TieredCache:
         packing: Packing,
         clock: ManualClock = None,
         seed: typing.SupportsInt | typing.SupportsIndex = 0,
+        learning: Learning | None = None,
     ) -> None: ...
     def begin(
         self, tags: collections.abc.Sequence[bytes], ttl: typing.Any
@@ -186,6 +244,7 @@ class TieredCache:
     def count_stale(self, key: typing.Any, tier: str) -> None: ...
     def delete(self, key: typing.Any) -> bool: ...
     def exists(self, key: typing.Any) -> bool: ...
+    def explain(self, key: typing.Any) -> typing.Any: ...
     def find_again(self, keys: typing.Any, stale: bool) -> list: ...
     def find_timed(self, keys: typing.Any, memory_only: bool) -> list: ...
     def get_vectors(
@@ -203,6 +262,7 @@ class TieredCache:
     def is_unwritten(
         self, key: typing.Any, writes: typing.SupportsInt | typing.SupportsIndex
     ) -> bool: ...
+    def learning(self) -> typing.Any: ...
     def lookup(self, key: typing.Any) -> tuple: ...
     def mdelete(self, keys: typing.Any) -> int: ...
     def memory_get_many(
@@ -219,6 +279,8 @@ class TieredCache:
         cost: typing.SupportsFloat | typing.SupportsIndex,
         seconds: typing.SupportsFloat | typing.SupportsIndex,
     ) -> None: ...
+    def pin_expert(self, expert: str) -> bool: ...
+    def predict(self, key: typing.Any) -> typing.Any: ...
     def put(
         self,
         key: typing.Any,
@@ -231,6 +293,8 @@ class TieredCache:
         tags: collections.abc.Sequence[bytes] = [],
         made: TieredCache.Moment | None = None,
     ) -> None: ...
+    def retrain(self, wait: typing.SupportsFloat | typing.SupportsIndex) -> str: ...
+    def roll_back_model(self) -> bool: ...
     def set_vectors(
         self,
         keys: typing.Any,
@@ -320,46 +384,6 @@ class TextCall:
         """
         Takes another head and counts hits from 0.
         """
-
-class Model:
-    """
-    The weights of a model, without LibTorch. Immutable.
-    """
-    def __init__(self, data: bytes) -> None: ...
-
-class Replay:
-    """
-    A cache of metadata only to which a trace is replayed.
-    """
-    def __init__(
-        self,
-        *,
-        policy: str,
-        capacity: typing.SupportsInt | typing.SupportsIndex,
-        in_bytes: bool,
-        seed: typing.SupportsInt | typing.SupportsIndex,
-        model: Model = None,
-        by_cost: bool = False,
-        examples: typing.SupportsInt | typing.SupportsIndex = 0,
-        learns: bool = False,
-    ) -> None: ...
-    def examples(self) -> dict:
-        """
-        Of "learned", a random part of what could have been learned: float32 features of
-        shape (n, inputs), uint8 heads, bool labels and float32 weights of shape (n,).
-        """
-    def experts(self) -> dict:
-        """
-        Of "learned": who leads, and the misses of each.
-        """
-    def run(
-        self, ids: typing.Any, sizes: typing.Any, costs: typing.Any, next_uses: typing.Any
-    ) -> None:
-        """
-        The next stretch of the trace: uint64 ids, uint32 sizes or None, float32 costs or
-        None, uint64 next_uses for belady, else None; each of one dimension.
-        """
-    def totals(self) -> dict: ...
 
 class Trainer:
     """

@@ -7,10 +7,12 @@ import re
 import warnings
 from functools import cache
 from importlib import import_module, metadata
+from importlib.util import find_spec
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from . import _core
+from ._messages import caller_level
 from .errors import ModelError
 
 if TYPE_CHECKING:
@@ -77,6 +79,18 @@ def _batch(batch_size: object) -> int:
     return int(batch_size)
 
 
+@cache
+def torch_library() -> str | None:
+    """Path of the extension module with LibTorch, for who loads it without Python.
+
+    None where there is none, or torch is missing or does not fit; warns once of the latter.
+    """
+    if _unfit():
+        return None
+    found = find_spec("vcache._torch")
+    return None if found is None else found.origin
+
+
 def _torch() -> Any:
     """The extension module, in use by the core; without importing the Python package of torch."""
     module, problem = _loaded()
@@ -86,20 +100,23 @@ def _torch() -> Any:
 
 
 @cache
-def _loaded() -> tuple[Any, str]:
-    """The module, or None and why; warns once about a torch that does not fit."""
+def _unfit() -> str:
+    """Why no torch can be used; empty where one can. Warns once about one that does not fit."""
     try:
         installed = metadata.version("torch")
     except metadata.PackageNotFoundError:
-        return (
-            None,
-            f"torch is not installed: models need torch {_TORCH} (pip install vcache[torch])",
-        )
-    if not installed.startswith(f"{_TORCH}."):
-        problem = (
-            f"torch {installed} is installed: models need torch {_TORCH}, and are switched off"
-        )
-        warnings.warn(problem, RuntimeWarning, stacklevel=4)
+        return f"torch is not installed: models need torch {_TORCH} (pip install vcache[torch])"
+    if installed.startswith(f"{_TORCH}."):
+        return ""
+    problem = f"torch {installed} is installed: models need torch {_TORCH}, and are switched off"
+    warnings.warn(problem, RuntimeWarning, stacklevel=caller_level())
+    return problem
+
+
+@cache
+def _loaded() -> tuple[Any, str]:
+    """The module, or None and why."""
+    if problem := _unfit():
         return None, problem
     try:
         module = import_module("vcache._torch")

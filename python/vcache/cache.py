@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from functools import partial
@@ -14,6 +15,7 @@ from ._config import CHECKS, Config, Policy
 from ._core import DEFAULT
 from ._digest import KeyDigest, KeySecret
 from ._freshness import Freshness, FreshnessOptions
+from ._learning import LearnedCalls, Minimize
 from ._naming import Names
 from ._secret import Secret, hidden, revealed
 from ._storing import Compression, EncryptionKey, StorageDtype
@@ -35,14 +37,22 @@ _SECRETS = ("encryption_key", "key_secret")
 _core.set_object_codec(encode, decode)
 
 
-class Cache(Twins):
+class Cache(LearnedCalls, Twins):
     """Vectors and objects in two tiers: this process' memory, and Redis if there is one.
 
     memory: budget of the memory tier with all its bookkeeping: bytes, "512MiB", "auto" (a tenth of
         what this process may use); 0 or None for none.
     max_entries: a second bound of the memory tier.
     policy: who is evicted from memory: "s3fifo", "lru", "lfu", "sieve", "arc", "wtinylfu"
-        or "gdsf" (by size and cost).
+        "gdsf" (by size and cost) or "learned": the best of these and of models of what was seen,
+        as each would have done of late. Without torch, the shipped model and no training.
+    model_path, model_sha256: under "learned", a model to use instead of the shipped one, a file of
+        weights or a TorchScript archive, and the digest that its bytes must have. One that cannot
+        be used is warned of, and the shipped one is used.
+    model_update_interval: under "learned", the least time from one training to the next; None:
+        whenever enough was seen.
+    minimize: under "learned", "misses" or their "cost", as it is given with values or measured of
+        the factory, for the bytes that they take.
     redis: a URL (redis://, rediss://, unix://, redis+cluster://, redis+sentinel://) or
         RedisOptions; a list of them is servers that share the keys; None for memory only.
     namespace: 1 to 64 of A-Z a-z 0-9 _ . -; a Redis key is NAMESPACE:KEY.
@@ -91,6 +101,10 @@ class Cache(Twins):
         memory: Size | None = "100MiB",
         max_entries: int | None = None,
         policy: Policy = "s3fifo",
+        model_path: str | os.PathLike[str] | None = None,
+        model_sha256: str | None = None,
+        model_update_interval: Duration | None = None,
+        minimize: Minimize = "misses",
         redis: str | RedisOptions | Sequence[str | RedisOptions] | None = None,
         namespace: str = "vcache",
         ttl: Duration | None = 3600.0,
@@ -110,29 +124,8 @@ class Cache(Twins):
         encryption_key: EncryptionKey | None = None,
         key_secret: KeySecret | None = None,
     ) -> None:
-        arguments = {
-            "memory": memory,
-            "max_entries": max_entries,
-            "policy": policy,
-            "redis": redis,
-            "namespace": namespace,
-            "ttl": ttl,
-            "memory_ttl": memory_ttl,
-            "grace": grace,
-            "jitter": jitter,
-            "lease": lease,
-            "timeout": timeout,
-            "connect_timeout": connect_timeout,
-            "strict": strict,
-            "max_value": max_value,
-            "promotion_threshold": promotion_threshold,
-            "admit": admit,
-            "metrics": metrics,
-            "compression": compression,
-            "storage_dtype": storage_dtype,
-            "encryption_key": encryption_key,
-            "key_secret": key_secret,
-        }
+        given = locals()
+        arguments = {name: given[name] for name in (*CHECKS, "timeout", "connect_timeout")}
         self._arguments = hidden(arguments, (*_SECRETS, "redis"))  # a URL may have a password
         self._config = Config.check(**arguments)
         self._digest = KeyDigest(self._config.key_secret)

@@ -80,6 +80,7 @@ class _Variables(BaseSettings):
     VCACHE_REDIS_KEY_FILE: str | None = None
     VCACHE_REDIS_VERIFY: str | None = None
     VCACHE_POLICY: str | None = None
+    VCACHE_MINIMIZE: str | None = None
     VCACHE_JITTER: str | None = None
     VCACHE_TIMEOUT: str | None = None
     VCACHE_CONNECT_TIMEOUT: str | None = None
@@ -295,7 +296,7 @@ def _share(text: str, name: str) -> float:
 def _sha256(text: str, name: str) -> str:
     if not re.fullmatch("[0-9a-fA-F]{64}", text.strip()):
         raise ConfigError(f"{name}={shown(text)}: allowed are 64 hexadecimal digits")
-    return text
+    return text.strip().lower()
 
 
 def _own_port(text: str, name: str) -> int | None:
@@ -325,6 +326,10 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], Callable[[str, str], Any]]] = {
     "memory_ttl": (("CACHE_LOCAL_TTL",), _ttl),
     "namespace": (("CACHE_KEY_PREFIX",), CHECKS["namespace"]),
     "policy": (("VCACHE_POLICY",), CHECKS["policy"]),
+    "model_path": (("MODEL_PATH",), _text),
+    "model_sha256": (("MODEL_SHA256",), _sha256),
+    "model_update_interval": (("MODEL_UPDATE_INTERVAL",), parse_duration),
+    "minimize": (("VCACHE_MINIMIZE",), CHECKS["minimize"]),
     "grace": (("VCACHE_GRACE",), CHECKS["grace"]),
     "jitter": (("VCACHE_JITTER",), _jitter),
     "lease": (("VCACHE_LEASE",), CHECKS["lease"]),
@@ -369,9 +374,6 @@ _REFUSED: dict[str, Callable[[str, str], None]] = {
 _IDLE: dict[str, Callable[[str, str], Any]] = {
     "CACHE_LOCAL_EVICTION": parse_duration,
     "EVICTION_THRESHOLD": _share,
-    "MODEL_PATH": _text,
-    "MODEL_SHA256": _sha256,
-    "MODEL_UPDATE_INTERVAL": parse_duration,
     "PREDICTION_BATCH_SIZE": _int_up_to(65536, least=1),
     "PROMETHEUS_PORT": _own_port,
     "METRICS_INTERVAL": parse_duration,

@@ -111,6 +111,12 @@ class Stats:
             "memory_hit_rate": _share(memory_hits, requests),
             "redis_hit_rate": _share(redis_hits, requests),
         }
+        learning = counters.get("learning")
+        if learning is not None:
+            derived |= {
+                "policy": counters["policy"] | {name: learning[name] for name in _OF_POLICY},
+                "model": {name: learning[name] for name in _OF_MODEL},
+            }
         given = {
             field.name: counters.get(field.name, _ABSENT.get(field.name)) for field in fields(cls)
         }
@@ -124,7 +130,12 @@ class Stats:
         return numbers
 
 
-# What the core does not count yet: there is no model.
+_OF_POLICY = ("leader", "led_shards", "experts", "switches", "failures")
+_OF_MODEL = (
+    *("version", "age", "accuracy", "loss", "fits", "published", "refused", "failed", "problem"),
+)
+
+# What only some caches have.
 _ABSENT: dict[str, Any] = {"model": None, "redis": None}
 
 

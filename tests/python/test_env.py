@@ -255,9 +255,6 @@ def test_tls_that_would_not_be(
 IDLE = {
     "CACHE_LOCAL_EVICTION": "1m",
     "EVICTION_THRESHOLD": "0.9",
-    "MODEL_PATH": "/model.pt",
-    "MODEL_SHA256": "0" * 64,
-    "MODEL_UPDATE_INTERVAL": "1h",
     "PREDICTION_BATCH_SIZE": "64",
     "PROMETHEUS_PORT": "9100",
     "METRICS_INTERVAL": "15s",
@@ -356,6 +353,15 @@ def test_a_file_is_read_and_the_environment_wins(
     assert arguments_from_env() == {"ttl": 300.0, "policy": "sieve"}
 
 
+def test_a_model_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    setenv(monkeypatch, MODEL_PATH="/model.pt", MODEL_SHA256="AB" * 32, VCACHE_MINIMIZE="cost")
+    assert arguments_from_env() == {
+        "model_path": "/model.pt",
+        "model_sha256": "ab" * 32,
+        "minimize": "cost",
+    }
+
+
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"DEFAULT_TTL=\xff\xfe\n")
     with pytest.raises(ConfigError, match=r"\.env: allowed is UTF-8"):
@@ -379,7 +385,8 @@ def test_the_example_shows_every_variable_once_and_parses(tmp_path: Path) -> Non
     assert set(arguments) == {
         "memory", "max_entries", "ttl", "memory_ttl", "namespace", "policy", "grace", "jitter",
         "timeout", "connect_timeout", "lease", "strict", "max_value", "metrics", "redis",
-        "compression", "storage_dtype", "promotion_threshold",
+        "compression", "storage_dtype", "promotion_threshold", "minimize",
+        "model_update_interval",
     }  # fmt: skip
     redis = arguments["redis"]
     assert (redis.username, redis.password, redis.pool_size) == ("vcache", "change-me", 16)
