@@ -44,6 +44,7 @@ class History {
   [[nodiscard]] predictor::AccessTime last(Slot slot) const noexcept { return records_[slot].last; }
   [[nodiscard]] std::uint64_t key_hash(Slot slot) const noexcept { return records_[slot].key_hash; }
   [[nodiscard]] std::uint8_t estimate(Slot slot) const noexcept;
+  [[nodiscard]] const FrequencySketch& sketch() const noexcept { return sketch_; }
   void prefetch(Slot slot) const noexcept { __builtin_prefetch(&records_[slot]); }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept;

@@ -25,6 +25,7 @@ constexpr std::size_t kShadowed = 512;     // entries of a shadow, at least, of 
 constexpr std::size_t kAllShadowed = 128;  // entries up to which a shadow may have all
 constexpr std::size_t kFewestBits = 2;     // of more, a shadow has one in two to this, at most
 constexpr std::size_t kBenched = 10'000;   // accesses
+constexpr std::size_t kUsesTold = 4;       // of an entry, to a policy that is set up
 constexpr std::size_t kChecks = 20;        // while a shadow's entries are replaced once
 
 }  // namespace
@@ -78,11 +79,10 @@ struct Learned::State {
     for (const EntryId id : entries.by_age()) {
       const Candidate candidate = entries.candidate(id);
       if (!is_sampled(candidate.key_hash)) continue;
-      const bool is_used_again = history.past(entries.slot(id)).accesses > 1;
+      const std::size_t uses = uses_of(id);
       each([&](Place place, auto& shadow) {
         if (!accounts[place].takes_part) return;
-        shadow.access(candidate);
-        if (is_used_again) shadow.access(candidate);
+        for (std::size_t use = 0; use < uses; ++use) shadow.access(candidate);
       });
     }
   }
@@ -187,6 +187,11 @@ struct Learned::State {
     follow();
   }
 
+  // As many uses of an entry as a classic policy tells apart.
+  [[nodiscard]] std::size_t uses_of(EntryId id) const noexcept {
+    return std::min<std::size_t>(history.past(entries.slot(id)).accesses, kUsesTold);
+  }
+
   [[nodiscard]] bool is_model(Place place) const noexcept {
     return place == kFrozen || place == kOnline;
   }
@@ -217,8 +222,9 @@ struct Learned::State {
     for (const EntryId id : entries.by_age()) {
       if (entries.is_chosen(id)) continue;
       policy.on_insert(id, entries.candidate(id));
-      if (history.past(entries.slot(id)).accesses > 1) policy.on_hit(id);
+      for (std::size_t use = 1; use < uses_of(id); ++use) policy.on_hit(id);
     }
+    if constexpr (requires { policy.recall(history.sketch()); }) policy.recall(history.sketch());
     classic.emplace<P>(std::move(policy));
   }
 

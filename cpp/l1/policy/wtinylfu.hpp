@@ -35,6 +35,8 @@ class WTinyLfu {
   void on_hit(EntryId id) noexcept;
   void on_erase(EntryId id) noexcept { queue_of(id).remove(nodes_, id); }
   [[nodiscard]] EntryId evict() noexcept;
+  // Takes over what was counted elsewhere, fingerprints of keys as fingerprint() has them.
+  void recall(const FrequencySketch& sketch) { sketch_ = sketch; }
 
   [[nodiscard]] std::size_t size() const noexcept;
   [[nodiscard]] std::uint64_t bytes() const noexcept;

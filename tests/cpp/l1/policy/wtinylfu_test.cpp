@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "l1/policy/fingerprint.hpp"
 #include "policy_cache.hpp"
 
 namespace vcache::l1::policy {
@@ -34,6 +35,24 @@ TEST(WTinyLfu, KeepsTheNewestEntry) {
   for (Key key = 10; key < 60; ++key) {
     cache.request(key);
     EXPECT_TRUE(cache.request(key));
+  }
+}
+
+// A key that was asked for often elsewhere is not judged as a newcomer.
+TEST(WTinyLfu, RecallsWhatWasCountedElsewhere) {
+  for (const bool recalls : {false, true}) {
+    WTinyLfu policy(1);
+    for (EntryId id = 0; id < 100; ++id) {
+      policy.on_insert(id, {.key_hash = testing::hash_of(id), .bytes = 1});
+    }
+    FrequencySketch counted;
+    counted.reach(100);
+    for (int i = 0; i < 9; ++i) counted.add(fingerprint(testing::hash_of(500)));
+    if (recalls) policy.recall(counted);
+    (void)policy.evict();
+    policy.on_insert(500, {.key_hash = testing::hash_of(500), .bytes = 1});
+    policy.on_insert(501, {.key_hash = testing::hash_of(501), .bytes = 1});
+    EXPECT_EQ(policy.evict() == 500, !recalls);
   }
 }
 
