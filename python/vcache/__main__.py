@@ -28,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "train", add_help=False, help="fit a model of the learned policy to logs (see --help)"
     )
     commands.add_parser("evaluate", add_help=False, help="hold a model against logs (see --help)")
+    commands.add_parser(
+        "ab-test", add_help=False, help="compare two policies on live accesses (see --help)"
+    )
     command = parser.parse_args(given[:1]).command
     return _COMMANDS[command](given[1:])
 
@@ -62,12 +65,19 @@ def _evaluate(arguments: list[str]) -> int:
     return evaluate_main(arguments)
 
 
+def _ab_test(arguments: list[str]) -> int:
+    from .ml._ab_command import main as ab_test
+
+    return ab_test(arguments)
+
+
 _COMMANDS = {
     "demo": _demo,
     "doctor": _doctor,
     "simulate": _simulate,
     "train": _train,
     "evaluate": _evaluate,
+    "ab-test": _ab_test,
 }
 
 

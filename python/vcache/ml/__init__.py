@@ -9,16 +9,20 @@
 from __future__ import annotations
 
 from .._weights import Model, ModelLike, default_model, load_model
+from ._ab import ab_test
+from ._comparison import Comparison
 from ._report import Horizon, Report, Simulated, evaluate
 from ._train import Trained, train
 
 __all__ = [
+    "Comparison",
     "Horizon",
     "Model",
     "ModelLike",
     "Report",
     "Simulated",
     "Trained",
+    "ab_test",
     "default_model",
     "evaluate",
     "load_model",

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from .._messages import shown
 from ._trace import LARGEST_SIZE, Trace
 
-__all__ = ["read_csv", "read_log"]
+__all__ = ["LONGEST_LINE", "Access", "number_of", "read_csv", "read_log"]
 
-_LONGEST_LINE = 1 << 20  # bytes
+LONGEST_LINE = 1 << 20  # bytes
 _UNKNOWN = -1  # size or cost
 _HASH = re.compile(r"[0-9a-fA-F]{16}")
 _NUMBER = re.compile(r"\d{1,20}")
@@ -35,7 +35,7 @@ _COLUMNS = {
 }
 
 
-class _Access(msgspec.Struct):
+class Access(msgspec.Struct):
     """A line of an access log, as far as it is read."""
 
     key: int | str
@@ -55,7 +55,7 @@ class _Requests:
 
     def add(self, identity: int | str, time: float, size: int, cost: float) -> None:
         """Raises OverflowError, having added nothing, for a number that is no id."""
-        self._ids.append(_number_of(identity) if isinstance(identity, str) else identity)
+        self._ids.append(number_of(identity) if isinstance(identity, str) else identity)
         self._sizes.append(size)
         self._times.append(time)
         self._costs.append(cost)
@@ -96,7 +96,7 @@ class _Requests:
 
 def read_log(path: Path) -> Trace:
     """An access log; see read_trace()."""
-    decode = msgspec.json.Decoder(_Access).decode
+    decode = msgspec.json.Decoder(Access).decode
     requests = _Requests(path)
     for number, line in _lines(path):
         try:
@@ -153,8 +153,8 @@ def _request_of(cells: list[str], columns: dict[str, int]) -> tuple[str, float, 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines that are not blank, with their numbers."""
     with path.open("rb") as file:
-        for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE + 1), b""), 1):
-            if len(line) > _LONGEST_LINE:
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), 1):
+            if len(line) > LONGEST_LINE:
                 raise ValueError(
                     f"trace={shown(str(path))}: line {number} is longer than 1 MiB: allowed are"
                     " lines of one request"
@@ -163,7 +163,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
-def _number_of(text: str) -> int:
+def number_of(text: str) -> int:
     """A text as an id: its number, or a hash."""
     if _NUMBER.fullmatch(text) and int(text) < 2**64:
         return int(text)
