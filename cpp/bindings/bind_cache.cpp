@@ -210,6 +210,7 @@ void bind_cache(py::module_& module) {
   py::class_<Core, std::shared_ptr<Core>> cache(module, "TieredCache",
                                                 "Both tiers of one namespace.");
   bind_leases(cache);
+  bind_blobs(cache);
   bind_tags(cache);
   bind_loading(cache);
   bind_learning_calls(cache);

@@ -49,6 +49,7 @@ class Recovery final : public l2::L2, public base::Chore {
   [[nodiscard]] bool is_silent() const noexcept override { return tier_->is_silent(); }
   [[nodiscard]] l2::Leases& leases() noexcept override { return tier_->leases(); }
   [[nodiscard]] base::Keeper* keeper() noexcept override { return tier_->keeper(); }
+  [[nodiscard]] l2::Blobs& blobs() noexcept override { return tier_->blobs(); }
   [[nodiscard]] bool has_news() const noexcept override { return tier_->has_news(); }
   [[nodiscard]] std::vector<l2::Event> take_news() override { return tier_->take_news(); }
 

@@ -18,6 +18,7 @@
 
 namespace vcache::l2 {
 
+class Blobs;
 class Leases;
 
 // How a request to L2 ended. A miss is not an error, and "not asked" is not a miss.
@@ -163,6 +164,8 @@ class L2 {
   [[nodiscard]] virtual Status status(bool probe) noexcept = 0;
   // Who computes missing values, over all processes. Lives as long as this.
   [[nodiscard]] virtual Leases& leases() noexcept;
+  // What the namespace keeps for itself. Lives as long as this.
+  [[nodiscard]] virtual Blobs& blobs() noexcept;
   // Closes all connections; every later call is kSkipped. Idempotent.
   virtual void close() noexcept = 0;
 

@@ -18,6 +18,7 @@
 #include "l2/command/touch.hpp"
 #include "l2/invalidation.hpp"
 #include "l2/owed.hpp"
+#include "l2/redis_blobs.hpp"
 #include "l2/redis_leases.hpp"
 #include "l2/session.hpp"
 #include "l2/session_slot.hpp"
@@ -49,6 +50,7 @@ class RedisL2 final : public L2 {
                              Progress& progress) noexcept override;
   [[nodiscard]] Status status(bool probe) noexcept override;
   [[nodiscard]] Leases& leases() noexcept override { return leases_; }
+  [[nodiscard]] Blobs& blobs() noexcept override { return blobs_; }
   void close() noexcept override { session_.close(); }
   [[nodiscard]] bool skips(std::string_view key) noexcept override;
   [[nodiscard]] bool is_silent() const noexcept override { return session_.is_silent(); }
@@ -78,6 +80,7 @@ class RedisL2 final : public L2 {
   SessionSlot session_;
   Owed owed_;
   RedisLeases leases_{session_};
+  RedisBlobs blobs_{session_};
 };
 
 std::vector<std::string_view> views_of(const std::vector<std::string>& texts) {
