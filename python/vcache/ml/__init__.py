@@ -12,14 +12,18 @@ from .._weights import Model, ModelLike, default_model, load_model
 from ._ab import ab_test
 from ._comparison import Comparison
 from ._report import Horizon, Report, Simulated, evaluate
+from ._sharing import Manifest, SharedModel, SharedModels
 from ._train import Trained, train
 
 __all__ = [
     "Comparison",
     "Horizon",
+    "Manifest",
     "Model",
     "ModelLike",
     "Report",
+    "SharedModel",
+    "SharedModels",
     "Simulated",
     "Trained",
     "ab_test",
