@@ -36,7 +36,8 @@ base::Error CacheOptions::validate() const {
     return invalid("admit.hits=" + std::to_string(admit->hits) +
                    ": allowed is a whole number from 0 to " + std::to_string(RedisHits::kMost - 1));
   }
-  return memory.validate();
+  if (base::Error error = memory.validate(); !error.ok()) return error;
+  return access_log.validate();
 }
 
 }  // namespace vcache::cache

@@ -8,6 +8,7 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "cache/redis_hits.hpp"
+#include "l1/access/access_log.hpp"
 #include "l1/l1_cache.hpp"
 
 namespace vcache::cache {
@@ -34,6 +35,7 @@ struct CacheOptions {
   std::optional<SmallOrHot> admit = {};
   bool metrics = true;  // latency histograms
   l1::L1Options memory = {};
+  l1::AccessLogOptions access_log = {};  // without a path look-ups are not recorded
 
   [[nodiscard]] base::Error validate() const;
 };

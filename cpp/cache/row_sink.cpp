@@ -43,4 +43,22 @@ void RowSink::count(std::span<const std::string_view> keys, metrics::GroupTable&
   }
 }
 
+// The size is what an entry of the row would take in memory.
+l1::Access RowSink::access(std::string_view key, metrics::GroupId group,
+                           std::size_t index) const noexcept {
+  if (!rows_.found[index]) return {.group = group};
+  const l1::Costs saved = saved_[index];
+  const base::ValueView value{.kind = base::ValueKind::kVector,
+                              .dtype = rows_.dtype,
+                              .shape = {.ndim = 1},
+                              .payload = {rows_.data, row_bytes(rows_)},
+                              .cost = saved.cost,
+                              .seconds = saved.seconds};
+  const std::size_t bytes = l1::store::Arena::block_bytes(l1::Entry::bytes_for(key, value));
+  return {.size = static_cast<std::uint32_t>(bytes),
+          .cost = saved.cost,
+          .group = group,
+          .tier = l1::AnsweredBy::kRedis};
+}
+
 }  // namespace vcache::cache

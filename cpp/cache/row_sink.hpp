@@ -6,6 +6,7 @@
 
 #include "cache/counters.hpp"
 #include "cache/vector_rows.hpp"
+#include "l1/access/access.hpp"
 #include "l1/entry.hpp"
 #include "l2/l2.hpp"
 #include "metrics/group_table.hpp"
@@ -27,6 +28,9 @@ class RowSink final : public l2::FetchSink {
   // Counts all answers. `keys` are those that were fetched.
   void count(std::span<const std::string_view> keys, metrics::GroupTable& groups,
              Counters& counters) const;
+  // What the answer for a key is in an access log.
+  [[nodiscard]] l1::Access access(std::string_view key, metrics::GroupId group,
+                                  std::size_t index) const noexcept;
 
  private:
   const VectorRows rows_;

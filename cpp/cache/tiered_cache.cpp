@@ -43,6 +43,17 @@ std::uint64_t seed_of(const CacheOptions& options) {
   return options.memory.seed != 0 ? options.memory.seed : std::random_device{}();
 }
 
+l1::AnsweredBy answered_by(Tier tier) noexcept {
+  return tier == Tier::kRedis ? l1::AnsweredBy::kRedis : l1::AnsweredBy::kMemory;
+}
+
+std::unique_ptr<l1::AccessLog> make_log(const l1::AccessLogOptions& options, std::size_t shards,
+                                        const base::Clock& clock,
+                                        const metrics::GroupTable& groups) {
+  if (options.file.path.empty()) return nullptr;
+  return std::make_unique<l1::AccessLog>(options, shards, clock, groups);
+}
+
 l1::L1Options memory_options(const CacheOptions& options) {
   l1::L1Options memory = options.memory;
   memory.grace = options.grace;
@@ -62,17 +73,24 @@ TieredCache::TieredCache(CacheOptions options, const MakeL2& make_redis, bool ha
     : options_(std::move(options)),
       has_redis_(has_redis),
       memory_(memory_options(options_), clock, groups_),
+      log_(make_log(options_.access_log, memory_.shard_count(), clock, groups_)),
       redis_(make_redis(coherence_)),
       admission_(options_, seed_of(options_)),
-      jitter_(options_.jitter, seed_of(options_)) {}
+      jitter_(options_.jitter, seed_of(options_)) {
+  if (log_) memory_.record_in(*log_);
+}
 
 void TieredCache::count_miss(std::string_view key) {
-  counters_.add(groups_.id_of(key), {.misses = 1});
+  const metrics::GroupId group = groups_.id_of(key);
+  counters_.add(group, {.misses = 1});
+  record(key, group, {});
 }
 
 bool TieredCache::skip_redis(std::string_view key) {
   if (!redis_->skips(key) || memory_.peek_stale(key)) return false;
-  counters_.add(groups_.id_of(key), {.misses = 1, .skipped = 1});
+  const metrics::GroupId group = groups_.id_of(key);
+  counters_.add(group, {.misses = 1, .skipped = 1});
+  record(key, group, {});
   return true;
 }
 
@@ -87,12 +105,27 @@ base::Error TieredCache::find_redis(std::string_view key, Located& out, Stale st
   const std::array<std::uint32_t, 1> places{0};
   base::Error error;
   if (has_redis_) error = fetch({&key, 1}, places, {&out, 1}, stale);
-  if (out.entry) {
-    counters_.add(groups_.id_of(key), hit_beyond(out));
-  } else {
-    count_miss(key);
-  }
+  const metrics::GroupId group = groups_.id_of(key);
+  counters_.add(group, out.entry ? hit_beyond(out) : Tally{.misses = 1});
+  record(key, group, out);
   return error;
+}
+
+void TieredCache::record(std::string_view key, metrics::GroupId group, const Located& located) {
+  if (!log_) return;
+  l1::Access access{.group = group};
+  if (located.entry) {
+    access.size = static_cast<std::uint32_t>(located.entry->block_bytes());
+    access.cost = located.entry->costs().cost;
+    access.tier = answered_by(located.tier);
+  }
+  memory_.record(key, access);
+}
+
+void TieredCache::record_rows(std::span<const std::string_view> keys, const RowSink& sink) {
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    memory_.record(keys[i], sink.access(keys[i], groups_.id_of(keys[i]), i));
+  }
 }
 
 base::Error TieredCache::find_many(std::span<const std::string_view> keys, std::span<Located> out,
@@ -146,11 +179,10 @@ base::Error TieredCache::find_missing(std::span<const std::string_view> keys,
   if (has_redis_) error = fetch(keys, places, out, stale);
   GroupRuns runs(counters_);
   for (const std::uint32_t i : places) {
-    if (out[i].entry) {
-      runs.add(out[i].entry->group, hit_beyond(out[i]));
-    } else {
-      runs.add(groups_.id_of(keys[i]), {.misses = 1});
-    }
+    const bool found = static_cast<bool>(out[i].entry);
+    const metrics::GroupId group = found ? out[i].entry->group : groups_.id_of(keys[i]);
+    runs.add(group, found ? hit_beyond(out[i]) : Tally{.misses = 1});
+    record(keys[i], group, out[i]);
   }
   return error;
 }
@@ -194,6 +226,7 @@ bool TieredCache::fetch_rows(std::span<const std::string_view> keys, const Vecto
   error = redis_->fetch(keys, sink);
   if (sink.met_mismatch() && !even_if_uneven) return false;
   sink.count(keys, groups_, counters_);
+  if (log_) record_rows(keys, sink);
   return true;
 }
 
@@ -357,6 +390,7 @@ void TieredCache::close() noexcept {
   redis_->close();
   memory_.close();
   memory_.clear();
+  if (log_) log_->close();
 }
 
 base::Error TieredCache::fetch(std::span<const std::string_view> keys,
@@ -380,6 +414,7 @@ base::Error TieredCache::fetch(std::span<const std::string_view> keys,
 // The tier beyond memory sees to its own connections.
 void TieredCache::before_fork() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
   memory_.lock_all();
+  if (log_) log_->before_fork();
   groups_.lock();
   counters_.lock();
 }
@@ -387,13 +422,17 @@ void TieredCache::before_fork() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
 void TieredCache::after_fork_in_parent() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
   counters_.unlock();
   groups_.unlock();
+  if (log_) log_->after_fork_in_parent();
   memory_.unlock_all();
 }
 
-void TieredCache::after_fork_in_child() noexcept {
+void TieredCache::after_fork_in_child() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
   fills_.forget_all();
   memory_.on_child();
-  after_fork_in_parent();
+  counters_.unlock();
+  groups_.unlock();
+  if (log_) log_->after_fork_in_child();
+  memory_.unlock_all();
 }
 
 }  // namespace vcache::cache

@@ -31,6 +31,8 @@ struct VectorRows {
   bool* found = nullptr;      // one a row
 };
 
+class RowSink;
+
 // One probe of each tier.
 struct Probe {
   bool memory_ok = false;
@@ -125,6 +127,8 @@ class TieredCache final : private base::ForkParticipant {
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
   [[nodiscard]] l1::L1Cache& memory() noexcept { return memory_; }
   [[nodiscard]] l2::L2& redis() const noexcept { return *redis_; }
+  // Null where look-ups are not recorded.
+  [[nodiscard]] l1::AccessLog* access_log() const noexcept { return log_.get(); }
   [[nodiscard]] Coherence& coherence() noexcept { return coherence_; }
   [[nodiscard]] const metrics::GroupTable& groups() const noexcept { return groups_; }
 
@@ -141,6 +145,9 @@ class TieredCache final : private base::ForkParticipant {
                            Stale stale);
   bool fetch_rows(std::span<const std::string_view> keys, const VectorRows& rows,
                   base::Error& error, bool even_if_uneven);
+  // Records what a look-up that memory did not answer came to.
+  void record(std::string_view key, metrics::GroupId group, const Located& located);
+  void record_rows(std::span<const std::string_view> keys, const RowSink& sink);
   void gather_row(const Located& from, const VectorRows& rows, std::size_t place);
   void refuse_row(const l1::Entry& entry, Tier tier, const VectorRows& rows, std::size_t place);
   base::Error put_both(std::span<const std::string_view> keys,
@@ -158,6 +165,7 @@ class TieredCache final : private base::ForkParticipant {
   // Own synchronization.
   metrics::GroupTable groups_;
   l1::L1Cache memory_;
+  const std::unique_ptr<l1::AccessLog> log_;
   FillGuard fills_;
   Coherence coherence_{memory_, fills_};
   std::unique_ptr<l2::L2> redis_;

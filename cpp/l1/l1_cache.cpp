@@ -119,8 +119,31 @@ void L1Cache::find_many(std::span<const std::string_view> keys, std::int64_t tim
   for (const Probe& probe : unsorted) sorted[next[shard_index(probe.hash, mask)]++] = probe;
   for (std::size_t s = 0; s < shards_.size(); ++s) {
     const std::span<const Probe> mine = sorted.subspan(starts[s], starts[s + 1] - starts[s]);
-    if (!mine.empty()) shards_[s]->find_many(mine, time, trust, out);
+    if (!mine.empty()) find_many_in(s, mine, time, trust, out);
   }
+}
+
+void L1Cache::find_many_in(std::size_t shard, std::span<const Probe> probes, std::int64_t time,
+                           Trust trust, std::span<EntryRef> out) {
+  if (log_ == nullptr) return shards_[shard]->find_many(probes, time, trust, out, nullptr);
+  log_->begin();
+  const Recorder recorder(*log_, shard);
+  shards_[shard]->find_many(probes, time, trust, out, &recorder);
+}
+
+EntryRef L1Cache::find_recorded(std::string_view key, Trust trust) {
+  log_->begin();
+  const Probe probe{.key = key, .hash = hash_of(key)};
+  const std::size_t shard = shard_index(probe.hash, shards_.size() - 1);
+  return shards_[shard]->find(probe, now(), trust, Recorder(*log_, shard));
+}
+
+void L1Cache::record(std::string_view key, Access access) {
+  if (log_ == nullptr) return;
+  log_->begin();
+  access.time = now();
+  const std::size_t shard = shard_index(hash_of(key), shards_.size() - 1);
+  shards_[shard]->record(key, access, Recorder(*log_, shard));
 }
 
 EntryRef L1Cache::peek(std::string_view key) {

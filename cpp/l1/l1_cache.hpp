@@ -67,6 +67,9 @@ class L1Cache {
     if (in_doubt()) [[unlikely]] {
       return {};
     }
+    if (log_ != nullptr) [[unlikely]] {
+      return find_recorded(key, Trust::kVerified);
+    }
     const Probe probe{.key = key, .hash = hash_of(key)};
     return shard_of(probe.hash).find(probe, now());
   }
@@ -74,6 +77,7 @@ class L1Cache {
   void find_many(std::span<const std::string_view> keys, std::span<EntryRef> out);
   // The same for what is unverified as well. All that they find is counted as stale.
   [[nodiscard]] EntryRef find_unverified(std::string_view key) {
+    if (log_ != nullptr) return find_recorded(key, Trust::kAny);
     const Probe probe{.key = key, .hash = hash_of(key)};
     return shard_of(probe.hash).find_unverified(probe, now());
   }
@@ -82,6 +86,13 @@ class L1Cache {
   [[nodiscard]] EntryRef peek(std::string_view key);
   // As peek(), also an entry that is unverified or expired less than the grace ago.
   [[nodiscard]] EntryRef peek_stale(std::string_view key);
+
+  // Has all look-ups recorded from now on. `log`, of as many shards as there are, outlives it.
+  // Requires: no other call is under way.
+  void record_in(AccessLog& log) noexcept { log_ = &log; }
+  // Records a look-up that was answered elsewhere, where look-ups are recorded. `access` has
+  // neither time nor key yet.
+  void record(std::string_view key, Access access);
 
   // Copies the value in, in place of an older one. False when the shard declines it, for its size
   // or for want of room beside pinned entries: then nothing is left under the key.
@@ -168,8 +179,11 @@ class L1Cache {
     return *shards_[shard_index(hash, shards_.size() - 1)];
   }
 
+  [[nodiscard]] EntryRef find_recorded(std::string_view key, Trust trust);
   void find_many(std::span<const std::string_view> keys, std::int64_t time, Trust trust,
                  std::span<EntryRef> out);
+  void find_many_in(std::size_t shard, std::span<const Probe> probes, std::int64_t time,
+                    Trust trust, std::span<EntryRef> out);
   Entry* insert(std::string_view key, const base::ValueView& value, const Identity& identity,
                 const Gate* gate, std::uint32_t pins);
 
@@ -178,6 +192,7 @@ class L1Cache {
   metrics::GroupTable& groups_;
   const std::uint64_t seed_;
   std::unique_ptr<learning::Tutor> tutor_;
+  AccessLog* log_ = nullptr;                    // null: look-ups are not recorded
   std::vector<std::unique_ptr<Shard>> shards_;  // a power of two
 
   // Own synchronization.

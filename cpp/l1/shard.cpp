@@ -33,6 +33,13 @@ void prefetch_header(const Entry* entry) noexcept {
   __builtin_prefetch(line + 104);
 }
 
+void record_hits(std::span<const Probe> probes, std::span<const EntryRef> found, std::int64_t now,
+                 const Recorder& recorder) noexcept {
+  for (const Probe& probe : probes) {
+    if (found[probe.place]) recorder.add_hit(probe.key, *found[probe.place], now);
+  }
+}
+
 }  // namespace
 
 Shard::Shard(ShardLimits limits, policy::AnyPolicy policy, std::uint64_t seed, const TagMarks& tags,
@@ -63,13 +70,28 @@ EntryRef Shard::find_unverified(const Probe& probe, std::int64_t now) {
 }
 
 void Shard::find_many(std::span<const Probe> probes, std::int64_t now, Trust trust,
-                      std::span<EntryRef> out) {
+                      std::span<EntryRef> out, const Recorder* recorder) {
   const base::SpinLock lock(mutex_);
   while (!probes.empty()) {
     const auto window = probes.first(std::min(probes.size(), kWindow));
     find_window(window, now, trust, out);
+    if (recorder != nullptr) record_hits(window, out, now, *recorder);
     probes = probes.subspan(window.size());
   }
+}
+
+EntryRef Shard::find(const Probe& probe, std::int64_t now, Trust trust, const Recorder& recorder) {
+  const base::SpinLock lock(mutex_);
+  const EntryId id = lookup(probe, now, trust);
+  if (id == kNoEntry) return {};
+  Entry* entry = hit(id, trust);
+  recorder.add_hit(probe.key, *entry, now);
+  return EntryRef(entry);
+}
+
+void Shard::record(std::string_view key, const Access& access, const Recorder& recorder) {
+  const base::SpinLock lock(mutex_);
+  recorder.add(key, access);
 }
 
 // Three passes, so that the memory each needs is on its way: slots, headers with keys, payloads.

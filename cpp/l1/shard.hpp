@@ -12,6 +12,7 @@
 
 #include "base/mutex.hpp"
 #include "base/page_allocator.hpp"
+#include "l1/access/recorder.hpp"
 #include "l1/entry.hpp"
 #include "l1/index/key_index.hpp"
 #include "l1/learning/steward.hpp"
@@ -92,9 +93,16 @@ class Shard {
   // As find(), also an unverified entry, and counts it as stale.
   [[nodiscard]] EntryRef find_unverified(const Probe& probe, std::int64_t now)
       VCACHE_EXCLUDES(mutex_);
-  // One of the two for each probe, under one lock; out[probe.place] is written.
+  // One of the two for each probe, under one lock; out[probe.place] is written. Hits are recorded
+  // where there is a recorder.
   void find_many(std::span<const Probe> probes, std::int64_t now, Trust trust,
-                 std::span<EntryRef> out) VCACHE_EXCLUDES(mutex_);
+                 std::span<EntryRef> out, const Recorder* recorder) VCACHE_EXCLUDES(mutex_);
+  // As find() or find_unverified(), and records a hit.
+  [[nodiscard]] EntryRef find(const Probe& probe, std::int64_t now, Trust trust,
+                              const Recorder& recorder) VCACHE_EXCLUDES(mutex_);
+  // Records, among the hits here, a look-up that was answered elsewhere.
+  void record(std::string_view key, const Access& access, const Recorder& recorder)
+      VCACHE_EXCLUDES(mutex_);
   // The entry under the key, pinned, without counting or noting.
   [[nodiscard]] EntryRef peek(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
   // As peek(), also an entry that is unverified or expired less than the grace ago.
