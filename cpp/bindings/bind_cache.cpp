@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/access_calls.hpp"
 #include "bindings/arguments.hpp"
 #include "bindings/bind_learning.hpp"
 #include "bindings/cache_calls.hpp"
@@ -35,16 +36,14 @@ std::unique_ptr<l2::L2> make_tier(l2::RedisOptions node, const base::Clock& time
   return std::make_unique<cache::Recovery>(std::move(tier), time, limits, timeout);
 }
 
-std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entries,
-                                const std::string& policy, const std::string& name,
-                                const py::object& ttl, const py::object& memory_ttl, double jitter,
-                                double grace, std::size_t max_value,
-                                std::uint32_t promotion_threshold,
-                                const std::optional<cache::SmallOrHot>& admit, bool strict,
-                                bool metrics, const std::optional<l2::RedisOptions>& redis,
-                                const l2::codec::Packing& packing,
-                                std::shared_ptr<base::ManualClock> clock, std::uint64_t seed,
-                                const std::optional<l1::LearningOptions>& learning) {
+std::shared_ptr<Core> make_core(
+    std::size_t memory_bytes, std::size_t max_entries, const std::string& policy,
+    const std::string& name, const py::object& ttl, const py::object& memory_ttl, double jitter,
+    double grace, std::size_t max_value, std::uint32_t promotion_threshold,
+    const std::optional<cache::SmallOrHot>& admit, bool strict, bool metrics,
+    const std::optional<l2::RedisOptions>& redis, const l2::codec::Packing& packing,
+    const std::optional<l1::AccessLogOptions>& access_log, std::shared_ptr<base::ManualClock> clock,
+    std::uint64_t seed, const std::optional<l1::LearningOptions>& learning) {
   cache::CacheOptions options{.name = name,
                               .ttl = ttl_argument(ttl.ptr(), "ttl", {}),
                               .memory_ttl = ttl_argument(memory_ttl.ptr(), "memory_ttl", {}),
@@ -58,7 +57,8 @@ std::shared_ptr<Core> make_core(std::size_t memory_bytes, std::size_t max_entrie
                                          .entries = max_entries,
                                          .policy = policy,
                                          .seed = seed,
-                                         .learning = learning.value_or(l1::LearningOptions())}};
+                                         .learning = learning.value_or(l1::LearningOptions())},
+                              .access_log = access_log.value_or(l1::AccessLogOptions{})};
   require(options.validate());
   const base::Clock& time = clock ? static_cast<const base::Clock&>(*clock) : base::system_clock();
   cache::TieredCache::MakeL2 make = [](l2::Listener&) { return std::make_unique<l2::NullL2>(); };
@@ -165,6 +165,7 @@ l2::codec::Packing make_packing(const std::string& compression,
 }
 
 void bind_options(py::module_& module) {
+  bind_access_log_options(module);
   py::class_<cache::SmallOrHot>(module, "SmallOrHot", "Which values may enter memory.")
       .def(py::init([](std::size_t bytes, std::uint32_t hits) {
              return cache::SmallOrHot{.bytes = bytes, .hits = hits};
@@ -214,13 +215,15 @@ void bind_cache(py::module_& module) {
   bind_tags(cache);
   bind_loading(cache);
   bind_learning_calls(cache);
+  bind_access_log(cache);
   cache
       .def(py::init(&make_core), py::kw_only(), py::arg("memory_bytes"), py::arg("max_entries"),
            py::arg("policy"), py::arg("namespace"), py::arg("ttl").none(true),
            py::arg("memory_ttl").none(true), py::arg("jitter"), py::arg("grace"),
            py::arg("max_value"), py::arg("promotion_threshold"), py::arg("admit").none(true),
            py::arg("strict"), py::arg("metrics"), py::arg("redis").none(true), py::arg("packing"),
-           py::arg("clock") = nullptr, py::arg("seed") = 0, py::arg("learning") = py::none())
+           py::arg("access_log").none(true) = py::none(), py::arg("clock") = nullptr,
+           py::arg("seed") = 0, py::arg("learning") = py::none())
       .def("lookup", &lookup, py::arg("key"))
       .def("put", &put, py::arg("key"), py::arg("value"), py::arg("ttl"), py::arg("memory_ttl"),
            py::arg("metadata"), py::arg("cost"), py::arg("seconds"), py::arg("tags") = Tags(),

@@ -89,6 +89,7 @@ PyObject* get_as(const char* name, cache::Stale stale, PyObject* object, PyObjec
     if (value != nullptr || PyErr_Occurred() != nullptr) return value;
     if (!core.cache.has_redis()) {
       core.cache.count_miss(key);
+      tell_of_log(core);
       return Py_NewRef(otherwise);
     }
     if (!core.strict && core.cache.skip_redis(key)) return Py_NewRef(otherwise);

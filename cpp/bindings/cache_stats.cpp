@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "bindings/access_calls.hpp"
 #include "bindings/bind_learning.hpp"
 #include "bindings/cache_calls.hpp"
 #include "bindings/gil.hpp"
@@ -119,6 +120,7 @@ py::object tier_health(bool ok, double seconds, const std::string& error) {
 py::dict stats(Core& core) {
   using py::literals::operator""_a;
   release_idle_views();
+  tell_of_log(core);
   const l1::ShardStats memory = core.cache.memory().stats();
   const cache::Counters::Snapshot counted = core.cache.counters().snapshot();
   const cache::Tally& total = counted.total;
@@ -142,7 +144,8 @@ py::dict stats(Core& core) {
           py::dict("active"_a = core.cache.memory().policy_name(),
                    "shards"_a = core.cache.memory().shard_count(), "bytes"_a = memory.learned_bytes,
                    "unprepared"_a = memory.unprepared, "dropped"_a = memory.dropped),
-      "learning"_a = learning_of(core), "redis"_a = redis_of(core));
+      "learning"_a = learning_of(core), "redis"_a = redis_of(core),
+      "access_log"_a = access_counts(core));
 }
 
 py::dict health(Core& core) {

@@ -208,6 +208,7 @@ void close(Core& core) {
     core.cache.close();
   }
   if (core.cache.redis().has_news()) log_news(core.cache.redis());
+  tell_of_log(core);
 }
 
 void count_source(Core& core, std::int64_t calls, double seconds) {

@@ -32,11 +32,18 @@ struct Core {
   std::atomic<std::uint32_t> last_width{0};
 };
 
+// Logs what there is to tell of the access log.
+inline void tell_of_log(Core& core) noexcept {
+  l1::AccessLog* log = core.cache.access_log();
+  if (log != nullptr && log->has_notice()) log_notice(*log);
+}
+
 // The end of a call that may have asked Redis: logs what there is to tell of it, warns once where
 // it tells of no changes, raises what the handler of a signal raised and, in strict mode, what
 // Redis answered.
 inline void raise_if_strict(Core& core, const base::Error& error) {
   if (core.cache.redis().has_news()) log_news(core.cache.redis());
+  tell_of_log(core);
   if (core.cache.coherence().take_notice()) warn_of_no_tracking();
   raise_pending();
   if (core.strict && !error.ok()) raise(error);

@@ -35,8 +35,9 @@ void prefetch_header(const Entry* entry) noexcept {
 
 void record_hits(std::span<const Probe> probes, std::span<const EntryRef> found, std::int64_t now,
                  const Recorder& recorder) noexcept {
+  std::uint32_t place = recorder.take_places(probes.size());
   for (const Probe& probe : probes) {
-    if (found[probe.place]) recorder.add_hit(probe.key, *found[probe.place], now);
+    if (found[probe.place]) recorder.add_hit(probe.key, *found[probe.place], now, place++);
   }
 }
 
@@ -85,7 +86,7 @@ EntryRef Shard::find(const Probe& probe, std::int64_t now, Trust trust, const Re
   const EntryId id = lookup(probe, now, trust);
   if (id == kNoEntry) return {};
   Entry* entry = hit(id, trust);
-  recorder.add_hit(probe.key, *entry, now);
+  recorder.add_hit(probe.key, *entry, now, recorder.take_places(1));
   return EntryRef(entry);
 }
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from . import _core
+from ._accesses import newest
 from ._arguments import (
     Key,
     Ttl,
@@ -274,13 +275,27 @@ class Calls(_core.CacheBase):
         """stats() as a dict, with rates as text such as "80.00%"."""
         return self.stats().as_dict()
 
+    def accesses(self, n: int | None = None) -> NDArray[Any]:
+        """The newest look-ups, at most `n` and 65,536, the oldest first, as a structured array.
+
+        Of shape (m,) with the fields time (f8, seconds since the epoch), key (u8, its hash), group
+        and tier (text; "" for a miss), size (u4, bytes in memory) and cost (f4), as in the file of
+        `access_log`; pandas.DataFrame() takes it as it is. All look-ups that ended before the call
+        are among them, and in a forked child those of its parent before the fork. Raises
+        ConfigError for a cache without `access_log`.
+        """
+        return newest(self._tiers, n)
+
     def healthy(self) -> Health:
         """Writes and reads back a probe in each tier."""
         tiers = self._tiers.health()
         return Health(memory=_tier_health(tiers["memory"]), redis=_tier_health(tiers["redis"]))
 
     def close(self) -> None:
-        """Closes the connections and frees the memory tier. Values handed out stay valid."""
+        """Closes the connections, frees the memory tier and writes the access log to its end.
+
+        Values handed out stay valid.
+        """
         self._tiers.close()
 
     async def _find_one(self, caller: Caller, key: Key, source: Source, storing: Storing) -> Any:

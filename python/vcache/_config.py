@@ -10,6 +10,8 @@ from datetime import timedelta
 from typing import Any, Literal, get_args
 
 from . import _core
+from ._accesses import FILE_BYTES, parse_access_log
+from ._accesses import to_core as access_log_to_core
 from ._digest import parse_secret
 from ._freshness import Terms
 from ._learning import learning_of, parse_interval, parse_minimize, parse_path
@@ -64,6 +66,7 @@ class Config:
     promotion_threshold: int
     admit: SmallOrHot | None
     metrics: bool
+    access_log: str | None
     compression: str
     storage_dtype: str | None
     encryption_key: tuple[bytes, ...] = field(repr=False)
@@ -88,8 +91,10 @@ class Config:
         lease = 0.0 if self.redis is None else self.lease
         return Terms(grace=self.grace, lease=lease, ttl=self.ttl, jitter=self.jitter)
 
-    def open(self, clock: Any = None, seed: int = 0) -> _core.TieredCache:
-        """A core made of it. `clock` and `seed` (0: random) are for tests."""
+    def open(
+        self, clock: Any = None, seed: int = 0, log_bytes: int = FILE_BYTES
+    ) -> _core.TieredCache:
+        """A core made of it. `clock`, `seed` (0: random) and `log_bytes` are for tests."""
         if self.redis is not None:
             _warn_of_unverified(self.redis)
         return _core.TieredCache(
@@ -112,6 +117,7 @@ class Config:
                 storage_dtype=self.storage_dtype,
                 encryption_keys=self.encryption_key,
             ),
+            access_log=access_log_to_core(self.access_log, self.key_secret, log_bytes),
             clock=clock,
             seed=seed,
             learning=self._learning(),
@@ -309,6 +315,7 @@ CHECKS: dict[str, Callable[[object, str], Any]] = {
     "promotion_threshold": _promotion_threshold,
     "admit": _admit,
     "metrics": _flag,
+    "access_log": parse_access_log,
     "compression": parse_compression,
     "storage_dtype": parse_storage_dtype,
     "encryption_key": parse_keys,

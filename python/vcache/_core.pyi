@@ -7,6 +7,7 @@ import collections.abc
 import typing
 
 __all__: list[str] = [
+    "AccessLogOptions",
     "CacheBase",
     "DEFAULT",
     "DefaultType",
@@ -72,6 +73,9 @@ class Model:
 class Replay:
     """
     A cache of metadata only to which a trace is replayed.
+class AccessLogOptions:
+    """
+    Where look-ups are written to.
     """
     def __init__(
         self,
@@ -102,6 +106,10 @@ class Replay:
         None, uint64 next_uses for belady, else None; each of one dimension.
         """
     def totals(self) -> dict: ...
+        path: bytes,
+        seed: typing.SupportsInt | typing.SupportsIndex,
+        file_bytes: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
 
 class SmallOrHot:
     """
@@ -226,15 +234,18 @@ class TieredCache:
         metrics: bool,
         redis: RedisOptions | None,
         packing: Packing,
+        access_log: AccessLogOptions | None = None,
         clock: ManualClock = None,
         seed: typing.SupportsInt | typing.SupportsIndex = 0,
         learning: Learning | None = None,
     ) -> None: ...
+    def accesses(self, most: typing.SupportsInt | typing.SupportsIndex) -> tuple: ...
     def begin(
         self, tags: collections.abc.Sequence[bytes], ttl: typing.Any
     ) -> TieredCache.Moment: ...
     def clear(self) -> None: ...
     def close(self) -> None: ...
+    def close_access_log(self) -> None: ...
     def count_coalesced(self, n: typing.SupportsInt | typing.SupportsIndex) -> None: ...
     def count_source(
         self,

@@ -90,6 +90,7 @@ class _Variables(BaseSettings):
     VCACHE_ADMIT_BYTES: str | None = None
     VCACHE_ADMIT_HITS: str | None = None
     VCACHE_METRICS: str | None = None
+    VCACHE_ACCESS_LOG: str | None = None
     VCACHE_GRACE: str | None = None
     VCACHE_LEASE: str | None = None
     VCACHE_COMPRESSION: str | None = None
@@ -339,6 +340,7 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], Callable[[str, str], Any]]] = {
     "max_value": (("VCACHE_MAX_VALUE",), CHECKS["max_value"]),
     "promotion_threshold": (("VCACHE_PROMOTION_THRESHOLD",), _int_up_to(MAX_HITS, least=1)),
     "metrics": (("VCACHE_METRICS",), _flag),
+    "access_log": (("VCACHE_ACCESS_LOG",), CHECKS["access_log"]),
     "compression": (("VCACHE_COMPRESSION",), CHECKS["compression"]),
     "storage_dtype": (("VCACHE_STORAGE_DTYPE",), _storage_dtype),
     "encryption_key": (("VCACHE_ENCRYPTION_KEY",), split_keys),

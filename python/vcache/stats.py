@@ -66,7 +66,8 @@ class Stats:
     that did not enter memory, for `promotion_threshold`, `admit` or want of room. In `redis`,
     "breakers" says of each server by its address whether it is asked: "closed" if it is, "open" if
     not, "half_open" while it is probed; "breaker" is the worst of these. `model` is None as long as
-    no model takes part in a decision.
+    no model takes part in a decision. `access_log` is None without one; "recorded" and "dropped"
+    are look-ups, "errors" those of its file.
     """
 
     hits: int
@@ -97,6 +98,7 @@ class Stats:
     policy: dict[str, Any]
     model: dict[str, Any] | None
     redis: dict[str, Any] | None
+    access_log: dict[str, int] | None
 
     @classmethod
     def from_counters(cls, counters: Mapping[str, Any]) -> Stats:

@@ -38,6 +38,7 @@ FIELDS = [
     "policy",
     "model",
     "redis",
+    "access_log",
 ]
 
 

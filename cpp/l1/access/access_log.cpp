@@ -14,6 +14,11 @@ constexpr std::size_t kMostUnwritten = std::size_t{1} << 18;
 constexpr std::int64_t kNanosPerMilli = 1'000'000;
 constexpr std::int64_t kJump = 1000;  // milliseconds; a clock that goes back by less is corrected
 
+// Of numbers that wrap round.
+bool is_before(std::uint32_t a, std::uint32_t b) noexcept {
+  return static_cast<std::int32_t>(a - b) < 0;
+}
+
 }  // namespace
 
 base::Error AccessLogOptions::validate() const {
@@ -77,6 +82,7 @@ std::vector<Access> AccessLog::newest(std::size_t most) {
   out.reserve(count);
   for (std::size_t i = kept_.size() - count; i < kept_.size(); ++i) {
     out.push_back(kept_[(oldest_ + i) % kept_.size()]);
+    out.back().group = GroupNames::bounded(out.back().group);
   }
   return out;
 }
@@ -98,31 +104,30 @@ std::optional<std::string> AccessLog::take_notice() {
   return std::exchange(notice_, {});
 }
 
-// The times of a ring's records may go back by a tick of the clock, for each was read before the
-// shard's lock was taken: they are made to grow, so that sorting keeps the order of each ring.
+// What took its place after this began is left for the next time, for one of an earlier place may
+// have come to a ring that was emptied before.
 void AccessLog::collect() {
-  dropped_ += collected_.size();  // by a call that failed
-  collected_.clear();
-  for (const auto& ring : rings_) {
-    const std::size_t from = collected_.size();
-    ring->take(collected_);
-    for (std::size_t i = from + 1; i < collected_.size(); ++i) {
-      collected_[i].time = std::max(collected_[i].time, collected_[i - 1].time);
-    }
-  }
-  if (collected_.empty()) return;
-  if (rings_.size() > 1) std::ranges::stable_sort(collected_, {}, &Access::time);
+  const std::uint32_t end = places_.load(std::memory_order_acquire);
+  for (const auto& ring : rings_) ring->take(collected_);
+  if (rings_.size() > 1) std::ranges::stable_sort(collected_, is_before, &Access::order);
+  const auto later = std::ranges::partition_point(
+      collected_, [end](const Access& access) { return is_before(access.order, end); });
+  deliver({collected_.begin(), later});
+  collected_.erase(collected_.begin(), later);
+}
+
+void AccessLog::deliver(std::span<Access> accesses) {
+  const std::size_t room = kMostUnwritten - std::min(unwritten_.size(), kMostUnwritten);
+  const std::size_t taken = std::min(room, accesses.size());
+  unwritten_.reserve(unwritten_.size() + taken);  // so that all that follows succeeds
   const std::int64_t offset = clock_.wall().count() - clock_.steady().count() / kNanosPerMilli;
-  for (Access& access : collected_) {
+  for (Access& access : accesses) {
     date(access, offset);
     keep(access);
   }
-  const std::size_t room = kMostUnwritten - std::min(unwritten_.size(), kMostUnwritten);
-  const std::size_t taken = std::min(room, collected_.size());
-  const auto end = collected_.begin() + static_cast<std::ptrdiff_t>(taken);
-  unwritten_.insert(unwritten_.end(), collected_.begin(), end);
-  dropped_ += collected_.size() - taken;
-  collected_.clear();
+  unwritten_.insert(unwritten_.end(), accesses.begin(),
+                    accesses.begin() + static_cast<std::ptrdiff_t>(taken));
+  dropped_ += accesses.size() - taken;
 }
 
 // When memory is short, what the rings hold waits for another time.
@@ -134,8 +139,8 @@ void AccessLog::collect_if_possible() noexcept {
   }
 }
 
-// From the steady clock to the wall clock, which is followed when it is set back, but not where it
-// only ticks less finely.
+// From the steady clock to the wall clock. Times grow in the order of the accesses, each of which
+// read the clock before it took its place; but where the wall clock was set back they follow it.
 void AccessLog::date(Access& access, std::int64_t offset) noexcept {
   const std::int64_t time = access.time / kNanosPerMilli + offset;
   const bool is_behind = time < last_time_ && last_time_ - time < kJump;
@@ -143,7 +148,7 @@ void AccessLog::date(Access& access, std::int64_t offset) noexcept {
   last_time_ = access.time;
 }
 
-void AccessLog::keep(const Access& access) {
+void AccessLog::keep(const Access& access) noexcept {
   if (kept_.size() < kKept) return kept_.push_back(access);
   kept_[oldest_] = access;
   oldest_ = (oldest_ + 1) % kKept;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +55,10 @@ class AccessLog final : private LogSource {
   [[nodiscard]] std::uint64_t hash_of(std::string_view key) const noexcept {
     return base::hash64(key, seed_);
   }
+  // The first of as many places in the order of all accesses, as they were taken.
+  [[nodiscard]] std::uint32_t take_places(std::size_t count) noexcept {
+    return places_.fetch_add(static_cast<std::uint32_t>(count), std::memory_order_acq_rel);
+  }
   // Requires of its producers: the shard's lock.
   [[nodiscard]] AccessRing& ring(std::size_t shard) noexcept { return *rings_[shard]; }
   // To be called before a look-up, outside of all locks: sees to the thread.
@@ -62,8 +67,8 @@ class AccessLog final : private LogSource {
       start();
   }
 
-  // Up to `most` of the newest accesses that were pushed before, the oldest first. Throws
-  // std::bad_alloc.
+  // Up to `most` of the newest accesses that were pushed before, the oldest first, of groups that
+  // GroupNames has. Throws std::bad_alloc.
   [[nodiscard]] std::vector<Access> newest(std::size_t most) VCACHE_EXCLUDES(mutex_);
   [[nodiscard]] Counts counts() const noexcept VCACHE_EXCLUDES(mutex_);
   // Writes all that was pushed before, and ends the thread. A look-up after that starts it anew.
@@ -82,11 +87,12 @@ class AccessLog final : private LogSource {
 
  private:
   void start() noexcept VCACHE_EXCLUDES(mutex_);
-  // Empties the rings: in the order of time, and of each shard.
+  // Empties the rings, in the order of all accesses.
   void collect() VCACHE_REQUIRES(mutex_);
+  void deliver(std::span<Access> accesses) VCACHE_REQUIRES(mutex_);
   void collect_if_possible() noexcept VCACHE_REQUIRES(mutex_);
   void date(Access& access, std::int64_t offset) noexcept VCACHE_REQUIRES(mutex_);
-  void keep(const Access& access) VCACHE_REQUIRES(mutex_);
+  void keep(const Access& access) noexcept VCACHE_REQUIRES(mutex_);
   [[nodiscard]] std::unique_ptr<LogWriter> make_writer();
   [[nodiscard]] std::unique_ptr<LogWriter> take_writer() noexcept VCACHE_EXCLUDES(mutex_);
 
@@ -104,6 +110,7 @@ class AccessLog final : private LogSource {
   // Own synchronization.
   std::atomic<bool> begun_{false};  // set under mutex_
   std::atomic<bool> has_notice_{false};
+  std::atomic<std::uint32_t> places_{0};
 
   mutable base::Mutex mutex_;
   std::unique_ptr<LogWriter> writer_ VCACHE_GUARDED_BY(mutex_);

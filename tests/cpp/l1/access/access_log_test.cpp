@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <iomanip>
+#include <limits>
 #include <sstream>
 #include <thread>
 
@@ -123,7 +126,7 @@ TEST_F(AccessLogTest, GoesOnAfterItWasClosed) {
 
 TEST_F(AccessLogTest, WhatIsDroppedIsCounted) {
   AccessRing& ring = log_.ring(0);
-  while (ring.dropped() < 3) ring.push({});
+  while (ring.dropped() < 3) ring.push({.order = log_.take_places(1)});
   look_up("a");
   const std::uint64_t came = ring.accepted() + ring.dropped() + log_.ring(1).accepted();
   log_.close();
@@ -139,7 +142,7 @@ TEST_F(AccessLogTest, AClockThatIsSetBackIsFollowed) {
   const auto at = [&](milliseconds wall) {
     clock.wall_time = wall;
     clock.steady_time += milliseconds(1);
-    log.ring(0).push({.time = clock.steady().count()});
+    log.ring(0).push({.time = clock.steady().count(), .order = log.take_places(1)});
     return log.newest(1).front().time;
   };
   EXPECT_EQ(at(seconds(5000)), 5'000'000);
@@ -169,7 +172,7 @@ TEST_F(AccessLogTest, AnErrorOfTheFileIsToldOnceAndTriedAgain) {
   AccessLog log(options, 1, clock_, groups_);
   std::filesystem::rename(folder_.path("sub"), folder_.path("gone"));
   log.begin();
-  log.ring(0).push({});
+  log.ring(0).push({.order = log.take_places(1)});
   ASSERT_TRUE(poll_until([&] { return log.has_notice(); }));
   EXPECT_NE(log.take_notice()->find("cannot be written to: No such file"), std::string::npos);
   EXPECT_FALSE(log.take_notice());
@@ -186,7 +189,7 @@ TEST_F(AccessLogTest, WhatCouldNotBeWrittenAtTheEndIsDropped) {
   std::filesystem::create_directory(folder_.path("sub"));
   AccessLog log({.file = {.path = folder_.path("sub/log.jsonl")}}, 1, clock_, groups_);
   std::filesystem::remove_all(folder_.path("sub"));
-  log.ring(0).push({});
+  log.ring(0).push({.order = log.take_places(1)});
   log.close();
   EXPECT_EQ(log.counts().recorded, 0U);
   EXPECT_EQ(log.counts().dropped, 1U);
@@ -244,16 +247,48 @@ TEST_F(AccessLogTest, ManyThreadsLoseNothingUncounted) {
 }
 
 TEST_F(AccessLogTest, KeepsTheNewestInTheOrderOfLookUps) {
-  const std::array<std::string_view, 3> keys = {"a:1", "a:2", "b:3"};
-  for (const std::string_view key : keys) {
+  ASSERT_GT(cache_.shard_count(), 1U);
+  std::vector<std::uint64_t> hashes;
+  for (int i = 0; i < 200; ++i) {  // at one time, of which some are hits
+    const std::string key = "k:" + std::to_string(i);
+    if (i % 3 == 0) cache_.insert(key, value(), kNoExpiry);
     look_up(key);
-    clock_.advance(milliseconds(1));
+    hashes.push_back(log_.hash_of(key));
   }
-  const std::vector<std::uint64_t> hashes = {log_.hash_of("a:1"), log_.hash_of("a:2"),
-                                             log_.hash_of("b:3")};
   EXPECT_EQ(newest_keys(), hashes);
-  EXPECT_EQ(newest_keys(1), std::vector<std::uint64_t>{hashes[2]});
+  EXPECT_EQ(newest_keys(1), std::vector<std::uint64_t>{hashes.back()});
   EXPECT_EQ(newest_keys(0), std::vector<std::uint64_t>{});
+  EXPECT_EQ(newest_keys(), hashes);
+  log_.close();
+  EXPECT_EQ(lines().size(), hashes.size());
+  EXPECT_EQ(newest_keys(), hashes);
+}
+
+TEST_F(AccessLogTest, TheOrderIsThatOfLookUpsWhileTheyAreCollected) {
+  constexpr std::uint64_t kCount = 100'000;
+  std::atomic<bool> done = false;
+  std::thread producer([&] {
+    for (std::uint64_t i = 0; i < kCount; ++i) {
+      const std::size_t shard = i * 2654435761U % cache_.shard_count();
+      log_.ring(shard).push({.key = i, .order = log_.take_places(1)});
+    }
+    done = true;
+  });
+  while (!done) (void)log_.newest(0);
+  producer.join();
+  const std::vector<std::uint64_t> keys = newest_keys();
+  EXPECT_GT(keys.size(), 1'000U);
+  EXPECT_TRUE(std::ranges::is_sorted(keys));
+}
+
+TEST_F(AccessLogTest, TheOrderOutlastsItsNumbers) {
+  (void)log_.take_places(std::numeric_limits<std::uint32_t>::max() - 49);
+  std::vector<std::uint64_t> hashes;
+  for (int i = 0; i < 100; ++i) {
+    const std::string key = "k:" + std::to_string(i);
+    look_up(key);
+    hashes.push_back(log_.hash_of(key));
+  }
   EXPECT_EQ(newest_keys(), hashes);
 }
 
