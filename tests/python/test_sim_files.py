@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_requests_that_came_late_are_sorted(tmp_path: Path) -> None:
     trace = read_trace(written(tmp_path, "a.jsonl", text))
     assert trace.ids.tolist() == [1, 2, 3, 4]
     assert trace.sizes is not None
-    assert trace.sizes.tolist() == [1, 9, 1, 1]
+    assert trace.sizes.tolist() == [9, 9, 9, 9]
     assert trace.reordered == 1
 
 
@@ -177,6 +178,58 @@ def test_csv_keeps_the_order_of_its_lines(tmp_path: Path) -> None:
     trace = read_trace(written(tmp_path, "a.csv", "5,1,1\n3,2,1\n"))
     assert trace.ids.tolist() == [1, 2]
     assert trace.reordered == 0
+
+
+def test_what_a_miss_does_not_know_is_filled_in(tmp_path: Path) -> None:
+    text = log_of(
+        access(1, size=0, cost=0),
+        access(1, size=100, cost=2.5),
+        access(1, size=120, cost=2.0),
+        access(2, size=0, cost=0),
+        access(2, size=60, cost=0),  # known to cost nothing
+        access(3, size=0, cost=0),  # never found
+    )
+    trace = read_trace(written(tmp_path, "a.jsonl", text))
+    assert trace.sizes is not None
+    assert trace.sizes.tolist() == [120, 100, 120, 60, 60, 90]
+    assert trace.costs is not None
+    assert trace.costs.tolist() == [2.5, 2.5, 2.0, 0, 0, 0]
+
+
+def test_a_log_of_misses_alone_has_no_sizes(tmp_path: Path) -> None:
+    text = log_of(access(1, size=0, cost=0), access(2, size=0, cost=0))
+    trace = read_trace(written(tmp_path, "a.jsonl", text))
+    assert trace.sizes is trace.costs is None
+
+
+def test_hashes_of_decimal_digits_are_hashes(tmp_path: Path) -> None:
+    trace = read_trace(written(tmp_path, "a.jsonl", log_of(access("1234567890123456"))))
+    assert trace.ids.tolist() == [0x1234567890123456]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.1", "a.JSONL", "a.jsonl.12"])
+def test_rotated_logs_are_logs(name: str, tmp_path: Path) -> None:
+    assert read_trace(written(tmp_path, name, log_of(access(1)))).requests == 1
+
+
+@pytest.mark.parametrize("name", ["a.csv.1", "a.1", "jsonl.1", "a.jsonl.1.gz"])
+def test_other_names_are_not(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="allowed are an array of ids"):
+        read_trace(written(tmp_path, name, log_of(access(1))))
+
+
+def test_a_large_log_takes_little_memory(tmp_path: Path) -> None:
+    lines = 100_000
+    path = tmp_path / "large.jsonl"
+    line = '{"time":%d.000,"key":"%016x","group":"emb","tier":null,"size":%d,"cost":0}\n'
+    with path.open("w") as file:
+        file.writelines(line % (n, n % 5000, n % 2 * 100) for n in range(lines))
+    tracemalloc.start()
+    trace = read_trace(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert trace.requests == lines
+    assert peak < 200 * lines < 3 * path.stat().st_size
 
 
 def test_a_large_log_is_read_without_an_object_a_line(tmp_path: Path) -> None:

@@ -75,8 +75,7 @@ class _Requests:
             )
         ids = np.frombuffer(self._ids, np.uint64)
         times = np.frombuffer(self._times, np.float64)
-        sizes = _filled(ids, np.frombuffer(self._sizes, np.int64), 1)
-        costs = _filled(ids, np.frombuffer(self._costs, np.float64), 0)
+        sizes, costs = self._known_sizes(ids), self._known_costs(ids)
         late = 0
         known = not np.isnan(times).any()
         if known and by_time:
@@ -93,6 +92,21 @@ class _Requests:
             late,
         )
 
+    def _known_sizes(self, ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64] | None:
+        sizes = np.frombuffer(self._sizes, np.int64)
+        filled = _filled(ids, sizes)
+        if filled is None:
+            return None
+        known = filled != _UNKNOWN
+        if known.all():
+            return filled
+        _, firsts = np.unique(ids[known], return_index=True)  # an object counts once
+        return np.where(known, filled, round(filled[known][firsts].mean()))
+
+    def _known_costs(self, ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64] | None:
+        filled = _filled(ids, np.frombuffer(self._costs, np.float64))
+        return None if filled is None else np.where(filled == _UNKNOWN, 0, filled)
+
 
 def read_log(path: Path) -> Trace:
     """An access log; see read_trace()."""
@@ -102,14 +116,24 @@ def read_log(path: Path) -> Trace:
         try:
             access = decode(line)
             requests.add(
-                access.key,
+                _id_of(access.key),
                 np.nan if access.time is None else access.time,
-                _UNKNOWN if access.size is None else access.size,
-                _UNKNOWN if access.cost is None else access.cost,
+                access.size or _UNKNOWN,
+                _cost_of(access),
             )
         except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
             requests.skip(number, error)
     return requests.trace(by_time=True)
+
+
+def _id_of(key: int | str) -> int | str:
+    return int(key, 16) if isinstance(key, str) and _HASH.fullmatch(key) else key
+
+
+def _cost_of(access: _Access) -> float:
+    """A cache that missed knows neither size nor cost: both are 0."""
+    is_unknown = access.cost is None or (access.cost == 0 and access.size == 0)
+    return _UNKNOWN if is_unknown else access.cost  # type: ignore[return-value]
 
 
 def read_csv(path: Path) -> Trace:
@@ -173,10 +197,10 @@ def number_of(text: str) -> int:
     return int.from_bytes(digest, "little")
 
 
-def _filled(
-    ids: npt.NDArray[np.uint64], values: npt.NDArray[Any], otherwise: int
-) -> npt.NDArray[Any] | None:
-    """`values` with the largest known one of the id where one is unknown; None if all are."""
+def _filled(ids: npt.NDArray[np.uint64], values: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+    """`values` with the largest known one of the id, if any, where one is unknown; None if all are
+    unknown.
+    """
     unknown = values == _UNKNOWN
     if unknown.all():
         return None
@@ -185,5 +209,4 @@ def _filled(
     _, places = np.unique(ids, return_inverse=True)
     largest = np.full(int(places.max()) + 1, _UNKNOWN, values.dtype)
     np.maximum.at(largest, places, values)
-    largest[largest == _UNKNOWN] = otherwise
     return np.where(unknown, largest[places], values)

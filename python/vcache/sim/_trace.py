@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from .._messages import shown
 __all__ = ["Trace", "TraceLike", "read_trace", "trace_of"]
 
 LARGEST_SIZE = 2**32 - 1
+_ROTATED = re.compile(r"(?<=\.jsonl)\.\d+$")  # PATH.1 of an access log
 _ALLOWED = (
     "allowed are an array of ids, a Trace, or a path that ends in .npz, .jsonl (access log) or .csv"
 )
@@ -120,10 +122,13 @@ def read_trace(path: str | os.PathLike[str]) -> Trace:
     """The trace in a file, by the end of its name.
 
     .npz: arrays `ids`, and `sizes`, `times`, `costs` where there are, as in Trace.
-    .jsonl: an access log, of one JSON object a line: "key": the hash of the key as 16 hexadecimal
-        digits, as a number, or any other text; "time": seconds; "size": bytes; "cost": of a
-        miss; others are not read. Where a size or cost is missing it is the largest that the log
-        has for the key, and otherwise a size of 1 and no cost. Lines are sorted by time.
+    .jsonl, also as .jsonl.1 and so on: an access log, of one JSON object a line: "key": the hash
+        of the key as 16 hexadecimal digits, as a number, or any other text; "time": seconds;
+        "size": bytes; "cost": of a
+        miss; others are not read. Where a size is missing or 0, as in a miss, it is the largest
+        that the log has for the key, and otherwise the mean of all objects, so that what was asked
+        for once is not taken for small. Where a cost is missing, or 0 like the size, it is the
+        largest of the key, and otherwise 0. Lines are sorted by time.
     .csv: time, id, size a line, more columns are not read: what libCacheSim reads with
         time-col=1, obj-id-col=2, obj-size-col=3. A first line of names may order the columns
         differently: time, id (or obj_id, key), size (or obj_size), cost. Commas, semicolons or
@@ -141,9 +146,10 @@ def read_trace(path: str | os.PathLike[str]) -> Trace:
         ".csv": read_csv,
     }
     file = Path(path)
-    if file.suffix.lower() not in readers:
+    suffix = Path(_ROTATED.sub("", file.name)).suffix.lower()
+    if suffix not in readers:
         raise ValueError(f"trace={shown(os.fspath(path))}: {_ALLOWED}")
-    return readers[file.suffix.lower()](file)
+    return readers[suffix](file)
 
 
 def trace_of(given: TraceLike) -> Trace:
