@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ._torch import Scorer
 
-__all__ = ["load_scorer", "make_trainer"]
+__all__ = ["can_train", "load_scorer", "make_trainer"]
 
 _TORCH = "2.13"  # the LibTorch that vcache._torch is built against
 _MAX_BATCH = 65_536
@@ -56,6 +56,11 @@ def make_trainer(
     return _core.Trainer(
         batch_size=batch_size, learning_rate=learning_rate, seed=seed, weights=weights
     )
+
+
+def can_train() -> bool:
+    """Whether make_trainer() would find a torch that fits; says nothing where there is none."""
+    return _loaded()[0] is not None
 
 
 def _digest(sha256: object) -> str:

@@ -50,7 +50,7 @@ def run(cache: _core.Replay, ids: np.ndarray) -> dict[str, Any]:
 
 def test_examples_are_byte_equal_between_runs() -> None:
     first, again = (run(learned_cache(200, default_model(), 3), IDS) for _ in range(2))
-    assert len(first["heads"]) > 10_000
+    assert len(first["heads"]) > 3_000
     for name, values in first.items():
         assert values.tobytes() == again[name].tobytes(), name
     assert first["features"].dtype == np.float32
@@ -116,7 +116,7 @@ def test_misses_are_those_of_the_newest_requests(report: Report) -> None:
     whole = evaluate(None, IDS, sizes=[200], newest=1).simulated[0]
     for policy, ratio in whole.miss_ratios.items():
         off = 0.01 if policy == "learned" else 1e-9  # to take examples draws random numbers
-        assert ratio == pytest.approx(replay(IDS, policy, 200).miss_ratio, rel=off)
+        assert ratio == pytest.approx(replay(IDS, policy, 200, learns=False).miss_ratio, rel=off)
     assert whole.best_classic not in ("learned", "belady")
     assert whole.leader in ("frozen", *POLICIES)
 
@@ -124,7 +124,7 @@ def test_misses_are_those_of_the_newest_requests(report: Report) -> None:
 def test_the_shipped_model_knows_more_than_the_base_rate(report: Report) -> None:
     assert [each.residences for each in report.horizons] == [0.125, 0.5, 2, 8]
     for each in report.horizons[1:]:
-        assert each.examples > 100
+        assert each.examples > 10
         assert each.brier is not None
         assert each.base_brier is not None
         assert each.brier < each.base_brier

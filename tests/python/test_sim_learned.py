@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from plain_caches import skewed_ids
 
+from vcache import _model
 from vcache.__main__ import main
 from vcache.errors import ModelError
 from vcache.ml import Model, default_model
@@ -41,13 +43,37 @@ def test_the_shipped_model_is_about_as_good_as_the_best_classic(capacity: int) -
 
 
 def test_says_who_leads() -> None:
-    result = replay(IDS, "learned", 500)
+    result = replay(IDS, "learned", 500, learns=False)
     assert set(result.experts) == {"s3fifo", "lru", "arc", "wtinylfu", "frozen"}
+    assert result.fits == 0
+    assert 0 < result.policy_bytes <= 300 * 500
     assert result.leader in result.experts
     assert all(0 < misses <= len(IDS) for misses in result.experts.values())
     for other in ("lru", "belady"):
         result = replay(IDS[:1_000], other, 50)
         assert (result.leader, result.switches, result.experts) == ("", 0, {})
+        assert (result.fits, result.policy_bytes) == (0, 0)
+
+
+def test_learns_meanwhile() -> None:
+    pytest.importorskip("torch")
+    ids = IDS[:60_000]
+    first, again, other = (replay(ids, "learned", 400, seed=seed) for seed in (3, 3, 4))
+    assert first.fits > 1
+    assert "online" in first.experts
+    assert (counted(first), first.fits) == (counted(again), again.fits)
+    assert counted(first) != counted(other)
+    assert "online" not in replay(ids, "learned", 400, learns=False).experts
+
+
+def test_learns_nothing_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = IDS[:30_000]
+    expected = counted(replay(ids, "learned", 400, learns=False))
+    monkeypatch.setattr(_model, "_loaded", lambda: (None, "torch is not installed"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = replay(ids, "learned", 400)
+    assert (counted(result), result.fits) == (expected, 0)
 
 
 def test_equal_seeds_give_equal_results() -> None:
@@ -104,6 +130,9 @@ def test_curves() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
+        ({"learns": 1}, TypeError, "learns=1 is of type int: allowed are True and False"),
+        ({"seed": -1}, ValueError, "seed=-1: allowed are whole numbers from 0"),
+        ({"seed": 0.5}, TypeError, "seed=0.5 is of type float: allowed are whole numbers"),
         ({"objective": "hits"}, ValueError, "objective='hits': allowed are 'misses' and 'cost'"),
         ({"model": 7}, TypeError, "model=7 is of type int: allowed are a path"),
         ({"model": "no-such.bin"}, ModelError, "model='no-such.bin': No such file"),
@@ -126,6 +155,17 @@ def test_the_command_knows_it(trace: str, capsys: pytest.CaptureFixture[str]) ->
     assert set(rows) == set(POLICIES)
     assert rows["learned"]["leader"] in rows["learned"]["experts"]
     assert rows["lru"]["experts"] == {}
+
+
+def test_the_command_learns_unless_told_not_to(
+    trace: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    arguments = ["simulate", "--trace", trace, "--policy", "learned", "--size", "200", "--json"]
+    for options, fits in (([], True), (["--no-learning"], False), (["--seed", "7"], True)):
+        assert main([*arguments, *options]) == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        assert (row["fits"] > 0) is fits
 
 
 def test_the_command_takes_a_model(

@@ -85,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
         default="misses",
         help="what learned is to have least of (default: misses)",
     )
+    parser.add_argument(
+        "--no-learning", action="store_true", help="learned has no model but that, and fits none"
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="of policies that use chance (default: 0)"
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--plot", metavar="FILE.png", type=Path, help="miss ratio over size")
     return parser
@@ -111,9 +117,11 @@ def _simulate(given: argparse.Namespace) -> list[tuple[str, Result]]:
                         policy,
                         capacity,
                         given.unit,
-                        progress=advance,
+                        given.seed,
+                        advance,
                         model=model,
                         objective=given.objective,
+                        learns=not given.no_learning,
                     )
                     results.append((trace.name, result))
     return results

@@ -69,10 +69,11 @@ def miss_ratio_curve(
     seed: int = 0,
     model: ModelLike | None = None,
     objective: Objective = "misses",
+    learns: bool = True,
 ) -> Curve:
     """The miss ratio of `policy` at each of `sizes`, from a sample of the objects.
 
-    trace, policy, unit, seed, model, objective: as for replay().
+    trace, policy, unit, seed, model, objective, learns: as for replay().
     sizes: capacities as for replay(); None: 16 from 0.1 % of the trace to all of it, each by the
         same factor larger than the one before.
     rate: share of the objects in the sample, above 0 and at most 1: every request for an object is
@@ -89,7 +90,7 @@ def miss_ratio_curve(
     check_unit(unit, given)
     share = _rate_of(rate, given)
     capacities = np.unique(_capacities(sizes, given, unit)).astype(np.int64)
-    replay = partial(run, policy=policy, unit=unit, model=model, objective=objective)
+    replay = partial(run, policy=policy, unit=unit, model=model, objective=objective, learns=learns)
     start = time.perf_counter()
     sampler = _Sampler(given, seed)
     points = [_estimate(sampler, replay, int(size), unit, share) for size in capacities]
@@ -109,6 +110,7 @@ def recommend_size(
     seed: int = 0,
     model: ModelLike | None = None,
     objective: Objective = "misses",
+    learns: bool = True,
 ) -> Recommendation:
     """The smallest of `sizes` whose miss ratio is at most (1 + within) times the lowest of all.
 
@@ -126,6 +128,7 @@ def recommend_size(
         seed=seed,
         model=model,
         objective=objective,
+        learns=learns,
     )
     best = float(curve.miss_ratios.min())
     first = int(np.argmax(curve.miss_ratios <= best * (1 + within)))

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import _core
 from .._messages import shown
+from .._model import can_train
 from .._weights import ModelLike, model_of
 from ..sizes import parse_size
 from ._trace import Trace, TraceLike, trace_of
@@ -45,7 +46,10 @@ class Result:
     skipped: lines of the trace's file that were no requests.
     leader, switches, experts: of "learned", else empty: the expert that it followed last, how often
         it changed to another, and what each missed in its shadow, a smaller cache that sees a share
-        of the objects from when the cache was first full. "frozen" is the model.
+        of the objects from when the cache was first full. "frozen" is the model, "online" the one
+        that was fitted meanwhile.
+    fits: how often that was fitted.
+    policy_bytes: of "learned", else 0: what its experts, their shadows and its ghosts occupied.
     """
 
     policy: str
@@ -65,6 +69,8 @@ class Result:
     leader: str = ""
     switches: int = 0
     experts: dict[str, int] = field(default_factory=dict, hash=False)
+    fits: int = 0
+    policy_bytes: int = 0
 
 
 def replay(
@@ -76,29 +82,42 @@ def replay(
     seed: int = 0,
     model: ModelLike | None = None,
     objective: Objective = "misses",
+    learns: bool = True,
 ) -> Result:
     """Counts what a cache that begins empty would have hit.
 
     trace: ids of objects, whole numbers of shape (n,); a Trace, which has sizes and costs too; or
         the path of a file that read_trace() reads.
-    policy: one of POLICIES. They are the classes that evict in a live cache ("learned" without
-        what a live one learns meanwhile), but "fifo", which heeds no use, and "belady", which knows
-        the future: it evicts what is asked for again last, which no cache that stores every
-        newcomer beats where capacity counts entries. Where it counts bytes that is a good guess
-        only.
+    policy: one of POLICIES. They are the classes that evict in a live cache, but "fifo", which
+        heeds no use, and "belady", which knows the future: it evicts what is asked for again last,
+        which no cache that stores every newcomer beats where capacity counts entries. Where it
+        counts bytes that is a good guess only.
     capacity: how many objects fit, or with unit="bytes" how many bytes of them, as a number or
         "512MiB"; or "1%" of the trace's distinct objects, or of their bytes, and at least 1. An
         object keeps the size with which it came; one larger than the capacity is never stored.
     unit: "entries" or "bytes".
-    seed: of the policies that leave something to chance.
+    seed: of the policies that leave something to chance, 0 to 2**64 - 1. Equal seeds give equal
+        results on one machine.
     model: of "learned", others need none: a vcache.ml.Model, the path of a weights file as
         `python -m vcache train` writes it, or None for the shipped one.
     objective: what "learned" is to have least of, "misses" or the "cost" of them.
+    learns: whether "learned" fits a second model, the expert "online", to what became of the
+        requests so far, beginning with `model`. Needs the torch that vcache was built for: without
+        it none is fitted, and `fits` of the result is 0.
 
     Lets other threads run meanwhile, and Ctrl-C end it. Raises ValueError or TypeError, naming
     argument, value and what is allowed, and ModelError for a file of another kind.
     """
-    return run(trace_of(trace), policy, capacity, unit, seed, model=model, objective=objective)
+    return run(
+        trace_of(trace),
+        policy,
+        capacity,
+        unit,
+        seed,
+        model=model,
+        objective=objective,
+        learns=learns,
+    )
 
 
 def run(
@@ -111,10 +130,11 @@ def run(
     *,
     model: ModelLike | None = None,
     objective: Objective = "misses",
+    learns: bool = True,
 ) -> Result:
     """replay(), which tells `progress` of requests as they are done."""
     entries = capacity_of(capacity, trace, unit)
-    cache = new_cache(policy, entries, unit, seed, model=model, objective=objective)
+    cache = new_cache(policy, entries, unit, seed, model=model, objective=objective, learns=learns)
     feed(cache, trace, policy, progress=progress)
     counted = cache.totals()
     bytes_missed = counted["bytes_requested"] - counted["bytes_hit"]
@@ -138,20 +158,24 @@ def new_cache(
     *,
     model: ModelLike | None = None,
     objective: Objective = "misses",
+    learns: bool = True,
 ) -> _core.Replay:
     """An empty cache."""
     check_policy(policy)
     check_objective(objective)
+    check_seed(seed)
+    check_learns(learns)
     used = model_of(model, "model") if policy == "learned" or model is not None else None
     core: Any = None if used is None else used.core
     return _core.Replay(
         policy=policy,
         capacity=capacity,
         in_bytes=unit == "bytes",
-        seed=seed,
+        seed=int(seed),
         model=core,
         by_cost=objective == "cost",
         examples=0,
+        learns=learns and policy == "learned" and can_train(),
     )
 
 
@@ -178,7 +202,8 @@ def experts_of(cache: _core.Replay) -> dict[str, Any]:
     if not found:
         return {}
     names = {"leader": "leader", "switches": "switches", "experts": "misses"}
-    return {name: found[key] for name, key in names.items()}
+    told = {name: found[key] for name, key in names.items()}
+    return told | {"fits": found.get("fits", 0), "policy_bytes": found["memory_bytes"]}
 
 
 def check_policy(policy: object) -> None:
@@ -189,6 +214,20 @@ def check_policy(policy: object) -> None:
 def check_objective(objective: object) -> None:
     if objective not in ("misses", "cost"):
         raise ValueError(f"objective={shown(objective)}: allowed are 'misses' and 'cost'")
+
+
+def check_learns(learns: object) -> None:
+    if not isinstance(learns, bool):
+        kind = type(learns).__name__
+        raise TypeError(f"learns={shown(learns)} is of type {kind}: allowed are True and False")
+
+
+def check_seed(seed: object) -> None:
+    allowed = "allowed are whole numbers from 0 to 2**64 - 1"
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise TypeError(f"seed={shown(seed)} is of type {type(seed).__name__}: {allowed}")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed={shown(seed)}: {allowed}")
 
 
 def check_unit(unit: object, trace: Trace) -> None:
