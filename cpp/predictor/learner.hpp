@@ -30,7 +30,7 @@ class Learner {
  public:
   static constexpr std::size_t kKept = 32'768;   // the newest examples
   static constexpr std::size_t kFirst = 1'024;   // examples before the first fit
-  static constexpr std::size_t kPeriod = 2'048;  // examples from fit to fit
+  static constexpr std::size_t kPeriod = 4'096;  // examples from fit to fit
 
   // `start`, the model there is, where there is one, is what the trainer starts from.
   Learner(std::unique_ptr<Trainer> trainer, std::shared_ptr<const Mlp> start, std::uint64_t seed);
