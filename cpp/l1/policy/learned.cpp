@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, Learned::kExperts> kNames = {
 
 constexpr double kWindow = 16;             // of what counts as recent, in shadows' entries,
 constexpr double kShortestWindow = 2000;   // and in accesses
-constexpr double kMargin = 0.01;           // by which a new leader is better
+constexpr double kMargin = 0.02;           // by which a new leader is better
 constexpr std::size_t kShadowed = 512;     // entries of a shadow, at least, of those that it may
 constexpr std::size_t kAllShadowed = 128;  // entries up to which a shadow may have all
 constexpr std::size_t kFewestBits = 2;     // of more, a shadow has one in two to this, at most
@@ -68,7 +68,9 @@ struct Learned::State {
   // std::bad_alloc, having changed nothing.
   void begin(std::uint64_t bytes) {
     sampled_bits = entries.size() <= kAllShadowed ? 0 : kFewestBits;
-    while ((entries.size() >> (sampled_bits + 1)) >= kShadowed) ++sampled_bits;
+    // Where few misses cost most, more of them are needed to tell experts apart.
+    const std::size_t most = options.objective == Objective::kCost ? 2 * kShadowed : kShadowed;
+    while ((entries.size() >> (sampled_bits + 1)) >= most) ++sampled_bits;
     capacity = bytes;
     const std::uint64_t share = std::max<std::uint64_t>(bytes >> sampled_bits, 1);
     shadows.reset();
