@@ -35,7 +35,7 @@ __all__ = [
 INPUTS: int = _core.MODEL_INPUTS
 HEADS: int = _core.MODEL_HEADS
 HIDDEN = 32
-DEFAULT_SHA256 = "7304be51eeb1caec8b4b05cc3ae1316791ca2bbaa4b76ef581771b55609223c8"
+DEFAULT_SHA256 = "923fee563ed50a0b1fb34e61b6b37a0d3d43cf4c1841ee168fbb683e262b17a0"
 
 _DEFAULT = Path(__file__).with_name("ml") / "default_model.bin"
 _WIDTHS = (INPUTS, HIDDEN, HIDDEN, HEADS)

@@ -21,6 +21,11 @@ constexpr double kLeastMissRatio = 0.002;
 constexpr double kMemory = 4;  // of the miss ratio, in residences of a full cache
 constexpr int kTries = 32;     // to draw an id that is held
 
+// The binary logarithm of a ratio; 0 where one of them is unknown.
+[[nodiscard]] float log2_over(double value, double mean) noexcept {
+  return value > 0 && mean > 0 ? static_cast<float>(std::log2(value / mean)) : 0;
+}
+
 }  // namespace
 
 Scored::Scored(History& history, Model model, Objective objective, std::uint64_t seed)
@@ -50,6 +55,7 @@ void Scored::on_insert(EntryId id, const Candidate& candidate) {
   bytes_ += candidate.bytes;
   ++size_;
   note(false);
+  note_cost(candidate.cost);
 }
 
 void Scored::on_update(EntryId id, const Candidate& candidate) noexcept {
@@ -172,11 +178,14 @@ float Scored::worth(const float* heads, const Entry& entry) const noexcept {
 
 predictor::Snapshot Scored::snapshot(EntryId id) const noexcept {
   const Entry& entry = entries_[id];
-  return {.past = history_->past(entry.slot),
-          .residence = {.since = entry.since, .hits = entry.hits},
-          .now = history_->now(),
-          .log2_residence = static_cast<float>(std::log2(mean_residence())),
-          .estimate = history_->estimate(entry.slot)};
+  return {
+      .past = history_->past(entry.slot),
+      .residence = {.since = entry.since, .hits = entry.hits},
+      .now = history_->now(),
+      .log2_residence = static_cast<float>(std::log2(mean_residence())),
+      .log2_size = log2_over(entry.bytes, static_cast<double>(bytes_) / static_cast<double>(size_)),
+      .log2_cost = log2_over(static_cast<double>(entry.cost), mean_cost_),
+      .estimate = history_->estimate(entry.slot)};
 }
 
 Candidate Scored::candidate(EntryId id) const noexcept {
@@ -220,6 +229,12 @@ void Scored::set_residence(double accesses) noexcept {
 void Scored::note(bool hit) noexcept {
   const double rate = 1 / (kMemory * static_cast<double>(size_) + 100);
   miss_ratio_ += ((hit ? 0.0 : 1.0) - miss_ratio_) * rate;
+}
+
+void Scored::note_cost(float cost) noexcept {
+  if (!(cost > 0)) return;
+  if (mean_cost_ == 0) mean_cost_ = static_cast<double>(cost);
+  mean_cost_ += (static_cast<double>(cost) - mean_cost_) / (static_cast<double>(size_) + 100);
 }
 
 std::size_t Scored::batch() const noexcept {

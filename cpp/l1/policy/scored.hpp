@@ -95,6 +95,7 @@ class Scored {
 
   void note(bool hit) noexcept;
   void doom_some();
+  void note_cost(float cost) noexcept;
   void draw();
   void take(EntryId id);
   void score();
@@ -110,6 +111,7 @@ class Scored {
   std::uint64_t bytes_ = 0;
   double miss_ratio_ = 1;
   double one_in_ = 1;
+  double mean_cost_ = 0;  // of newcomers of late whose cost is known; 0: of none
   std::uint64_t failures_ = 0;
 
   // Of one scoring. Their memory is kept.

@@ -57,6 +57,8 @@ def fit(
     torch = need_torch()
     random = np.random.default_rng(seed)
     layers = _random_layers(random) if start is None else start.layers
+    if start is None:  # what no example tells of has no say
+        layers[0][0][~examples.features.any(axis=0)] = 0
     with _one_thread(torch):
         parameters = [torch.tensor(part, requires_grad=True) for layer in layers for part in layer]
         _descend(torch, parameters, examples, epochs, random, progress)

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -67,6 +68,18 @@ TEST(Scored, KnowsHowManyAccessesItIsNotToldOf) {
   EXPECT_NEAR(some.mean_residence() / all.mean_residence(), 1, 0.01);
   EXPECT_NEAR(double{some.snapshot(7).log2_residence}, double{all.snapshot(28).log2_residence},
               0.02);
+}
+
+TEST(Scored, TellsAModelOfCostsAndSizesOverTheMean) {
+  Judged judged(nullptr);
+  for (EntryId key = 0; key < 2'000; ++key) judged.insert(key, key % 2 == 0 ? 300 : 100, 0.5F);
+  judged.insert(2'000, 200, 4);
+  judged.insert(2'001, 200);
+  EXPECT_NEAR(double{judged.policy.snapshot(0).log2_size}, std::log2(1.5), 0.01);
+  EXPECT_NEAR(double{judged.policy.snapshot(1).log2_size}, -1, 0.01);
+  EXPECT_NEAR(double{judged.policy.snapshot(0).log2_cost}, 0, 0.02);
+  EXPECT_NEAR(double{judged.policy.snapshot(2'000).log2_cost}, 3, 0.02);
+  EXPECT_EQ(judged.policy.snapshot(2'001).log2_cost, 0);  // unknown
 }
 
 TEST(Scored, AnAccessSavesAnEntryThatWasAboutToLeave) {
