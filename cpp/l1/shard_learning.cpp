@@ -21,7 +21,7 @@ constexpr std::size_t kWorthLearning = std::size_t{1} << 10;  // bytes of an ent
 constexpr std::size_t kWorthAgain = kWorthLearning + kWorthLearning / 4;
 
 constexpr std::size_t kFewestNotes = 64;
-constexpr std::size_t kNoteShare = std::size_t{4} << 10;  // bytes of the shard for each note
+constexpr std::size_t kNoteShare = std::size_t{8} << 10;  // bytes of the shard for each note
 
 }  // namespace
 

@@ -26,7 +26,8 @@ constexpr std::size_t kAllShadowed = 128;  // entries up to which a shadow may h
 constexpr std::size_t kFewestBits = 2;     // of more, a shadow has one in two to this, at most
 constexpr std::size_t kBenched = 10'000;   // accesses
 constexpr std::size_t kUsesTold = 4;       // of an entry, to a policy that is set up
-constexpr std::size_t kChecks = 20;        // while a shadow's entries are replaced once
+constexpr std::size_t kBytesForGhost = 1'600;  // of an entry, for each ghost of some 32
+constexpr std::size_t kChecks = 20;            // while a shadow's entries are replaced once
 
 }  // namespace
 
@@ -239,6 +240,13 @@ struct Learned::State {
     }
   }
 
+  // What to remember of keys that left is worth less than entries that it takes the place of.
+  [[nodiscard]] std::size_t ghosts(std::uint64_t bytes_each) const noexcept {
+    if (bytes_each <= 1) return options.ghosts;  // where entries are counted
+    return std::min<std::size_t>(std::max<std::size_t>(bytes_each / kBytesForGhost, 1),
+                                 options.ghosts);
+  }
+
   // A full cache holds this much.
   void set_capacity(std::uint64_t bytes) {
     const std::size_t shadowed = entries.size() >> sampled_bits;
@@ -257,7 +265,7 @@ struct Learned::State {
     const std::size_t each_holds = std::max<std::size_t>(count >> sampled_bits, 1);
     rate = 1 / std::max(kWindow * static_cast<double>(each_holds), kShortestWindow);
     period = std::max<std::size_t>(each_holds / kChecks, 1);
-    history.set_limit((1 + options.ghosts) * count + 8);
+    history.set_limit((1 + ghosts(bytes / count)) * count + 8);
     history.reach(count);
   }
 

@@ -27,7 +27,7 @@ struct LearnedOptions {
   Objective objective = Objective::kMisses;
   std::uint64_t seed = 0;
   std::function<void(const predictor::Example&)> examples = {};  // told of what can be learned
-  std::size_t ghosts = 2;        // keys remembered for each entry, beside the entries
+  std::size_t ghosts = 2;        // keys remembered for each entry, at most, beside the entries
   std::string_view pinned = {};  // the expert that always leads; empty: the best
 };
 
