@@ -43,6 +43,8 @@ ROWS = {
     "profile realistic": "profiles.realistic",
     "profile zipf": "profiles.zipf",
     "simulator LRU": "simulator.lru",
+    "learned: instructions of a hit": "learned_live.hit",
+    "learned: an eviction": "learned_live.eviction",
     "import vcache": "footprint.import_time",
     "demo": "demo.quick",
 }
