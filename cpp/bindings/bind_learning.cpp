@@ -141,6 +141,23 @@ std::string retrain(Core& core, double wait) {
   return after.fits.published > before.fits.published ? "published" : "refused";
 }
 
+// Version, bytes of a weights file, loss; None as long as the model in use is none that was fitted
+// by this cache.
+py::object fitted_model(Core& core) {
+  l1::learning::Tutor* const tutor = core.cache.memory().tutor();
+  if (tutor == nullptr) return py::none();
+  const l1::learning::Tutor::Newest newest = tutor->newest();
+  if (newest.twin == nullptr || newest.is_adopted) return py::none();
+  return py::make_tuple(newest.version, py::bytes(newest.twin->file()), newest.loss);
+}
+
+bool adopt_model(Core& core, const Model& model) {
+  l1::learning::Tutor* const tutor = core.cache.memory().tutor();
+  if (tutor == nullptr) return false;
+  const GilRelease released;
+  return tutor->adopt(model.mlp);
+}
+
 bool roll_back(Core& core) {
   l1::learning::Tutor* const tutor = core.cache.memory().tutor();
   return tutor != nullptr && tutor->roll_back();
@@ -192,6 +209,8 @@ void bind_learning_calls(py::class_<Core, std::shared_ptr<Core>>& cache) {
       .def("explain", &explain, py::arg("key"))
       .def("retrain", &retrain, py::arg("wait"))
       .def("roll_back_model", &roll_back)
+      .def("fitted_model", &fitted_model)
+      .def("adopt_model", &adopt_model, py::arg("model"))
       .def("pin_expert", &pin, py::arg("expert"));
 }
 

@@ -61,6 +61,12 @@ std::shared_ptr<const Mlp> Learner::learn() {
   return model;
 }
 
+bool Learner::is_no_worse(const Mlp& model) const {
+  const Batch unseen = newest();
+  if (model_ == nullptr || unseen.targets.empty()) return true;
+  return judge(model, unseen).loss <= judge(*model_, unseen).loss;
+}
+
 const Example& Learner::at(std::size_t age) const noexcept {
   const std::size_t place = next_ + age;
   return ring_[place < ring_.size() ? place : place - ring_.size()];

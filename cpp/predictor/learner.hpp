@@ -42,6 +42,12 @@ class Learner {
   // Fits; the model where it is to be used from now on, else nullptr. Throws std::bad_alloc.
   [[nodiscard]] std::shared_ptr<const Mlp> learn();
 
+  // Whether a model that was fitted elsewhere is no worse than the one there is, on the newest
+  // examples. True where there is no other, or are none.
+  [[nodiscard]] bool is_no_worse(const Mlp& model) const;
+  // That model is the one there is from now on; fitting goes on from the trainer's.
+  void take_over(std::shared_ptr<const Mlp> model) { model_ = std::move(model); }
+
   [[nodiscard]] const LearnerRecord& record() const noexcept { return record_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept;
 

@@ -90,6 +90,16 @@ base::Result<std::shared_ptr<const Mlp>> Mlp::from_file(std::string_view bytes) 
   return from_weights(weights);
 }
 
+std::string Mlp::file() const {
+  constexpr std::array<std::uint32_t, 3> kDims = {kInputs, kHidden, kHeads};
+  std::array<float, kWeights> all{};
+  weights(all);
+  std::string bytes(kMagic);
+  bytes.append(reinterpret_cast<const char*>(kDims.data()), sizeof(kDims));
+  bytes.append(reinterpret_cast<const char*>(all.data()), sizeof(all));
+  return bytes;
+}
+
 void Mlp::weights(std::span<float, kWeights> out) const noexcept {
   float* to = out.data();
   write_layer(first_, kHidden, to);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/result.hpp"
@@ -28,6 +29,8 @@ class Mlp final : public Predictor {
   // kHeads), then the weights as little-endian float32. An error names what is wrong.
   [[nodiscard]] static base::Result<std::shared_ptr<const Mlp>> from_file(std::string_view bytes);
 
+  // The bytes of its weights file.
+  [[nodiscard]] std::string file() const;
   // In the order of from_weights().
   void weights(std::span<float, kWeights> out) const noexcept;
 

@@ -148,6 +148,27 @@ Tutor::Online Tutor::online() const {
   return {.model = published_.back().model, .version = record_.version};
 }
 
+Tutor::Newest Tutor::newest() const {
+  const base::MutexLock lock(mutex_);
+  if (published_.empty()) return {};
+  const Published& last = published_.back();
+  return {.twin = last.twin,
+          .version = record_.version,
+          .is_adopted = last.is_adopted,
+          .loss = record_.fits.loss};
+}
+
+bool Tutor::adopt(const std::shared_ptr<const Mlp>& twin) {
+  const base::MutexLock turn(fitting_);
+  if (learner_ != nullptr) {
+    if (!learner_->is_no_worse(*twin)) return false;
+    learner_->take_over(twin);
+  }
+  const base::MutexLock lock(mutex_);
+  publish({.model = twin, .twin = twin, .at = clock_.steady(), .is_adopted = true});
+  return true;
+}
+
 TutorRecord Tutor::record() const {
   const base::MutexLock lock(mutex_);
   return record_;

@@ -80,6 +80,18 @@ class Tutor final : public policy::Prepared::Alarm, private base::Chore {
   [[nodiscard]] const base::Clock& clock() const noexcept { return clock_; }
   [[nodiscard]] TutorRecord record() const VCACHE_EXCLUDES(mutex_);
 
+  // The model in use that was fitted here or elsewhere; none as long as version() is 0.
+  struct Newest {
+    std::shared_ptr<const predictor::Mlp> twin = {};
+    std::uint64_t version = 0;
+    bool is_adopted = false;
+    double loss = 0;  // on the newest examples, of one that was fitted here
+  };
+  [[nodiscard]] Newest newest() const VCACHE_EXCLUDES(mutex_);
+  // Uses a model that was fitted elsewhere, where it is no worse than the one in use on the newest
+  // examples; whether it does. Waits for a fit under way. Throws std::bad_alloc.
+  bool adopt(const std::shared_ptr<const predictor::Mlp>& twin) VCACHE_EXCLUDES(fitting_, mutex_);
+
   // Has a fit begin as soon as it can, whatever was due; the number that it will have at least.
   std::uint64_t retrain() VCACHE_EXCLUDES(mutex_);
   // Waits until that fit is over; false when the deadline or the end of the tutor came first.
@@ -106,6 +118,7 @@ class Tutor final : public policy::Prepared::Alarm, private base::Chore {
     TutorOptions::Model model = {};
     std::shared_ptr<const predictor::Mlp> twin = {};
     base::Nanos at{0};
+    bool is_adopted = false;
   };
 
   [[nodiscard]] base::Millis run() noexcept override;

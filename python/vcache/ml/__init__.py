@@ -11,6 +11,7 @@ from __future__ import annotations
 from .._weights import Model, ModelLike, default_model, load_model
 from ._ab import ab_test
 from ._comparison import Comparison
+from ._exchange import ModelExchange
 from ._report import Horizon, Report, Simulated, evaluate
 from ._sharing import Manifest, SharedModel, SharedModels
 from ._train import Trained, train
@@ -20,6 +21,7 @@ __all__ = [
     "Horizon",
     "Manifest",
     "Model",
+    "ModelExchange",
     "ModelLike",
     "Report",
     "SharedModel",

@@ -39,6 +39,7 @@ TEST(Mlp, ScoresRowsOneByOne) {
 
 TEST(Mlp, IsReadFromAFile) {
   const auto model = Mlp::from_file(file_of(testing::weights_of(0, 1)));
+  EXPECT_EQ(model.value()->file(), file_of(testing::weights_of(0, 1)));
   ASSERT_TRUE(model.ok());
   std::array<float, kInputs> features{};
   features[0] = 3;

@@ -150,6 +150,22 @@ TEST_F(TutorTest, RollsBackToTheModelBefore) {
   EXPECT_EQ(tutor.online().version, 3U) << "so that everybody changes";
 }
 
+TEST_F(TutorTest, AdoptsAModelThatIsNoWorse) {
+  Tutor tutor(options(), clock_, tend_);
+  const auto good = testing::model_of(testing::kAccessesInput, 2);
+  const auto bad = testing::model_of(testing::kAccessesInput, -2);
+  EXPECT_TRUE(tutor.adopt(bad)) << "there is nothing to judge it by";
+  EXPECT_EQ(tutor.version(), 1U);
+  EXPECT_TRUE(tutor.newest().is_adopted);
+  tutor.take(lessons(Learner::kFirst, true));
+  ASSERT_TRUE(poll_until([&] { return tutor.version() == 2; }));
+  EXPECT_FALSE(tutor.newest().is_adopted);
+  EXPECT_FALSE(tutor.adopt(bad));
+  EXPECT_EQ(tutor.version(), 2U);
+  EXPECT_TRUE(tutor.adopt(good));
+  EXPECT_EQ(tutor.online().model, good);
+}
+
 TEST_F(TutorTest, ScoresWithTheArchiveThatAgreesWithItsTwin) {
   TutorOptions scripted = options();
   scripted.load_scorer = [this](const std::string&) {
