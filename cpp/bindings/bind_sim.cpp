@@ -51,7 +51,8 @@ std::unique_ptr<predictor::Trainer> trainer_of(const Model* start, std::uint64_t
 class Replay {
  public:
   Replay(const std::string& policy, std::uint64_t capacity, bool in_bytes, std::uint64_t seed,
-         const Model* model, bool by_cost, std::size_t examples, bool learns)
+         const Model* model, bool by_cost, std::size_t examples, bool learns,
+         const std::string& pinned)
       : replay_(sim::make_replay(
             {.policy = policy,
              .capacity = capacity,
@@ -60,7 +61,8 @@ class Replay {
              .model = model == nullptr ? nullptr : model->mlp,
              .trainer = learns ? trainer_of(model, seed) : nullptr,
              .objective = by_cost ? l1::policy::Objective::kCost : l1::policy::Objective::kMisses,
-             .examples = examples})),
+             .examples = examples,
+             .pinned = pinned})),
         looks_ahead_(policy == "belady") {
     if (replay_ == nullptr) raise("ValueError", "policy='" + policy + "' is unknown");
   }
@@ -161,10 +163,10 @@ void bind_sim(py::module_& module) {
       .def(py::init<const py::bytes&>(), py::arg("data"));
   py::class_<Replay>(module, "Replay", "A cache of metadata only to which a trace is replayed.")
       .def(py::init<const std::string&, std::uint64_t, bool, std::uint64_t, const Model*, bool,
-                    std::size_t, bool>(),
+                    std::size_t, bool, const std::string&>(),
            py::kw_only(), py::arg("policy"), py::arg("capacity"), py::arg("in_bytes"),
            py::arg("seed"), py::arg("model") = py::none(), py::arg("by_cost") = false,
-           py::arg("examples") = 0, py::arg("learns") = false)
+           py::arg("examples") = 0, py::arg("learns") = false, py::arg("pinned") = "")
       .def("run", &Replay::run, py::arg("ids"), py::arg("sizes").none(true),
            py::arg("costs").none(true), py::arg("next_uses").none(true),
            "The next stretch of the trace: uint64 ids, uint32 sizes or None, float32 costs or\n"

@@ -149,8 +149,10 @@ class LearnedReplay final : public PolicyReplay<l1::policy::Learned> {
 
   static l1::policy::LearnedOptions policy_options(const ReplayOptions& options,
                                                    const std::shared_ptr<Lessons>& lessons) {
-    l1::policy::LearnedOptions policy{
-        .frozen = options.model, .objective = options.objective, .seed = options.seed};
+    l1::policy::LearnedOptions policy{.frozen = options.model,
+                                      .objective = options.objective,
+                                      .seed = options.seed,
+                                      .pinned = options.pinned};
     if (options.examples > 0 || lessons->learner != nullptr) {
       policy.examples = [lessons](const predictor::Example& e) { lessons->add(e); };
     }

@@ -74,7 +74,8 @@ struct ReplayOptions {
   std::shared_ptr<const predictor::Mlp> model = {};
   std::unique_ptr<predictor::Trainer> trainer = {};
   l1::policy::Objective objective = l1::policy::Objective::kMisses;
-  std::size_t examples = 0;  // to keep
+  std::size_t examples = 0;      // to keep
+  std::string_view pinned = {};  // the expert that always leads; empty: the best
 };
 
 // Every name that make_replay() knows: those of l1's policies, learned, fifo and belady.

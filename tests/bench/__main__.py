@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from figures import refilled
-from harness import CannotRun, Outcome, WrongAnswer
+from harness import GIVEN, CannotRun, Outcome, WrongAnswer
 from rich.console import Console
 from rich.table import Table
 
@@ -45,6 +45,13 @@ ROWS = {
     "simulator LRU": "simulator.lru",
     "learned: instructions of a hit": "learned_live.hit",
     "learned: an eviction": "learned_live.eviction",
+    "learned misses": "learned.misses",
+    "learned experts": "learned.experts",
+    "learned classics": "learned.classics",
+    "learned learners": "learned.learners",
+    "learned model": "learned.model",
+    "learned costs": "learned.costs",
+    "learned speed": "learned.speed",
     "import vcache": "footprint.import_time",
     "demo": "demo.quick",
 }
@@ -57,6 +64,8 @@ DEFAULT_ROUNDS = 9
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(argv)
     console = Console()
+    if options.traces is not None:
+        GIVEN["traces"] = options.traces
     rows = ROWS | ({"demo": "demo.full"} if options.full else {})
     chosen = {name: where for name, where in rows.items() if options.only.lower() in name.lower()}
     if options.list or not chosen:
@@ -92,6 +101,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--rounds", type=int, default=DEFAULT_ROUNDS, help="the best of so many counts"
     )
     parser.add_argument("--full", action="store_true", help="the demo at full length")
+    parser.add_argument(
+        "--traces", type=Path, metavar="FOLDER", help="of .npz files, which rows of learned need"
+    )
     parser.add_argument("--json", type=Path, metavar="PATH", help="default: build/bench/TIME.json")
     parser.add_argument(
         "--readme", action="store_true", help="fill the figures in README.md with those of this run"

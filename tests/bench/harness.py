@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,10 @@ ENTRIES = 10_000
 OPERATIONS = 20_000
 KEY_LENGTH = 60
 SEED = 11
+
+
+GIVEN: dict[str, Path] = {}
+"""Of the command line: the folder of "traces"."""
 
 
 class Timing(NamedTuple):
@@ -35,6 +40,15 @@ class WrongAnswer(AssertionError):
 
 class CannotRun(RuntimeError):
     """Something that the row needs is not on this machine."""
+
+
+def trace_files() -> list[Path]:
+    """The traces of the folder that was given, in the order of their names."""
+    if "traces" not in GIVEN:
+        raise CannotRun("needs --traces FOLDER, a folder of traces (.npz with ids)")
+    if not (found := sorted(GIVEN["traces"].glob("*.npz"))):
+        raise CannotRun(f"--traces {GIVEN['traces']} holds no .npz file")
+    return found
 
 
 @dataclass(frozen=True)

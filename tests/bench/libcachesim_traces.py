@@ -13,6 +13,33 @@ try:
 except ImportError:
     libcachesim = None
 
+CLASSICS = (
+    "LHD",
+    "LRU",
+    "LRUK",
+    "FIFO",
+    "LFU",
+    "ARC",
+    "Clock",
+    "S3FIFO",
+    "Sieve",
+    "LIRS",
+    "TwoQ",
+    "SLRU",
+    "MQ",
+    "WTinyLFU",
+    "LeCaR",
+    "ClockPro",
+    "Clock2QPlus",
+    "Cacheus",
+    "GDSF",
+    "Hyperbolic",
+    "LRUProb",
+)
+"""Its policies that fit no model, but LFUDA, whose replay does not end. Its W-TinyLFU rejects
+everything in caches of under 100 entries."""
+LEARNERS = ("LRB", "ThreeLCache")
+
 _RECORD = np.dtype([("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")])
 
 
@@ -35,6 +62,8 @@ def replay(path: Path, algorithm: str, capacity: int) -> tuple[float, float]:
     parameters = libcachesim.ReaderInitParam(ignore_obj_size=True)
     kind = libcachesim.TraceType.ORACLE_GENERAL_TRACE
     reader = libcachesim.TraceReader(str(path), kind, parameters)
+    if not hasattr(libcachesim, algorithm):
+        raise CannotRun(f"libcachesim {libcachesim.__version__} has no {algorithm}")
     cache = getattr(libcachesim, algorithm)(cache_size=capacity)
     start = time.thread_time()
     ratio, _ = cache.process_trace(reader)
