@@ -73,9 +73,6 @@ class Model:
 class Replay:
     """
     A cache of metadata only to which a trace is replayed.
-class AccessLogOptions:
-    """
-    Where look-ups are written to.
     """
     def __init__(
         self,
@@ -88,6 +85,7 @@ class AccessLogOptions:
         by_cost: bool = False,
         examples: typing.SupportsInt | typing.SupportsIndex = 0,
         learns: bool = False,
+        pinned: str = "",
     ) -> None: ...
     def examples(self) -> dict:
         """
@@ -106,6 +104,14 @@ class AccessLogOptions:
         None, uint64 next_uses for belady, else None; each of one dimension.
         """
     def totals(self) -> dict: ...
+
+class AccessLogOptions:
+    """
+    Where look-ups are written to.
+    """
+    def __init__(
+        self,
+        *,
         path: bytes,
         seed: typing.SupportsInt | typing.SupportsIndex,
         file_bytes: typing.SupportsInt | typing.SupportsIndex,
@@ -240,6 +246,7 @@ class TieredCache:
         learning: Learning | None = None,
     ) -> None: ...
     def accesses(self, most: typing.SupportsInt | typing.SupportsIndex) -> tuple: ...
+    def adopt_model(self, model: Model) -> bool: ...
     def begin(
         self, tags: collections.abc.Sequence[bytes], ttl: typing.Any
     ) -> TieredCache.Moment: ...
@@ -259,6 +266,7 @@ class TieredCache:
     def explain(self, key: typing.Any) -> typing.Any: ...
     def find_again(self, keys: typing.Any, stale: bool) -> list: ...
     def find_timed(self, keys: typing.Any, memory_only: bool) -> list: ...
+    def fitted_model(self) -> typing.Any: ...
     def get_vectors(
         self,
         keys: typing.Any,
@@ -305,8 +313,6 @@ class TieredCache:
         tags: collections.abc.Sequence[bytes] = [],
         made: TieredCache.Moment | None = None,
     ) -> None: ...
-    def retrain(self, wait: typing.SupportsFloat | typing.SupportsIndex) -> str: ...
-    def roll_back_model(self) -> bool: ...
     def read_blob(self, name: str, most: typing.SupportsInt | typing.SupportsIndex) -> bytes:
         """
         The first bytes under NAMESPACE!name, empty if there are none. As the next three
@@ -322,6 +328,8 @@ class TieredCache:
         """
         Writes if the bytes are the expected ones; whether it did.
         """
+    def retrain(self, wait: typing.SupportsFloat | typing.SupportsIndex) -> str: ...
+    def roll_back_model(self) -> bool: ...
     def set_vectors(
         self,
         keys: typing.Any,

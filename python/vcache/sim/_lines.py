@@ -130,7 +130,7 @@ def _id_of(key: int | str) -> int | str:
     return int(key, 16) if isinstance(key, str) and _HASH.fullmatch(key) else key
 
 
-def _cost_of(access: _Access) -> float:
+def _cost_of(access: Access) -> float:
     """A cache that missed knows neither size nor cost: both are 0."""
     is_unknown = access.cost is None or (access.cost == 0 and access.size == 0)
     return _UNKNOWN if is_unknown else access.cost  # type: ignore[return-value]

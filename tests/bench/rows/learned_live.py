@@ -11,19 +11,32 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
-from harness import CannotRun, Check, Outcome, Timing, compete, expect, last_line, quiet
+from harness import (
+    CannotRun,
+    Check,
+    Outcome,
+    Timing,
+    compete,
+    expect,
+    last_line,
+    quiet,
+    trace_files,
+)
 
 from vcache import Cache
 from vcache._model import make_trainer
 from vcache.errors import ModelError
 from vcache.ml import default_model
+from vcache.sim import Trace, read_trace
 
 PROBE = Path(__file__).parents[1] / "probes" / "hits.py"
 FEW, MANY = 50_000, 150_000  # hits of which instructions are counted
 DIM = 384
 STORED = 20_000
+OVERHEAD, LEAST = 112, 64 << 10  # bytes: of an entry under LRU, and of the smallest cache
 
 
 def hit(rounds: int) -> Outcome:
@@ -71,6 +84,44 @@ def eviction(rounds: int) -> Outcome:
     more = (best["learned"] - best["lru"]) * 1e6
     check = Check("an eviction more than under lru", more, 2, at_least=False, unit=" us")
     return Outcome([check], best)
+
+
+def equal_bytes(rounds: int) -> Outcome:
+    """Misses of live caches of as many bytes, all that is known of entries counted.
+
+    Vectors of 384 floats; budgets of what LRU needs for 1 % and 10 % of a trace's objects.
+    """
+    found = {
+        f"{path.stem} {share:.0%}": {
+            policy: _misses(read_trace(path), policy, share)
+            for policy in ("lru", "s3fifo", "learned")
+        }
+        for path in trace_files()
+        for share in (0.01, 0.1)
+    }
+    checks = []
+    for other in ("lru", "s3fifo"):
+        over = {case: by["learned"] / by[other] - 1 for case, by in found.items()}
+        worst = max(over, key=over.__getitem__)
+        checks.append(Check(f"{other}, worst: {worst}", 100 * over[worst], 1, False, "%"))
+        checks.append(Check(f"{other}, mean", 100 * fmean(over.values()), 0, False, "%"))
+    measured = {f"{case} {name}": each for case, by in found.items() for name, each in by.items()}
+    return Outcome(checks, measured)
+
+
+def _misses(trace: Trace, policy: str, share: float) -> float:
+    """The miss ratio of a cache with a budget for that share of the objects."""
+    entries = max(1, int(len(np.unique(trace.ids)) * share))
+    budget = max(entries * (4 * DIM + OVERHEAD), LEAST)
+    value = np.ones(DIM, np.float32)
+    misses = 0
+    with Cache(memory=budget, policy=policy, memory_ttl=None, ttl=None) as cache:  # type: ignore[arg-type]
+        get, store = cache.get, cache.set
+        for key in map(str, trace.ids.tolist()):
+            if get(key) is None:
+                misses += 1
+                store(key, value)
+    return misses / len(trace.ids)
 
 
 def _instructions(policy: str) -> float:
