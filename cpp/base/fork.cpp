@@ -31,11 +31,15 @@ class Registry {
     for (ForkParticipant* each : participants_) each->before_fork();
   }
   void after_fork_in_parent() VCACHE_RELEASE(mutex_) {
-    for (ForkParticipant* each : participants_) each->after_fork_in_parent();
+    for (auto place = participants_.end(); place != participants_.begin();) {
+      (*--place)->after_fork_in_parent();
+    }
     mutex_.unlock();
   }
   void after_fork_in_child() VCACHE_RELEASE(mutex_) {
-    for (ForkParticipant* each : participants_) each->after_fork_in_child();
+    for (auto place = participants_.end(); place != participants_.begin();) {
+      (*--place)->after_fork_in_child();
+    }
     mutex_.unlock();
   }
 

@@ -10,7 +10,7 @@ class ForkParticipant {
  public:
   // Takes every lock that other threads hold for a short time only, in an order of its own.
   virtual void before_fork() noexcept = 0;
-  // Release them.
+  // Release them. Whoever has registered before is through with this, so that the child can use it.
   virtual void after_fork_in_parent() noexcept = 0;
   virtual void after_fork_in_child() noexcept = 0;
 

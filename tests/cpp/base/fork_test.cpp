@@ -49,6 +49,30 @@ TEST(ForkTest, TellsParentAndChild) {
   EXPECT_EQ(counted.in_child, 0);
 }
 
+// Takes part by a look at another one.
+class Later final : public ForkParticipant {
+ public:
+  explicit Later(const Counted& earlier) : earlier_(earlier) {}
+  bool was_first = false;
+  bool found_it_done = false;
+
+  void before_fork() noexcept override { was_first = earlier_.before == 0; }
+  void after_fork_in_parent() noexcept override { found_it_done = earlier_.in_parent == 1; }
+  void after_fork_in_child() noexcept override { found_it_done = earlier_.in_child == 1; }
+
+ private:
+  const Counted& earlier_;
+  ForkRegistration registration_{*this};
+};
+
+TEST(ForkTest, WhoRegisteredLaterLocksFirstAndReleasesLast) {
+  const Counted earlier;
+  const Later later(earlier);
+  EXPECT_TRUE(holds_in_child([&] { return later.was_first && later.found_it_done; }));
+  EXPECT_TRUE(later.was_first);
+  EXPECT_TRUE(later.found_it_done);
+}
+
 TEST(ForkTest, LeavesOutWhatIsGone) {
   const Counted first;
   auto second = std::make_unique<Counted>();
