@@ -25,7 +25,7 @@ double probability_within(std::span<const float, kHeads> heads, double residence
   std::array<double, kKnown> at{};
   double highest = 0;
   for (std::size_t i = 0; i < kKnown; ++i) {
-    highest = std::max(highest, static_cast<double>(heads[i]));
+    highest = std::max(highest, std::min(static_cast<double>(heads[i]), 1 - kLeast));
     at[i] = highest;
   }
   const auto first = static_cast<double>(kHorizons[0]);

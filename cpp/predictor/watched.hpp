@@ -33,6 +33,8 @@ class Watched final : public Predictor {
   [[nodiscard]] std::uint64_t late() const noexcept { return late_.load(); }
 
  private:
+  [[nodiscard]] bool rests() const noexcept;
+
   const std::unique_ptr<const Predictor> predictor_;
   const Now now_;
   mutable std::atomic<std::uint64_t> late_{0};
@@ -44,7 +46,7 @@ class Watched final : public Predictor {
 // does, to a thousandth. Requires: that of the other.
 [[nodiscard]] bool agree_on_probes(const Predictor& one, const Predictor& other) noexcept;
 
-// Whether it takes kInputs and gives kHeads, all of them probabilities.
-[[nodiscard]] base::Error check_on_probes(const Predictor& predictor);
+// Whether it takes kInputs and gives kHeads, all of them probabilities, within Watched's budget.
+[[nodiscard]] base::Error check_on_probes(const Predictor& predictor, Watched::Now now = nullptr);
 
 }  // namespace vcache::predictor

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "support/models.hpp"
@@ -65,6 +68,25 @@ TEST(Watched, IsNotAskedForAWhileAfterBeingLateInARow) {
   EXPECT_TRUE(scores(watched));
 }
 
+// Many threads share a model, and all of them find it resting.
+TEST(Watched, IsAskedAgainHoweverManyThreadsFoundItResting) {
+  const Watched watched(std::make_unique<Constant>(0.25F), &stepping_clock);
+  for (int round = 0; round < 50; ++round) {
+    g_step = Watched::kBudget.count() + 1;
+    for (std::uint32_t i = 0; i < Watched::kMostLate; ++i) ASSERT_TRUE(scores(watched)) << round;
+    g_step = 0;
+    std::atomic<std::uint32_t> refused{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&] {
+        for (std::uint32_t i = 0; i < Watched::kRest; ++i) refused += scores(watched) ? 0U : 1U;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_EQ(refused, Watched::kRest) << round;
+  }
+}
+
 TEST(Watched, ProbesTellModelsApart) {
   const auto model = testing::model_of(testing::kAgeInput, 1);
   EXPECT_TRUE(agree_on_probes(*model, *testing::model_of(testing::kAgeInput, 1)));
@@ -82,6 +104,14 @@ TEST(Watched, ProbesFindWhatIsNoModelOfTheCaches) {
   }
   EXPECT_NE(check_on_probes(Constant(0.5F, 3)).detail.find("takes 3 inputs"), std::string::npos);
   EXPECT_EQ(check_on_probes(testing::FailingModel()).detail, "fails");
+}
+
+TEST(Watched, ProbesFindASlowModel) {
+  g_step = Watched::kBudget.count();
+  EXPECT_TRUE(check_on_probes(Constant(0.5F), &stepping_clock).ok());
+  g_step = Watched::kBudget.count() + 1;
+  EXPECT_EQ(check_on_probes(Constant(0.5F), &stepping_clock).detail,
+            "the model takes 501 us to score 64 rows: allowed are 500");
 }
 
 }  // namespace
