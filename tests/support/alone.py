@@ -7,10 +7,13 @@ import subprocess
 import sys
 
 
-def run_alone(script: str, *arguments: str, timeout: float = 100, **variables: str) -> str:
+def run_alone(
+    script: str, *arguments: str, timeout: float = 100, quiet: bool = False, **variables: str
+) -> str:
     """What the script wrote to its output. Fails where it ended in another way than exit code 0.
 
-    `variables` are added to the environment.
+    With `quiet` also where it wrote anything to its error output. `variables` are added to the
+    environment.
     """
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
@@ -21,4 +24,5 @@ def run_alone(script: str, *arguments: str, timeout: float = 100, **variables: s
         env=os.environ | variables,
     )
     assert done.returncode == 0, f"exit code {done.returncode}: {done.stderr}"
+    assert not quiet or done.stderr == "", done.stderr
     return done.stdout.strip()

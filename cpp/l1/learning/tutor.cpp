@@ -15,6 +15,7 @@ using predictor::Learner;
 using predictor::Mlp;
 
 constexpr base::Millis kUnasked = std::chrono::hours(24);  // the thread is woken when it is wanted
+constexpr std::chrono::minutes kRetry{1};                  // after a trainer could not be made
 
 }  // namespace
 
@@ -56,6 +57,8 @@ base::Millis Tutor::run() noexcept {
   } catch (const std::bad_alloc&) {
     const base::MutexLock lock(mutex_);
     record_.problem = {.code = base::ErrorCode::kBusy, .detail = "out of memory"};
+    attempts_ = asked_for_;
+    changed_.notify_all();
   }
   return kUnasked;
 }
@@ -68,7 +71,7 @@ void Tutor::study() {
   {
     const base::MutexLock lock(mutex_);
     is_asked = asked_for_ > attempts_;
-    if (lessons_.size() < Learner::kFirst && !is_asked) return;
+    if (!is_asked && (lessons_.size() < Learner::kFirst || waits_to_retry())) return;
   }
   base::Error problem = prepare_learner();
   if (problem.ok()) {
@@ -96,6 +99,10 @@ void Tutor::study() {
   changed_.notify_all();
 }
 
+bool Tutor::waits_to_retry() const noexcept {
+  return failed_.count() != 0 && clock_.steady() - failed_ < kRetry;
+}
+
 bool Tutor::is_due() const noexcept {
   return learner_->is_due() &&
          (last_fit_.count() == 0 || clock_.steady() - last_fit_ >= options_.interval);
@@ -110,7 +117,10 @@ base::Error Tutor::prepare_learner() {
     start.emplace(weights);
   }
   auto trainer = options_.make_trainer(start);
-  if (!trainer.ok()) return trainer.error();
+  if (!trainer.ok()) {
+    failed_ = clock_.steady();
+    return trainer.error();
+  }
   trainer_ = trainer.value().get();
   learner_ = std::make_unique<Learner>(std::move(trainer).value(), options_.start, options_.seed);
   return {};
@@ -200,13 +210,18 @@ void Tutor::stop() noexcept {
   changed_.notify_all();
 }
 
-// The parent's keeper is left as it lies: nobody knows in what state its thread was.
+// The parent's keeper is left as it lies: nobody knows in what state its thread was. Without memory
+// for another one the child learns nothing.
 void Tutor::on_child() noexcept {
-  base::Keeper* own = new (std::nothrow) base::Keeper();
-  if (own == nullptr) return;
-  (void)keeper_.release();
-  keeper_.reset(own);
-  has_begun_.store(false, std::memory_order_release);
+  try {
+    auto own = std::make_unique<base::Keeper>();
+    if (stopped_) own->stop();
+    (void)keeper_.release();
+    keeper_ = std::move(own);
+    has_begun_.store(false, std::memory_order_release);
+  } catch (const std::bad_alloc&) {
+    stopped_ = true;
+  }
 }
 
 }  // namespace vcache::l1::learning

@@ -30,7 +30,7 @@ struct TutorOptions {
   // What the fitting starts from.
   std::shared_ptr<const predictor::Mlp> start = {};
   // Empty: nothing is learned. Called on the tutor's thread, when there is enough to learn from;
-  // after an error, again at the next fit.
+  // after an error again when a fit is asked for, or is due a minute later.
   std::function<base::Result<std::unique_ptr<predictor::Trainer>>(predictor::StartWeights)>
       make_trainer = {};
   // What scores as the TorchScript archive does; empty: the plain-float twin does.
@@ -130,6 +130,7 @@ class Tutor final : public policy::Prepared::Alarm, private base::Chore {
       VCACHE_REQUIRES(fitting_);
   void publish(Published made) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] bool is_due() const noexcept VCACHE_REQUIRES(fitting_);
+  [[nodiscard]] bool waits_to_retry() const noexcept VCACHE_REQUIRES(fitting_);
 
   static constexpr std::size_t kMostLessons = 2 * predictor::Learner::kPeriod;
   static constexpr std::size_t kKeptVersions = 4;
@@ -147,6 +148,7 @@ class Tutor final : public policy::Prepared::Alarm, private base::Chore {
   std::unique_ptr<predictor::Learner> learner_ VCACHE_GUARDED_BY(fitting_);
   predictor::Trainer* trainer_ VCACHE_GUARDED_BY(fitting_) = nullptr;  // the learner's
   base::Nanos last_fit_ VCACHE_GUARDED_BY(fitting_){0};
+  base::Nanos failed_ VCACHE_GUARDED_BY(fitting_){0};  // when no trainer could be made last
 
   mutable base::Mutex mutex_;  // taken after a steward's
   base::CondVar changed_;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -116,6 +117,41 @@ TEST_F(TutorTest, TriesAgainToMakeATrainer) {
   EXPECT_EQ(tutor.version(), 1U) << "what was taken meanwhile is not lost";
 }
 
+// Loading what is broken may take a while, and lessons come all the time.
+TEST_F(TutorTest, DoesNotTryAgainWithEachLesson) {
+  TutorOptions failing = options();
+  failing.make_trainer = [this](predictor::StartWeights) {
+    ++makes_;
+    return base::Result<std::unique_ptr<predictor::Trainer>>(
+        base::Error{.code = base::ErrorCode::kInvalid, .detail = "torch is not installed"});
+  };
+  Tutor tutor(failing, clock_, tend_);
+  const auto takes = [&](std::size_t count) {
+    const int before = tends_;
+    tutor.take(lessons(count, true));
+    return poll_until([&] { return tends_ > before; });
+  };
+  ASSERT_TRUE(takes(Learner::kFirst));
+  ASSERT_TRUE(poll_until([&] { return makes_ == 1; }));
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(takes(1));
+  EXPECT_EQ(makes_, 1);
+  clock_.advance(std::chrono::minutes(2));
+  ASSERT_TRUE(takes(1));
+  EXPECT_TRUE(poll_until([&] { return makes_ == 2; }));
+}
+
+TEST_F(TutorTest, SaysThatMemoryIsShortToWhoWaits) {
+  TutorOptions failing = options();
+  failing.make_trainer =
+      [](predictor::StartWeights) -> base::Result<std::unique_ptr<predictor::Trainer>> {
+    throw std::bad_alloc();
+  };
+  Tutor tutor(failing, clock_, tend_);
+  tutor.take(lessons(Learner::kFirst, true));
+  EXPECT_TRUE(tutor.wait_for(tutor.retrain(), soon()));
+  EXPECT_EQ(tutor.record().problem.detail, "out of memory");
+}
+
 TEST_F(TutorTest, WaitsTheIntervalBetweenFits) {
   TutorOptions slow = options();
   slow.interval = std::chrono::hours(1);
@@ -218,6 +254,24 @@ TEST_F(TutorTest, AChildLearnsOnAThreadOfItsOwn) {
   tutor.end_fork();
   EXPECT_TRUE(held);
   EXPECT_EQ(tutor.version(), 1U);
+}
+
+TEST_F(TutorTest, AChildOfOneThatWasStoppedLearnsNothing) {
+  if (!testing::kThreadsInChildren) GTEST_SKIP() << "the sanitizer ends such a child";
+  Tutor tutor(options(), clock_, tend_);
+  tutor.stop();
+  tutor.begin_fork();
+  tutor.lock();
+  const bool held = testing::holds_in_child([&] {
+    tutor.on_child();
+    tutor.unlock();
+    tutor.end_fork();
+    tutor.take(lessons(Learner::kFirst, true));
+    return !poll_until([&] { return tends_ > 0; }, std::chrono::milliseconds(200));
+  });
+  tutor.unlock();
+  tutor.end_fork();
+  EXPECT_TRUE(held);
 }
 
 }  // namespace
