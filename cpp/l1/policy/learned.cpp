@@ -51,9 +51,10 @@ struct Learned::State {
     accounts[kGdsf].takes_part = options.objective == Objective::kCost;
     accounts[kFrozen].takes_part = options.frozen != nullptr;
     leader = accounts[kFrozen].takes_part ? kFrozen : kS3Fifo;
-    const auto pinned = std::ranges::find(kNames, options.pinned);
-    if (pinned != kNames.end()) leader = static_cast<Place>(pinned - kNames.begin());
-    is_pinned = pinned != kNames.end();
+    const auto named = std::ranges::find(kNames, options.pinned);
+    is_pinned = named != kNames.end();
+    if (is_pinned) leader = pinned = static_cast<Place>(named - kNames.begin());
+    options.pinned = {};  // its owner's
     follow();
   }
 
@@ -167,10 +168,14 @@ struct Learned::State {
     follow();
   }
 
-  // As good as the leader until it shows what it is.
-  void take_back(Place place) noexcept {
+  // As good as the leader until it shows what it is. One that is pinned leads again.
+  void take_back(Place place) {
     accounts[place].takes_part = true;
     accounts[place].recent = accounts[leader].recent;
+    if (!is_pinned || place != pinned) return;
+    leader = pinned;
+    ++switches;
+    follow();
   }
 
   void check() {
@@ -279,6 +284,7 @@ struct Learned::State {
   std::array<Account, kExperts> accounts;
   Place leader = kS3Fifo;
   bool is_pinned = false;
+  Place pinned = kS3Fifo;  // where one is
   std::uint64_t switches = 0;
   std::uint64_t failures = 0;  // of a model that led
   std::uint64_t capacity = 0;
@@ -435,8 +441,9 @@ void Learned::set_online(Scored::Model model) {
   if (s.shadows != nullptr) std::get<kOnline>(*s.shadows).policy().set_model(s.online);
   if (!s.accounts[kOnline].takes_part) {
     s.accounts[kOnline] = s.accounts[kFrozen];
-    s.accounts[kOnline].takes_part = true;
     s.accounts[kOnline].benched = 0;
+    if (!s.accounts[kFrozen].takes_part) s.accounts[kOnline].recent = s.accounts[s.leader].recent;
+    s.accounts[kOnline].takes_part = true;
   }
   if (s.leader == kOnline) s.entries.set_model(s.online);
 }
@@ -450,6 +457,7 @@ bool Learned::pin(std::string_view expert) {
   const auto pinned = static_cast<Place>(place - kNames.begin());
   if (!s.accounts[pinned].takes_part) return false;
   s.is_pinned = true;
+  s.pinned = pinned;
   if (std::exchange(s.leader, pinned) == pinned) return true;
   ++s.switches;
   s.follow();
