@@ -74,7 +74,7 @@ L1Cache::L1Cache(const L1Options& options, const base::Clock& clock, metrics::Gr
   const std::size_t count = shard_count_for(options);
   if (options.policy == policy::Prepared::kName) {
     tutor_ = std::make_unique<learning::Tutor>(options.learning.tutor, clock, [this] {
-      for (const auto& shard : shards_) shard->prepare(0);
+      for (const auto& shard : shards_) shard->tend();
     });
   }
   for (std::size_t i = 0; i < count; ++i) {

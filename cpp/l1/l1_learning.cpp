@@ -61,7 +61,7 @@ bool L1Cache::pin(std::string_view expert) {
     bool all = true;
     for (const auto& shard : shards_) {
       const base::LockGuard turn(*shard->steward());
-      all = shard->steward()->policy().pin(name) && all;
+      all = shard->steward()->pin(name) && all;
     }
     return all;
   };

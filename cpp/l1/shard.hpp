@@ -143,6 +143,8 @@ class Shard {
   void prepare(std::size_t bytes) noexcept VCACHE_EXCLUDES(mutex_);
   // Has the steward read all that happened. Waits for its turn.
   void catch_up() noexcept VCACHE_EXCLUDES(mutex_);
+  // The same, where much happened.
+  void tend() noexcept VCACHE_EXCLUDES(mutex_);
   // May be null. To be locked before this is.
   [[nodiscard]] learning::Steward* steward() const noexcept { return steward_.get(); }
   // The id of the key's entry, and its past as the steward knows it.

@@ -37,6 +37,10 @@ void Shard::catch_up() noexcept {
   prepare(*steward_, 0);
 }
 
+void Shard::tend() noexcept {
+  if (steward_ != nullptr && is_wanted(0)) catch_up();
+}
+
 void Shard::prepare(Steward& steward, std::size_t bytes) noexcept {
   try {
     take_turn(steward, bytes);
@@ -72,6 +76,7 @@ void Shard::take_turn(Steward& steward, std::size_t bytes) {
   prepared.rearm();
   prepared.prepare(chosen);
   steward_bytes_ = steward.memory_bytes();
+  evict_to_limits();
 }
 
 Shard::Turn Shard::begin_turn(Steward& steward, std::size_t bytes) {
@@ -91,10 +96,10 @@ Shard::Turn Shard::begin_turn(Steward& steward, std::size_t bytes) {
   return turn;
 }
 
-// Beyond what is prepared. Nothing where there is room.
+// Beyond what is prepared. Nothing where there is room, nor for what will be declined.
 Demand Shard::demand(std::size_t bytes) const {
   Demand wanted;
-  if (bytes == 0) return wanted;
+  if (bytes == 0 || bytes + bookkeeping_bytes() > limits_.bytes) return wanted;
   const auto& prepared = std::get<Prepared>(policy_);
   const std::size_t needed = used_bytes_ + bytes + bookkeeping_bytes();
   const std::size_t has = limits_.bytes + prepared.prepared_bytes();
@@ -115,9 +120,13 @@ void Shard::change_policy(Steward& steward) {
   if (!is_full || (learns ? mean >= kWorthLearning : mean < kWorthAgain)) return;
   policy::AnyPolicy next = learns ? policy::AnyPolicy(S3Fifo()) : policy::AnyPolicy(prepared());
   for (const Known& entry : known()) policy::on_insert(next, entry.named.id, entry.candidate);
-  policy_ = std::move(next);
   steward.rest();
-  steward_bytes_ = 0;
+  if (const auto* prepared = std::get_if<Prepared>(&policy_)) {
+    counters_.unprepared += prepared->counts().unprepared;
+    counters_.dropped += prepared->counts().dropped;
+  }
+  policy_ = std::move(next);
+  steward_bytes_ = steward.memory_bytes();
   if (auto* prepared = std::get_if<Prepared>(&policy_)) prepared->fall_out_of_step();
 }
 

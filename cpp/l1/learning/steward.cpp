@@ -25,16 +25,22 @@ constexpr std::chrono::seconds kRateSlice{1};
 constexpr double kLeastPassed = 0.004;  // seconds: what the clock can tell
 constexpr std::chrono::duration<double> kRateMemory = std::chrono::minutes(10);
 
+bool differs(const policy::Candidate& one, const policy::Candidate& other) noexcept {
+  return one.bytes != other.bytes || one.cost != other.cost;
+}
+
 }  // namespace
 
 // clang's analysis does not know that nobody else sees an object that is being made.
 Steward::Steward(policy::LearnedOptions options, Tutor& tutor) VCACHE_NO_THREAD_SAFETY_ANALYSIS
     : options_(std::move(options)),
       tutor_(tutor),
+      pinned_(options_.pinned),
       policy_(std::in_place, told()) {}
 
 policy::LearnedOptions Steward::told() {
   policy::LearnedOptions options = options_;
+  options.pinned = pinned_;
   if (tutor_.teaches()) {
     options.examples = [this](const predictor::Example& example) { lessons_.push_back(example); };
   }
@@ -59,6 +65,9 @@ void Steward::read(const Note& note) {
       return policy_->on_update(note.id, candidate);
     case Note::Kind::kErase:
       return policy_->on_erase(note.id);
+    case Note::Kind::kSpared:
+      if (policy_->is_chosen(note.id)) policy_->on_hit(note.id);
+      return;
     default:
       return policy_->on_evict(note.id);
   }
@@ -75,17 +84,25 @@ bool Steward::is_known(const Named& named) const noexcept {
   return policy_->holds(named.id) && generations_[named.id] == named.generation;
 }
 
+// Generations wrap, and any number of notes may have been lost.
+bool Steward::is_known(const Known& entry) const noexcept {
+  return is_known(entry.named) &&
+         policy_->candidate(entry.named.id).key_hash == entry.candidate.key_hash;
+}
+
 void Steward::start_again(std::span<const Known> entries) {
   std::vector<bool> stays(std::max(policy_->ids(), generations_.size()));
   for (const Known& entry : entries) {
-    if (is_known(entry.named)) stays[entry.named.id] = true;
+    if (is_known(entry)) stays[entry.named.id] = true;
   }
   for (EntryId id = 0; id < policy_->ids(); ++id) {
     if (policy_->holds(id) && !stays[id]) policy_->on_evict(id);
   }
   for (const Known& entry : entries) {
-    if (!is_known(entry.named)) {
+    if (!is_known(entry)) {
       insert(entry);
+    } else if (differs(policy_->candidate(entry.named.id), entry.candidate)) {
+      policy_->on_update(entry.named.id, entry.candidate);
     } else if (policy_->is_chosen(entry.named.id)) {
       policy_->on_hit(entry.named.id);  // nothing is prepared any more
     }
@@ -145,12 +162,23 @@ void Steward::meet_tutor() {
   version_ = online.version;
 }
 
+bool Steward::pin(std::string_view expert) {
+  std::string pinned(expert);
+  if (!policy_->pin(expert)) return false;
+  pinned_ = std::move(pinned);
+  return true;
+}
+
 void Steward::rest() {
-  policy_.emplace(told());
+  policy::Learned fresh(told());
+  policy_.emplace(std::move(fresh));
   lessons_ = {};
   generations_ = {};
   chosen_ = {};
   version_ = 0;
+  rate_ = 0;
+  since_ = {};
+  counted_ = 0;
 }
 
 std::size_t Steward::memory_bytes() const noexcept {

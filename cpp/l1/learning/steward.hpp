@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/mutex.hpp"
@@ -41,7 +43,8 @@ class VCACHE_CAPABILITY("mutex") Steward {
 
   // Takes notice of them, in order. Throws std::bad_alloc: then it has to start again.
   void read(policy::NoteQueue& notes) VCACHE_REQUIRES(this);
-  // Has this and nothing else be what the shard holds. Throws std::bad_alloc, as read().
+  // Has this and nothing else be what the shard holds, and nothing chosen. Throws std::bad_alloc,
+  // as read().
   void start_again(std::span<const Known> entries) VCACHE_REQUIRES(this);
   // Chooses entries of that many bytes, and that many, and a few more, the first to leave first.
   // Valid until the next call. Throws std::bad_alloc, as read().
@@ -54,7 +57,10 @@ class VCACHE_CAPABILITY("mutex") Steward {
                                               base::Nanos time) const VCACHE_REQUIRES(this);
   // Whom to tell of notes that pile up.
   [[nodiscard]] policy::Prepared::Alarm& alarm() noexcept { return tutor_; }
-  // Forgets everything, and the memory for it.
+  // As that of the policy; also of what it knows after rest().
+  bool pin(std::string_view expert) VCACHE_REQUIRES(this);
+  // Forgets everything but what is pinned, and the memory for it. Throws std::bad_alloc, having
+  // changed nothing.
   void rest() VCACHE_REQUIRES(this);
 
   [[nodiscard]] policy::Learned& policy() VCACHE_REQUIRES(this) { return *policy_; }
@@ -67,11 +73,13 @@ class VCACHE_CAPABILITY("mutex") Steward {
   void note_rate() VCACHE_REQUIRES(this);
   [[nodiscard]] double newest_rate() const VCACHE_REQUIRES(this);
   [[nodiscard]] bool is_known(const policy::Named& named) const noexcept VCACHE_REQUIRES(this);
+  [[nodiscard]] bool is_known(const Known& entry) const noexcept VCACHE_REQUIRES(this);
 
   base::Mutex mutex_;
   const policy::LearnedOptions options_;
   Tutor& tutor_;
   // Of whoever has the turn.
+  std::string pinned_;  // the expert that always leads
   std::vector<predictor::Example> lessons_;
   std::optional<policy::Learned> policy_;        // always one
   base::Table<policy::Generation> generations_;  // by id

@@ -21,7 +21,8 @@ struct Named {
 
 // What happened to an entry.
 struct Note {
-  enum class Kind : std::uint8_t { kInsert, kUpdate, kHit, kErase, kEvict };
+  // kSpared: it was chosen to leave, and is not any more, for it was used since.
+  enum class Kind : std::uint8_t { kInsert, kUpdate, kHit, kErase, kEvict, kSpared };
 
   std::uint64_t key_hash = 0;  // of kInsert and kUpdate, like bytes and cost
   EntryId id = kNoEntry;

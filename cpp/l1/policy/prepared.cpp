@@ -1,6 +1,5 @@
 #include "l1/policy/prepared.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "l1/policy/id_list.hpp"
@@ -30,6 +29,10 @@ void Prepared::on_update(EntryId id, const Candidate& candidate) noexcept {
   Slot& slot = slots_[id];
   bytes_ += candidate.bytes;
   bytes_ -= slot.bytes;
+  if (slot.is_chosen != 0) {
+    prepared_bytes_ += candidate.bytes;
+    prepared_bytes_ -= slot.bytes;
+  }
   slot.bytes = candidate.bytes;
   slot.is_used = 1;
   tell({.key_hash = candidate.key_hash,
@@ -57,19 +60,23 @@ EntryId Prepared::evict() noexcept {
 EntryId Prepared::take_prepared() noexcept {
   while (next_ < chosen_.size()) {
     const Named chosen = chosen_[next_++];
-    const Slot& slot = slots_[chosen.id];
-    const bool is_there = slot.is_held != 0 && slot.generation == chosen.generation;
-    if (is_there) prepared_bytes_ -= std::min<std::uint64_t>(prepared_bytes_, slot.bytes);
-    if (is_there && slot.is_used == 0) return chosen.id;
+    Slot& slot = slots_[chosen.id];
+    if (slot.is_held == 0 || slot.generation != chosen.generation) continue;
+    if (slot.is_used == 0) return chosen.id;
+    unchoose(slot);
     // Its reader takes it for chosen where the note of its hit was dropped.
-    if (is_there) {
-      tell({.id = chosen.id, .generation = chosen.generation, .kind = Note::Kind::kHit});
-    }
+    tell({.id = chosen.id, .generation = chosen.generation, .kind = Note::Kind::kSpared});
   }
   chosen_.clear();
   next_ = 0;
-  prepared_bytes_ = 0;
   return kNoEntry;
+}
+
+void Prepared::unchoose(Slot& slot) noexcept {
+  if (slot.is_chosen == 0) return;
+  slot.is_chosen = 0;
+  prepared_bytes_ -= slot.bytes;
+  --prepared_;
 }
 
 EntryId Prepared::take_unused() noexcept {
@@ -84,6 +91,7 @@ EntryId Prepared::take_unused() noexcept {
 
 void Prepared::forget(EntryId id) noexcept {
   Slot& slot = slots_[id];
+  unchoose(slot);
   slot.is_held = 0;
   bytes_ -= slot.bytes;
   --size_;
@@ -98,7 +106,10 @@ void Prepared::prepare(std::span<const Named> chosen) {
     if (slot.is_held == 0 || slot.generation != each.generation) continue;
     chosen_.push_back(each);
     slot.is_used = 0;
+    if (slot.is_chosen != 0) continue;
+    slot.is_chosen = 1;
     prepared_bytes_ += slot.bytes;
+    ++prepared_;
   }
 }
 
@@ -118,9 +129,12 @@ void Prepared::tell(const Note& note) noexcept {
 
 void Prepared::step_in() noexcept {
   is_out_of_step_ = false;
+  for (; next_ < chosen_.size(); ++next_) {
+    const Named chosen = chosen_[next_];
+    if (slots_[chosen.id].generation == chosen.generation) unchoose(slots_[chosen.id]);
+  }
   chosen_.clear();
   next_ = 0;
-  prepared_bytes_ = 0;
 }
 
 std::size_t Prepared::memory_bytes() const noexcept {

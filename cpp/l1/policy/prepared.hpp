@@ -65,8 +65,8 @@ class Prepared {
   // be gone: these are ignored, and so is one that is hit before its turn.
   // Throws std::bad_alloc, having taken some.
   void prepare(std::span<const Named> chosen);
-  // Of what is prepared, as far as that is known: some may have been hit since.
-  [[nodiscard]] std::size_t prepared() const noexcept { return chosen_.size() - next_; }
+  // Of what is prepared: some may have been hit since.
+  [[nodiscard]] std::size_t prepared() const noexcept { return prepared_; }
   [[nodiscard]] std::uint64_t prepared_bytes() const noexcept { return prepared_bytes_; }
 
   // True once notes other than of hits found no room: what their reader knows is not what is here.
@@ -87,14 +87,17 @@ class Prepared {
   struct Slot {
     std::uint32_t bytes = 0;
     Generation generation = 0;
-    std::uint8_t is_held = 0;
+    std::uint8_t is_held : 1 = 0;
+    std::uint8_t is_chosen : 1 = 0;
     std::uint8_t is_used = 0;  // since the hand passed, or since it was chosen
   };
+  static_assert(sizeof(Slot) == 8);
 
   void tell_of_hit(const Note& note) noexcept;
   void tell(const Note& note) noexcept;
   [[nodiscard]] EntryId take_prepared() noexcept;
   [[nodiscard]] EntryId take_unused() noexcept;
+  void unchoose(Slot& slot) noexcept;
   void forget(EntryId id) noexcept;
 
   std::unique_ptr<NoteQueue> notes_;
@@ -104,7 +107,8 @@ class Prepared {
   std::uint64_t bytes_ = 0;
   EntryId hand_ = 0;
   std::vector<Named> chosen_;
-  std::size_t next_ = 0;  // of chosen_
+  std::size_t next_ = 0;      // of chosen_
+  std::size_t prepared_ = 0;  // of them that are still there
   std::uint64_t prepared_bytes_ = 0;
   bool is_alarmed_ = false;
   bool is_out_of_step_ = false;

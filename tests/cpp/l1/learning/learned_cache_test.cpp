@@ -156,7 +156,15 @@ TEST_F(LearnedCacheTest, ManyThreadsUseItAtOnce) {
     });
   }
   std::thread observer([&] {
-    for (int i = 0; i < 200; ++i) (void)cache.stats();
+    for (int i = 0; i < 200; ++i) {
+      (void)cache.stats();
+      (void)cache.learning();
+      (void)cache.predict("k1", seconds(60));
+      (void)cache.judge("k2");
+      (void)cache.pin(i % 2 == 0 ? "lru" : "");
+      (void)cache.tutor()->roll_back();
+      if (i % 50 == 0) cache.clear();
+    }
   });
   for (std::thread& thread : threads) thread.join();
   observer.join();

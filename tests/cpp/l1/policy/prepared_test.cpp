@@ -83,7 +83,7 @@ TEST(Prepared, EvictsWhatIsPreparedInThatOrder) {
   EXPECT_EQ(policy.counts().unprepared, 0U);
 }
 
-// Its reader is told of the hit once more: the first note may have found no room.
+// Its reader is told: the note of the hit may have found no room.
 TEST(Prepared, SparesWhatIsHitBeforeItsTurn) {
   Prepared policy;
   fill(policy, 4);
@@ -94,7 +94,7 @@ TEST(Prepared, SparesWhatIsHitBeforeItsTurn) {
   EXPECT_EQ(policy.evict(), 2U);
   const std::vector<Note> notes = notes_of(policy);
   ASSERT_EQ(notes.size(), 2U);
-  EXPECT_EQ(notes[0].kind, Kind::kHit);
+  EXPECT_EQ(notes[0].kind, Kind::kSpared);
   EXPECT_EQ(notes[0].id, 1U);
   EXPECT_EQ(notes[1].kind, Kind::kEvict);
 }
@@ -112,6 +112,36 @@ TEST(Prepared, IgnoresWhatIsGoneOrAnothersByNow) {
   policy.on_hit(3);
   EXPECT_EQ(policy.evict(), 1U) << "by the hand: 2 is gone and 3 was used";
   EXPECT_EQ(policy.size(), 1U);
+}
+
+// So that whoever chooses knows what is missing.
+TEST(Prepared, CountsWhatIsPreparedAndStillThere) {
+  Prepared policy;
+  fill(policy, 8);
+  const auto expect = [&](std::size_t entries, std::uint64_t bytes) {
+    EXPECT_EQ(policy.prepared(), entries);
+    EXPECT_EQ(policy.prepared_bytes(), bytes);
+  };
+  policy.prepare(std::array{policy.named(1), policy.named(2), policy.named(3), policy.named(4)});
+  expect(4, 40);
+  policy.on_update(4, {.key_hash = 104, .bytes = 25});
+  expect(4, 55);
+  policy.on_erase(2);
+  expect(3, 45);
+  policy.prepare(std::array{policy.named(3)});
+  expect(3, 45);
+  EXPECT_EQ(policy.evict(), 1U);
+  expect(2, 35);
+  EXPECT_EQ(policy.evict(), 3U);
+  EXPECT_EQ(policy.evict(), 0U) << "4 was updated: by the hand";
+  expect(0, 0);
+  policy.prepare(std::array{policy.named(5), policy.named(6)});
+  policy.on_erase(6);
+  policy.fall_out_of_step();
+  policy.step_in();
+  expect(0, 0);
+  policy.prepare(std::array{policy.named(5)});
+  expect(1, 10);
 }
 
 TEST(Prepared, WithoutAdviceEvictsWhatWasNotUsedForATurn) {
