@@ -65,11 +65,13 @@ class LearnedCalls:
         0.0 for a key that this process knows nothing of. Raises ConfigError unless the policy is
         "learned", and ModelError where there is no model yet.
         """
-        learning = self._learning()
         probability = self._tiers.predict(key)
-        if probability is None and not learning["has_model"]:
+        if probability is not None:
+            return float(probability)
+        learning = self._learning()
+        if not learning["has_model"]:
             raise ModelError(f"no model is in use: {learning['problem'] or 'none is fitted yet'}")
-        return 0.0 if probability is None else float(probability)
+        return 0.0
 
     def explain(self, key: Key) -> Explanation | None:
         """What decides whether the entry of `key` stays in memory; None for an unknown key.
