@@ -126,6 +126,7 @@ std::string retrain(Core& core, double wait) {
   l1::learning::Tutor* const tutor = core.cache.memory().tutor();
   if (tutor == nullptr) return "policy is not learned";
   if (!tutor->teaches()) return "torch is not installed";
+  if (tutor->is_stopped()) return "the cache is closed";
   const l1::learning::TutorRecord before = tutor->record();
   bool is_over = false;
   {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -272,6 +273,51 @@ def test_costs_count_where_asked_for() -> None:
     assert lost("cost") < 0.9 * lost("misses")
 
 
-def test_pickles_and_forks_as_any_cache(cache: Cache) -> None:
+def test_pickles_as_any_cache(cache: Cache) -> None:
     with pickle.loads(pickle.dumps(cache)) as copy:
         assert copy.stats().policy["active"] == "learned"
+
+
+def test_a_closed_cache_says_what_it_knows_and_learns_no_more() -> None:
+    cache = Cache(policy="learned", memory="2MiB")
+    replay(cache, zipf(20_000, 5_000))
+    cache.close()
+    assert cache.retrain(wait=True) == "the cache is closed"
+    assert cache.predict("v:0") > 0
+    assert cache.explain("v:0") is not None
+    replay(cache, zipf(2_000, 5_000))
+
+
+def test_many_threads_ask_at_once(cache: Cache) -> None:
+    replay(cache, zipf(40_000, 5_000))
+    outcomes: list[str] = []
+
+    def ask(seed: int) -> None:
+        for _ in range(5):
+            outcomes.append(cache.retrain(wait=True))
+            cache.roll_back_model()
+            cache.pin_expert("lru" if seed % 2 else None)
+            replay(cache, zipf(500, 5_000, seed=seed))
+            cache.explain("v:0")
+            assert 0 <= cache.predict("v:0") <= 1
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ask, range(4)))
+    assert set(outcomes) <= {"published", "refused"}
+    assert len(outcomes) == 20
+    assert cache.stats().memory_bytes <= cache.stats().memory_limit
+
+
+@pytest.mark.parametrize(("memory", "max_entries"), [("64KiB", None), ("1MiB", 1), (0, None)])
+def test_the_least_caches_work(memory: str | int, max_entries: int | None) -> None:
+    with Cache(policy="learned", memory=memory, max_entries=max_entries) as cache:
+        replay(cache, zipf(3_000, 500))
+        cache.mset([(f"m:{i}", VALUE) for i in range(2_000)])
+        stats = cache.stats()
+        if memory == 0:
+            assert stats.entries == 0
+            return
+        assert stats.entries == (max_entries or stats.entries)
+        assert stats.entries >= 1
+        assert stats.memory_bytes <= stats.memory_limit
+        assert cache.explain("m:1999") is not None

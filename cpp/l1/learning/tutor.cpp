@@ -210,6 +210,11 @@ void Tutor::stop() noexcept {
   changed_.notify_all();
 }
 
+bool Tutor::is_stopped() const noexcept {
+  const base::MutexLock lock(mutex_);
+  return stopped_;
+}
+
 // The parent's keeper is left as it lies: nobody knows in what state its thread was. Without memory
 // for another one the child learns nothing.
 void Tutor::on_child() noexcept {

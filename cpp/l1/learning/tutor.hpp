@@ -103,6 +103,7 @@ class Tutor final : public policy::Prepared::Alarm, private base::Chore {
 
   // Ends the thread. Idempotent. Waits for a fit under way, of tens of milliseconds.
   void stop() noexcept;
+  [[nodiscard]] bool is_stopped() const noexcept VCACHE_EXCLUDES(mutex_);
 
   // For a fork: no fit is under way between begin and end. The locks of stewards are taken between
   // these two.

@@ -231,7 +231,9 @@ TEST_F(TutorTest, HasNotesReadWhenTheyPileUp) {
 
 TEST_F(TutorTest, StopEndsWhoWaits) {
   Tutor tutor(options(), clock_, tend_);
+  EXPECT_FALSE(tutor.is_stopped());
   tutor.stop();
+  EXPECT_TRUE(tutor.is_stopped());
   EXPECT_FALSE(tutor.wait_for(1, soon()));
   tutor.take(lessons(Learner::kFirst, true));
   EXPECT_EQ(tutor.version(), 0U);
