@@ -1,6 +1,7 @@
 #include "predictor/mlp.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -34,22 +35,6 @@ void write_layer(const LayerOf& layer, std::size_t outputs, float*& to) {
   to = std::copy_n(layer.biases.begin(), outputs, to);
 }
 
-// As a layer's outputs before what bounds them.
-template <class LayerOf, std::size_t kIn, std::size_t kOut>
-void forward(const LayerOf& layer, const std::array<float, kIn>& in,
-             std::array<float, kOut>& out) noexcept {
-  out = layer.biases;
-  for (std::size_t i = 0; i < kIn; ++i) {
-    const auto& row = layer.weights[i];
-    for (std::size_t j = 0; j < kOut; ++j) out[j] += in[i] * row[j];
-  }
-}
-
-template <std::size_t kOut>
-void rectify(std::array<float, kOut>& out) noexcept {
-  for (float& value : out) value = std::max(value, 0.0F);
-}
-
 }  // namespace
 
 base::Result<std::shared_ptr<const Mlp>> Mlp::from_weights(
@@ -62,9 +47,9 @@ base::Result<std::shared_ptr<const Mlp>> Mlp::from_weights(
   }
   auto model = std::make_shared<Mlp>();
   const float* from = weights.data();
-  read_layer(model->first_, kHidden, from);
-  read_layer(model->second_, kHidden, from);
-  read_layer(model->last_, kHeads, from);
+  read_layer(model->layers_.first, kHidden, from);
+  read_layer(model->layers_.second, kHidden, from);
+  read_layer(model->layers_.last, kHeads, from);
   return std::shared_ptr<const Mlp>(std::move(model));
 }
 
@@ -102,28 +87,14 @@ std::string Mlp::file() const {
 
 void Mlp::weights(std::span<float, kWeights> out) const noexcept {
   float* to = out.data();
-  write_layer(first_, kHidden, to);
-  write_layer(second_, kHidden, to);
-  write_layer(last_, kHeads, to);
+  write_layer(layers_.first, kHidden, to);
+  write_layer(layers_.second, kHidden, to);
+  write_layer(layers_.last, kHeads, to);
 }
 
 base::Error Mlp::score(std::span<const float> features, std::size_t rows,
                        std::span<float> out) const noexcept {
-  std::array<float, kInputs> in;
-  std::array<float, kHidden> a;
-  std::array<float, kHidden> b;
-  std::array<float, kPaddedHeads> heads;
-  for (std::size_t row = 0; row < rows; ++row) {
-    std::copy_n(&features[row * kInputs], kInputs, in.begin());
-    forward(first_, in, a);
-    rectify(a);
-    forward(second_, a, b);
-    rectify(b);
-    forward(last_, b, heads);
-    for (std::size_t j = 0; j < kHeads; ++j) {
-      out[row * kHeads + j] = 1.0F / (1.0F + std::exp(-heads[j]));
-    }
-  }
+  score_rows(layers_, features.data(), rows, out.data());
   return {};
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -9,6 +8,7 @@
 
 #include "base/result.hpp"
 #include "predictor/features.hpp"
+#include "predictor/mlp_layers.hpp"
 #include "predictor/predictor.hpp"
 
 namespace vcache::predictor {
@@ -17,7 +17,7 @@ namespace vcache::predictor {
 // Needs no LibTorch.
 class Mlp final : public Predictor {
  public:
-  static constexpr std::size_t kHidden = 32;
+  static constexpr std::size_t kHidden = MlpLayers::kHidden;
   // Weights of a layer as (inputs, outputs) in C order, then its biases; three layers.
   static constexpr std::size_t kWeights =
       (kInputs + 1) * kHidden + (kHidden + 1) * kHidden + (kHidden + 1) * kHeads;
@@ -40,17 +40,7 @@ class Mlp final : public Predictor {
                     std::span<float> out) const noexcept override;
 
  private:
-  template <std::size_t kIn, std::size_t kOut>
-  struct Layer {
-    alignas(32) std::array<std::array<float, kOut>, kIn> weights;
-    alignas(32) std::array<float, kOut> biases;
-  };
-  // The last layer's outputs are padded, so that all layers are of whole vectors.
-  static constexpr std::size_t kPaddedHeads = 8;
-
-  Layer<kInputs, kHidden> first_{};
-  Layer<kHidden, kHidden> second_{};
-  Layer<kHidden, kPaddedHeads> last_{};
+  MlpLayers layers_;
 };
 
 }  // namespace vcache::predictor

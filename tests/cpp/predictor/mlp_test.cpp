@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -10,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "base/random.hpp"
+#include "predictor/mlp_layers.hpp"
 #include "support/models.hpp"
 
 namespace vcache::predictor {
@@ -35,6 +38,75 @@ TEST(Mlp, ScoresRowsOneByOne) {
   }
   EXPECT_EQ(model->inputs(), kInputs);
   EXPECT_EQ(model->outputs(), kHeads);
+}
+
+// As the model is defined, in double precision.
+template <class Layer>
+std::vector<double> through(const Layer& layer, const std::vector<double>& in) {
+  std::vector<double> out(layer.biases.begin(), layer.biases.end());
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    for (std::size_t j = 0; j < out.size(); ++j) {
+      out[j] += in[i] * static_cast<double>(layer.weights[i][j]);
+    }
+  }
+  return out;
+}
+
+std::vector<double> rectified(std::vector<double> values) {
+  for (double& value : values) value = std::max(value, 0.0);
+  return values;
+}
+
+template <class Layer>
+void fill(Layer& layer, std::uint64_t& random, double widest) {
+  const auto drawn = [&] {
+    return static_cast<float>(widest * (2 * base::random_unit(random) - 1));
+  };
+  for (auto& row : layer.weights) std::ranges::generate(row, drawn);
+  std::ranges::generate(layer.biases, drawn);
+}
+
+TEST(Mlp, VectorsOfAnyWidthScoreAsItIsDefined) {
+  std::uint64_t random = 5;
+  MlpLayers layers;
+  fill(layers.first, random, 0.5);
+  fill(layers.second, random, 0.5);
+  fill(layers.last, random, 2);
+  constexpr std::size_t kRows = 21;
+  std::vector<float> features(kRows * kInputs);
+  for (float& each : features) each = static_cast<float>(6 * base::random_unit(random) - 3);
+  std::vector<float> fast(kRows * kHeads);
+  std::vector<float> baseline(kRows * kHeads);
+  score_rows(layers, features.data(), kRows, fast.data());
+  score_rows_by_baseline(layers, features.data(), kRows, baseline.data());
+  for (std::size_t row = 0; row < kRows; ++row) {
+    const auto* from = &features[row * kInputs];
+    const std::vector<double> hidden = rectified(through(layers.first, {from, from + kInputs}));
+    const std::vector<double> out = through(layers.last, rectified(through(layers.second, hidden)));
+    for (std::size_t head = 0; head < kHeads; ++head) {
+      const double expected = 1 / (1 + std::exp(-out[head]));
+      EXPECT_NEAR(fast[row * kHeads + head], expected, 1e-5);
+      EXPECT_NEAR(baseline[row * kHeads + head], expected, 1e-5);
+    }
+  }
+}
+
+TEST(Mlp, ScoresOfAnySizeAreProbabilitiesAndOfNanAreNan) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  for (const float extreme : {-3e38F, -1e4F, -88.0F, 0.0F, 88.0F, 1e4F, 3e38F, kNan}) {
+    MlpLayers layers;
+    layers.last.biases.fill(extreme);
+    const std::array<float, kInputs> features{};
+    std::array<float, kHeads> out{};
+    for (const auto& scores : {score_rows, score_rows_by_baseline}) {
+      scores(layers, features.data(), 1, out.data());
+      for (const float head : out) {
+        EXPECT_EQ(std::isnan(head), std::isnan(extreme)) << extreme;
+        if (std::isnan(extreme)) continue;
+        EXPECT_NEAR(head, 1 / (1 + std::exp(-extreme)), 1e-6) << extreme;
+      }
+    }
+  }
 }
 
 TEST(Mlp, IsReadFromAFile) {
