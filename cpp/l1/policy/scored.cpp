@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -13,8 +14,6 @@ namespace vcache::l1::policy {
 
 namespace {
 
-constexpr std::size_t kSampled = 64;
-constexpr std::size_t kSpared = 64;  // kept for the next scoring
 constexpr std::size_t kLargestBatch = 16;
 constexpr std::size_t kBatchShare = 64;  // a batch is at most so small a part of the entries
 constexpr double kLeastMissRatio = 0.002;
@@ -26,11 +25,20 @@ constexpr int kTries = 32;     // to draw an id that is held
   return value > 0 && mean > 0 ? static_cast<float>(std::log2(value / mean)) : 0;
 }
 
+// Orders by worth, then by id. Requires: a finite worth.
+[[nodiscard]] std::uint64_t rank(float worth, EntryId id) noexcept {
+  constexpr std::uint32_t kSign = 0x80000000;
+  const auto bits = std::bit_cast<std::uint32_t>(worth + 0.0F);  // of both zeros the positive
+  return std::uint64_t{(bits & kSign) != 0 ? ~bits : bits | kSign} << 32 | id;
+}
+
+[[nodiscard]] EntryId id_of(std::uint64_t rank) noexcept { return static_cast<EntryId>(rank); }
+
 }  // namespace
 
 Scored::Scored(History& history, Model model, Objective objective, std::uint64_t seed)
     : history_(&history), model_(std::move(model)), objective_(objective), random_(seed) {
-  scorings_.reserve(kSampled + kSpared);
+  drawn_.reserve(kMostRows);
   doomed_.reserve(kLargestBatch);
   spared_.reserve(kSpared);
 }
@@ -106,25 +114,28 @@ EntryId Scored::choose() {
 // Fills doomed_ with at least one entry, where any was found that is not chosen.
 void Scored::doom_some() {
   draw();
-  if (scorings_.empty()) return;
-  score();
-  std::ranges::sort(scorings_, {}, [](const Scoring& s) { return std::pair(s.worth, s.id); });
-  const std::size_t leave = std::min(batch(), scorings_.size());
-  const std::size_t spare = std::min(leave + kSpared, scorings_.size());
+  if (drawn_.empty()) return;
+  Ranks ranks;
+  score(ranks);
+  const std::size_t leave = std::min(batch(), drawn_.size());
+  const std::size_t spare = std::min(leave + kSpared, drawn_.size());
+  const auto left = ranks.begin() + leave;
+  const auto spared = ranks.begin() + spare;
+  const auto end = ranks.begin() + drawn_.size();
+  std::nth_element(ranks.begin(), spared, end);
+  std::partial_sort(ranks.begin(), left, spared);
   spared_.clear();
-  for (std::size_t i = spare; i-- > leave;) spared_.push_back(scorings_[i].id);
-  for (std::size_t i = leave; i-- > 0;) doomed_.push_back(scorings_[i].id);
-  for (std::size_t i = spare; i < scorings_.size(); ++i) {
-    entries_[scorings_[i].id].state = State::kHeld;
-  }
+  for (auto rank = left; rank != spared; ++rank) spared_.push_back(id_of(*rank));
+  for (auto rank = left; rank != ranks.begin();) doomed_.push_back(id_of(*--rank));
+  for (auto rank = spared; rank != end; ++rank) entries_[id_of(*rank)].state = State::kHeld;
   for (const EntryId id : doomed_) entries_[id].state = State::kDoomed;
 }
 
 // What was spared last and not accessed since, and others at random.
 void Scored::draw() {
-  scorings_.clear();
+  drawn_.clear();
   for (const EntryId id : spared_) {
-    if (entries_[id].state == State::kSpared) scorings_.push_back({.id = id});
+    if (entries_[id].state == State::kSpared) drawn_.push_back(id);
   }
   if (entries_.size() <= kSampled) {
     for (EntryId id = 0; id < entries_.size(); ++id) take(id);
@@ -137,18 +148,18 @@ void Scored::take(EntryId id) {
   Entry& entry = entries_[id];
   if (entry.state != State::kHeld) return;
   entry.state = State::kSpared;
-  scorings_.push_back({.id = id});
+  drawn_.push_back(id);
 }
 
-void Scored::score() {
-  constexpr std::size_t kMostRows = kSampled + kSpared;
+void Scored::score(Ranks& ranks) {
   std::array<float, kMostRows * predictor::kInputs> features;
   std::array<float, kMostRows * predictor::kHeads> heads;
-  const std::size_t rows = scorings_.size();
-  for (const Scoring& scoring : scorings_) history_->prefetch(entries_[scoring.id].slot);
+  const std::size_t rows = drawn_.size();
+  for (const EntryId id : drawn_) history_->prefetch(entries_[id].slot);
+  Means known = means();
   for (std::size_t i = 0; i < rows; ++i) {
     predictor::write_features(
-        snapshot(scorings_[i].id),
+        snapshot(drawn_[i], known),
         predictor::Inputs(&features[i * predictor::kInputs], predictor::kInputs));
   }
   bool is_usable = model_ != nullptr && model_
@@ -156,15 +167,15 @@ void Scored::score() {
                                                     rows, {heads.data(), rows * predictor::kHeads})
                                             .ok();
   for (std::size_t i = 0; i < rows && is_usable; ++i) {
-    const EntryId id = scorings_[i].id;
-    scorings_[i].worth = worth(&heads[i * predictor::kHeads], entries_[id]);
-    is_usable = std::isfinite(scorings_[i].worth);
+    const float each = worth(&heads[i * predictor::kHeads], entries_[drawn_[i]]);
+    ranks[i] = rank(each, drawn_[i]);
+    is_usable = std::isfinite(each);
   }
   if (is_usable) return;
   ++failures_;
-  for (Scoring& scoring : scorings_) {
-    const auto last = history_->last(entries_[scoring.id].slot);
-    scoring.worth = -static_cast<float>(history_->now() - last);
+  for (std::size_t i = 0; i < rows; ++i) {
+    const auto last = history_->last(entries_[drawn_[i]].slot);
+    ranks[i] = rank(-static_cast<float>(history_->now() - last), drawn_[i]);
   }
 }
 
@@ -176,16 +187,29 @@ float Scored::worth(const float* heads, const Entry& entry) const noexcept {
   return cost * (heads[0] + heads[1] + heads[2]) / static_cast<float>(std::max(entry.bytes, 1U));
 }
 
+Scored::Means Scored::means() const noexcept {
+  return {.log2_residence = static_cast<float>(std::log2(mean_residence())),
+          .bytes = static_cast<double>(bytes_) / static_cast<double>(size_)};
+}
+
 predictor::Snapshot Scored::snapshot(EntryId id) const noexcept {
+  Means known = means();
+  return snapshot(id, known);
+}
+
+predictor::Snapshot Scored::snapshot(EntryId id, Means& known) const noexcept {
   const Entry& entry = entries_[id];
-  return {
-      .past = history_->past(entry.slot),
-      .residence = {.since = entry.since, .hits = entry.hits},
-      .now = history_->now(),
-      .log2_residence = static_cast<float>(std::log2(mean_residence())),
-      .log2_size = log2_over(entry.bytes, static_cast<double>(bytes_) / static_cast<double>(size_)),
-      .log2_cost = log2_over(static_cast<double>(entry.cost), mean_cost_),
-      .estimate = history_->estimate(entry.slot)};
+  if (entry.bytes != known.last_bytes) {
+    known.last_bytes = entry.bytes;
+    known.log2_size = log2_over(entry.bytes, known.bytes);
+  }
+  return {.past = history_->past(entry.slot),
+          .residence = {.since = entry.since, .hits = entry.hits},
+          .now = history_->now(),
+          .log2_residence = known.log2_residence,
+          .log2_size = known.log2_size,
+          .log2_cost = log2_over(static_cast<double>(entry.cost), mean_cost_),
+          .estimate = history_->estimate(entry.slot)};
 }
 
 Candidate Scored::candidate(EntryId id) const noexcept {
@@ -242,8 +266,8 @@ std::size_t Scored::batch() const noexcept {
 }
 
 std::size_t Scored::memory_bytes() const noexcept {
-  return occupied(entries_) + scorings_.capacity() * sizeof(Scoring) +
-         (doomed_.capacity() + spared_.capacity()) * sizeof(EntryId);
+  return occupied(entries_) +
+         (drawn_.capacity() + doomed_.capacity() + spared_.capacity()) * sizeof(EntryId);
 }
 
 }  // namespace vcache::l1::policy

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -88,9 +89,17 @@ class Scored {
     State state = State::kFree;
   };
   static_assert(sizeof(Entry) == 20);
-  struct Scoring {
-    float worth = 0;
-    EntryId id = kNoEntry;
+  static constexpr std::size_t kSampled = 64;
+  static constexpr std::size_t kSpared = 64;  // kept for the next scoring
+  static constexpr std::size_t kMostRows = kSampled + kSpared;
+  // Of what was drawn, one to be ordered by: the worth, then the id.
+  using Ranks = std::array<std::uint64_t, kMostRows>;
+  // What snapshots at one time have in common, and what the last of them had of its own.
+  struct Means {
+    float log2_residence = 0;
+    double bytes = 0;
+    std::uint32_t last_bytes = 0;
+    float log2_size = 0;
   };
 
   void note(bool hit) noexcept;
@@ -98,7 +107,9 @@ class Scored {
   void note_cost(float cost) noexcept;
   void draw();
   void take(EntryId id);
-  void score();
+  void score(Ranks& ranks);
+  [[nodiscard]] Means means() const noexcept;
+  [[nodiscard]] predictor::Snapshot snapshot(EntryId id, Means& known) const noexcept;
   [[nodiscard]] float worth(const float* heads, const Entry& entry) const noexcept;
   [[nodiscard]] std::size_t batch() const noexcept;
 
@@ -115,7 +126,7 @@ class Scored {
   std::uint64_t failures_ = 0;
 
   // Of one scoring. Their memory is kept.
-  std::vector<Scoring> scorings_;
+  std::vector<EntryId> drawn_;
   std::vector<EntryId> doomed_;  // the next victim last
   std::vector<EntryId> spared_;
 };
