@@ -35,12 +35,15 @@ LabelSampler::~LabelSampler() {
 
 void LabelSampler::sample(Scored& entries) {
   if (entries.size() < kFewest) return;
+  const double most = taken_ < kAtFirst ? 1 : kLater;
+  const double drawn = base::random_unit(random_);
+  if (drawn >= most) return;
   Stage& stage = stages_[0];
   reach(entries.size());
   const double fits =
       static_cast<double>(stage.ring.size()) / (kWaits[0] * entries.mean_residence());
-  const double chance = std::min(fits, taken_ < kAtFirst ? 1 : kLater);
-  if (base::random_unit(random_) >= chance || stage.size() == stage.ring.size()) return;
+  const double chance = std::min(fits, most);
+  if (drawn >= chance || stage.size() == stage.ring.size()) return;
   const EntryId id = entries.any(random_);
   if (!history_->hold(entries.slot(id))) return;
   const predictor::Snapshot known = entries.snapshot(id);
@@ -58,6 +61,7 @@ void LabelSampler::sample(Scored& entries) {
                             .estimate = known.estimate,
                             .is_in_redis = known.is_in_redis};
   ++taken_;
+  if (!waits_[0].is_any) look(0);
 }
 
 // Makes the rings as large as befits a cache of so many entries. They never shrink.
@@ -74,13 +78,15 @@ void LabelSampler::reach(std::size_t entries) {
   }
 }
 
-bool LabelSampler::is_due(std::size_t head) const noexcept {
+void LabelSampler::look(std::size_t head) noexcept {
   const Stage& stage = stages_[kStageOf[head]];
   const std::uint64_t place = head == 0 ? second_ : stage.first;
-  if (place == (head == 1 ? second_ : stage.next)) return false;
+  Wait& wait = waits_[head];
+  wait.is_any = place != (head == 1 ? second_ : stage.next);
+  if (!wait.is_any) return;
   const Sample& sample = stage.at(place);
-  const auto waited = static_cast<float>(history_->now() - sample.now);
-  return waited >= predictor::kHorizons[head] * std::exp2(sample.log2_residence);
+  wait.since = sample.now;
+  wait.length = predictor::kHorizons[head] * std::exp2(sample.log2_residence);
 }
 
 predictor::Example LabelSampler::example(std::size_t head) const noexcept {

@@ -34,6 +34,8 @@ class LabelSampler {
       while (is_due(head)) {
         take(example(head));
         advance(head);
+        look(head);
+        if (head + 1 < kHeads && !waits_[head + 1].is_any) look(head + 1);
       }
     }
     sample(entries);
@@ -81,9 +83,21 @@ class LabelSampler {
     }
   };
 
+  // What of those that wait for a horizon the first one waits for.
+  struct Wait {
+    predictor::AccessTime since = 0;
+    float length = 0;  // accesses
+    bool is_any = false;
+  };
+
   void sample(Scored& entries);
   void reach(std::size_t entries);
-  [[nodiscard]] bool is_due(std::size_t head) const noexcept;
+  // Finds the sample that is due first for that horizon.
+  void look(std::size_t head) noexcept;
+  [[nodiscard]] bool is_due(std::size_t head) const noexcept {
+    const Wait& wait = waits_[head];
+    return wait.is_any && static_cast<float>(history_->now() - wait.since) >= wait.length;
+  }
   [[nodiscard]] predictor::Example example(std::size_t head) const noexcept;
   // Moves a sample on to where it waits for the next horizon, or drops it.
   void advance(std::size_t head) noexcept;
@@ -93,6 +107,7 @@ class LabelSampler {
   std::uint64_t random_;
   std::uint64_t taken_ = 0;
   std::array<Stage, kStages> stages_;
+  std::array<Wait, kHeads> waits_ = {};
   std::uint64_t second_ = 0;  // in the first stage: the first one that waits for the first horizon
 };
 
