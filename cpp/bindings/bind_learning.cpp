@@ -22,7 +22,7 @@ using predictor::Mlp;
 
 constexpr std::size_t kScored = 128;  // rows of a scoring, at most
 constexpr std::string_view kWeightsFile = "vcache-mlp-";
-constexpr base::Nanos kHour = std::chrono::hours(1);
+constexpr double kFewestOutcomes = 100;
 
 base::Result<std::unique_ptr<predictor::Predictor>> load_scorer(const std::string& torch_library,
                                                                 std::string_view archive) {
@@ -95,7 +95,7 @@ py::object predict(Core& core, const py::object& key) {
   const std::string_view name = key_view(key.ptr());
   const auto probability = [&] {
     const GilRelease released;
-    return core.cache.memory().predict(name, kHour);
+    return core.cache.memory().predict(name);
   }();
   raise_pending();
   return or_none(probability);
@@ -185,6 +185,8 @@ py::object learning_of(Core& core) {
         py::dict("misses"_a = expert.misses, "recent"_a = expert.recent);
   }
   const l1::learning::TutorRecord& tutor = stats->tutor;
+  const predictor::Reliability& hour = stats->reliability;
+  const bool is_judged = hour.weight() >= kFewestOutcomes;
   const std::chrono::duration<double> age = core.clock_in_use().steady() - tutor.published;
   return py::dict(
       "leader"_a = stats->leader, "led_shards"_a = stats->led_shards, "experts"_a = experts,
@@ -193,6 +195,9 @@ py::object learning_of(Core& core) {
       "published"_a = tutor.fits.published, "refused"_a = tutor.fits.refused,
       "failed"_a = tutor.fits.failed, "loss"_a = tutor.fits.loss,
       "accuracy"_a = tutor.fits.accuracy,
+      "calibration"_a =
+          is_judged ? py::object(py::float_(hour.calibration_error())) : py::object(py::none()),
+      "brier"_a = is_judged ? py::object(py::float_(hour.brier())) : py::object(py::none()),
       "age"_a = tutor.version == 0 ? py::object(py::none()) : py::object(py::float_(age.count())),
       "problem"_a = tutor.problem.detail);
 }

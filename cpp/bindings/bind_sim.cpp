@@ -1,4 +1,5 @@
 #include <array>
+#include <chrono>
 #include <span>
 #include <string>
 #include <vector>
@@ -52,7 +53,7 @@ class Replay {
  public:
   Replay(const std::string& policy, std::uint64_t capacity, bool in_bytes, std::uint64_t seed,
          const Model* model, bool by_cost, std::size_t examples, bool learns,
-         const std::string& pinned)
+         const std::string& pinned, double span)
       : replay_(sim::make_replay(
             {.policy = policy,
              .capacity = capacity,
@@ -62,21 +63,25 @@ class Replay {
              .trainer = learns ? trainer_of(model, seed) : nullptr,
              .objective = by_cost ? l1::policy::Objective::kCost : l1::policy::Objective::kMisses,
              .examples = examples,
-             .pinned = pinned})),
+             .pinned = pinned,
+             .span =
+                 std::chrono::duration_cast<base::Nanos>(std::chrono::duration<double>(span))})),
         looks_ahead_(policy == "belady") {
     if (replay_ == nullptr) raise("ValueError", "policy='" + policy + "' is unknown");
   }
 
   void run(const py::object& ids, const py::object& sizes, const py::object& costs,
-           const py::object& next_uses) {
+           const py::object& next_uses, const py::object& times) {
     const sim::Requests requests{
         .ids = elements<std::uint64_t>(ids, NPY_UINT64, "ids"),
         .sizes = elements<std::uint32_t>(sizes, NPY_UINT32, "sizes"),
         .costs = elements<float>(costs, NPY_FLOAT32, "costs"),
-        .next_uses = elements<std::uint64_t>(next_uses, NPY_UINT64, "next_uses")};
+        .next_uses = elements<std::uint64_t>(next_uses, NPY_UINT64, "next_uses"),
+        .times = elements<std::int64_t>(times, NPY_INT64, "times")};
     const auto fits = [&](std::size_t size) { return size == 0 || size == requests.ids.size(); };
     if (!fits(requests.sizes.size()) || !fits(requests.costs.size()) ||
-        !fits(requests.next_uses.size()) || (looks_ahead_ && requests.next_uses.empty())) {
+        !fits(requests.next_uses.size()) || !fits(requests.times.size()) ||
+        (looks_ahead_ && requests.next_uses.empty())) {
       raise("ValueError", "arrays of a trace differ in length");
     }
     const GilRelease released;
@@ -105,6 +110,18 @@ class Replay {
     out["labels"] = labels;
     out["weights"] = weights;
     return out;
+  }
+
+  [[nodiscard]] py::tuple outcomes() const {
+    const auto known = replay_->outcomes();
+    const auto n = static_cast<npy_intp>(known.size());
+    const py::object probabilities = new_array({n}, NPY_FLOAT64);
+    const py::object are_read = new_array({n}, NPY_BOOL);
+    for (std::size_t i = 0; i < known.size(); ++i) {
+      data<double>(probabilities)[i] = known[i].probability;
+      data<bool>(are_read)[i] = known[i].is_read;
+    }
+    return py::make_tuple(probabilities, are_read);
   }
 
   // Name and misses in its shadow of each expert that took part, and who leads.
@@ -163,18 +180,24 @@ void bind_sim(py::module_& module) {
       .def(py::init<const py::bytes&>(), py::arg("data"));
   py::class_<Replay>(module, "Replay", "A cache of metadata only to which a trace is replayed.")
       .def(py::init<const std::string&, std::uint64_t, bool, std::uint64_t, const Model*, bool,
-                    std::size_t, bool, const std::string&>(),
+                    std::size_t, bool, const std::string&, double>(),
            py::kw_only(), py::arg("policy"), py::arg("capacity"), py::arg("in_bytes"),
            py::arg("seed"), py::arg("model") = py::none(), py::arg("by_cost") = false,
-           py::arg("examples") = 0, py::arg("learns") = false, py::arg("pinned") = "")
+           py::arg("examples") = 0, py::arg("learns") = false, py::arg("pinned") = "",
+           py::arg("span") = 3'600.0)
       .def("run", &Replay::run, py::arg("ids"), py::arg("sizes").none(true),
            py::arg("costs").none(true), py::arg("next_uses").none(true),
+           py::arg("times") = py::none(),
            "The next stretch of the trace: uint64 ids, uint32 sizes or None, float32 costs or\n"
-           "None, uint64 next_uses for belady, else None; each of one dimension.")
+           "None, uint64 next_uses for belady, else None, int64 times in nanoseconds or None;\n"
+           "each of one dimension.")
       .def("totals", &Replay::totals)
       .def("examples", &Replay::examples,
            "Of \"learned\", a random part of what could have been learned: float32 features of\n"
            "shape (n, inputs), uint8 heads, bool labels and float32 weights of shape (n,).")
+      .def("outcomes", &Replay::outcomes,
+           "Of \"learned\", where the trace has times: float64 P(the key is read within `span`\n"
+           "seconds) of sampled keys, and bool whether it was, each of shape (n,).")
       .def("experts", &Replay::experts, "Of \"learned\": who leads, and the misses of each.");
   module.attr("MODEL_INPUTS") = predictor::kInputs;
   module.attr("MODEL_HEADS") = predictor::kHeads;

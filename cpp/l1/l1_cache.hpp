@@ -48,6 +48,7 @@ struct LearningStats {
   std::uint64_t failures = 0;  // of models that led
   bool has_model = false;
   learning::TutorRecord tutor = {};
+  predictor::Reliability reliability = {};  // of predict()
 };
 
 // Lifetime of an entry in L1, from now; kNoExpiry: none.
@@ -147,8 +148,8 @@ class L1Cache {
   [[nodiscard]] std::optional<LearningStats> learning() const;
   // What is known of the key, by what model; none where nothing is.
   [[nodiscard]] std::optional<policy::Judgement> judge(std::string_view key) const;
-  // P(the key is asked for within that time); none where that is unknown.
-  [[nodiscard]] std::optional<double> predict(std::string_view key, base::Nanos time) const;
+  // P(the key is read within the hour); none where that is unknown.
+  [[nodiscard]] std::optional<double> predict(std::string_view key) const;
   // Has an expert lead; empty: the best. False where none of that name takes part everywhere, or
   // nothing is learned; then nothing is pinned.
   bool pin(std::string_view expert);

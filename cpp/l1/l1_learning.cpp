@@ -21,6 +21,7 @@ std::optional<LearningStats> L1Cache::learning() const {
     ++leaders[learned.leader()];
     sum.switches += learned.switches();
     sum.failures += learned.failures();
+    sum.reliability.add(steward.reliability());
     const auto experts = learned.experts();
     for (std::size_t i = 0; i < experts.size(); ++i) {
       if (experts[i].name.empty()) continue;
@@ -45,14 +46,14 @@ std::optional<policy::Judgement> L1Cache::judge(std::string_view key) const {
   return shard.steward()->policy().judge(probe.hash, id);
 }
 
-std::optional<double> L1Cache::predict(std::string_view key, base::Nanos time) const {
+std::optional<double> L1Cache::predict(std::string_view key) const {
   if (tutor_ == nullptr) return std::nullopt;
   const Probe probe{.key = key, .hash = hash_of(key)};
   Shard& shard = shard_of(probe.hash);
   shard.catch_up();
   const policy::EntryId id = shard.id_of(probe);
   const base::LockGuard turn(*shard.steward());
-  return shard.steward()->predict(probe.hash, id, time);
+  return shard.steward()->predict(probe.hash, id);
 }
 
 bool L1Cache::pin(std::string_view expert) {

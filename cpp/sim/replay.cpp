@@ -39,7 +39,12 @@ class PolicyReplay : public Replay {
  protected:
   [[nodiscard]] const P& policy() const noexcept { return cache_.policy(); }
   [[nodiscard]] P& policy() noexcept { return cache_.policy(); }
+  [[nodiscard]] l1::policy::EntryId id_of(std::uint64_t key_hash) const noexcept {
+    return cache_.id_of(key_hash);
+  }
   virtual void between_blocks() {}
+  virtual void before(std::uint64_t /*key_hash*/, base::Nanos /*now*/) {}
+  virtual void after(std::uint64_t /*key_hash*/, base::Nanos /*now*/) {}
 
  private:
   static constexpr std::size_t kBlock = 1'024;
@@ -54,7 +59,14 @@ class PolicyReplay : public Replay {
     for (std::size_t i = 0; i < count; ++i) {
       cache_.prefetch_slot(hashes[i + kSlotAhead]);
       cache_.prefetch_entry(hashes[i + kEntryAhead]);
+      if (requests.times.empty()) {
+        request(requests, first + i, hashes[i]);
+        continue;
+      }
+      const base::Nanos now(requests.times[first + i]);
+      before(hashes[i], now);
       request(requests, first + i, hashes[i]);
+      after(hashes[i], now);
     }
     totals_.requests += count;
   }
@@ -124,8 +136,32 @@ class LearnedReplay final : public PolicyReplay<l1::policy::Learned> {
   [[nodiscard]] const predictor::Learner* learner() const noexcept override {
     return lessons_->learner.get();
   }
+  [[nodiscard]] std::span<const predictor::Hour::Outcome> outcomes() const noexcept override {
+    return outcomes_;
+  }
 
  protected:
+  // More than a live cache has, so that they span an hour of bursts.
+  static constexpr std::size_t kSamples = 32'768;
+
+  void before(std::uint64_t key_hash, base::Nanos now) override {
+    hour_.settle(now, [this](const predictor::Hour::Outcome& o) { outcomes_.push_back(o); });
+    hour_.on_access(key_hash);
+  }
+
+  void after(std::uint64_t key_hash, base::Nanos now) override {
+    rate_.note(now, policy().now());
+    const double rate = rate_.per_second(now, policy().now());
+    hour_.reach(kSamples);
+    if (!hour_.wants(rate)) return;
+    const auto asked = hour_.choose({.key_hash = key_hash});
+    const auto known = policy().judge(asked.key_hash, id_of(asked.key_hash));
+    if (!known || !known->is_scored) return;
+    const std::chrono::duration<double> span = hour_.span();
+    const double residences = rate * span.count() / known->mean_residence;
+    hour_.sample(asked, predictor::outlook_of(known->snapshot.past, known->heads, residences), now);
+  }
+
   void between_blocks() override {
     predictor::Learner* learner = lessons_->learner.get();
     if (learner == nullptr || !learner->is_due()) return;
@@ -136,7 +172,8 @@ class LearnedReplay final : public PolicyReplay<l1::policy::Learned> {
   LearnedReplay(const ReplayOptions& options, const std::shared_ptr<Lessons>& lessons)
       : PolicyReplay(l1::policy::Learned(policy_options(options, lessons)), options.capacity,
                      options.unit),
-        lessons_(lessons) {}
+        lessons_(lessons),
+        hour_(options.seed, options.span) {}
 
   static std::shared_ptr<Lessons> lessons_of(ReplayOptions& options) {
     auto lessons = std::make_shared<Lessons>(Reservoir(options.examples, options.seed));
@@ -160,6 +197,9 @@ class LearnedReplay final : public PolicyReplay<l1::policy::Learned> {
   }
 
   std::shared_ptr<Lessons> lessons_;
+  predictor::AccessRate rate_;
+  predictor::Hour hour_;
+  std::vector<predictor::Hour::Outcome> outcomes_;
 };
 
 template <class P>

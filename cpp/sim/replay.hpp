@@ -9,6 +9,7 @@
 
 #include "l1/policy/learned.hpp"
 #include "predictor/example.hpp"
+#include "predictor/hour.hpp"
 #include "predictor/learner.hpp"
 #include "predictor/mlp.hpp"
 #include "predictor/trainer.hpp"
@@ -26,6 +27,8 @@ struct Requests {
   // Number in the trace of the request that asks for the same id next, kNever if none does; for
   // belady only.
   std::span<const std::uint64_t> next_uses;
+  // Nanoseconds since any moment; empty: unknown. They matter to what "learned" predicts alone.
+  std::span<const std::int64_t> times;
 };
 
 inline constexpr std::uint64_t kNever = ~std::uint64_t{0};
@@ -59,6 +62,10 @@ class Replay {
   [[nodiscard]] virtual std::span<const predictor::Example> examples() const noexcept { return {}; }
   [[nodiscard]] virtual const l1::policy::Learned* learned() const noexcept { return nullptr; }
   [[nodiscard]] virtual const predictor::Learner* learner() const noexcept { return nullptr; }
+  // What was predicted of sampled keys, and what became of them; where the trace has times.
+  [[nodiscard]] virtual std::span<const predictor::Hour::Outcome> outcomes() const noexcept {
+    return {};
+  }
 
  protected:
   Totals totals_;
@@ -74,8 +81,9 @@ struct ReplayOptions {
   std::shared_ptr<const predictor::Mlp> model = {};
   std::unique_ptr<predictor::Trainer> trainer = {};
   l1::policy::Objective objective = l1::policy::Objective::kMisses;
-  std::size_t examples = 0;      // to keep
-  std::string_view pinned = {};  // the expert that always leads; empty: the best
+  std::size_t examples = 0;                   // to keep
+  std::string_view pinned = {};               // the expert that always leads; empty: the best
+  base::Nanos span = predictor::Hour::kHour;  // of what is predicted
 };
 
 // Every name that make_replay() knows: those of l1's policies, learned, fifo and belady.

@@ -86,6 +86,7 @@ class Replay:
         examples: typing.SupportsInt | typing.SupportsIndex = 0,
         learns: bool = False,
         pinned: str = "",
+        span: typing.SupportsFloat | typing.SupportsIndex = 3600.0,
     ) -> None: ...
     def examples(self) -> dict:
         """
@@ -96,12 +97,23 @@ class Replay:
         """
         Of "learned": who leads, and the misses of each.
         """
+    def outcomes(self) -> tuple:
+        """
+        Of "learned", where the trace has times: float64 P(the key is read within `span`
+        seconds) of sampled keys, and bool whether it was, each of shape (n,).
+        """
     def run(
-        self, ids: typing.Any, sizes: typing.Any, costs: typing.Any, next_uses: typing.Any
+        self,
+        ids: typing.Any,
+        sizes: typing.Any,
+        costs: typing.Any,
+        next_uses: typing.Any,
+        times: typing.Any = None,
     ) -> None:
         """
         The next stretch of the trace: uint64 ids, uint32 sizes or None, float32 costs or
-        None, uint64 next_uses for belady, else None; each of one dimension.
+        None, uint64 next_uses for belady, else None, int64 times in nanoseconds or None;
+        each of one dimension.
         """
     def totals(self) -> dict: ...
 

@@ -62,6 +62,7 @@ class LearnedCalls:
     def predict(self, key: Key) -> float:
         """P(`key` is read within the next hour), by the model in use and the rate of late.
 
+        Calibrated by what became of keys an hour after they were sampled, once such hours are over.
         0.0 for a key that this process knows nothing of. Raises ConfigError unless the policy is
         "learned", and ModelError where there is no model yet.
         """

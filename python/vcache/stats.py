@@ -66,8 +66,10 @@ class Stats:
     that did not enter memory, for `promotion_threshold`, `admit` or want of room. In `redis`,
     "breakers" says of each server by its address whether it is asked: "closed" if it is, "open" if
     not, "half_open" while it is probed; "breaker" is the worst of these. `model` is None as long as
-    no model takes part in a decision. `access_log` is None without one; "recorded" and "dropped"
-    are look-ups, "errors" those of its file.
+    no model takes part in a decision; in it "calibration" and "brier" are how far off predict() was
+    for the newest keys whose hour is over: mean |p - share read| over ten bins of p, and mean
+    (p - outcome)**2, None as long as there are fewer than 100. `access_log` is None without one;
+    "recorded" and "dropped" are look-ups, "errors" those of its file.
     """
 
     hits: int
@@ -134,7 +136,8 @@ class Stats:
 
 _OF_POLICY = ("leader", "led_shards", "experts", "switches", "failures")
 _OF_MODEL = (
-    *("version", "age", "accuracy", "loss", "fits", "published", "refused", "failed", "problem"),
+    *("version", "age", "accuracy", "loss", "calibration", "brier"),
+    *("fits", "published", "refused", "failed", "problem"),
 )
 
 # What only some caches have.

@@ -52,6 +52,7 @@ ROWS = {
     "learned learners": "learned.learners",
     "learned model": "learned.model",
     "learned costs": "learned.costs",
+    "learned predict": "learned.predict",
     "learned speed": "learned.speed",
     "import vcache": "footprint.import_time",
     "demo": "demo.quick",

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <utility>
 
 #include "l1/policy/id_list.hpp"
-#include "predictor/outlook.hpp"
 
 namespace vcache::l1::learning {
 
@@ -21,9 +19,7 @@ using policy::Note;
 constexpr std::size_t kAheadShare = 64;  // of the entries, at most one in so many
 constexpr std::size_t kMostAhead = 16;
 constexpr std::size_t kLessons = 64;  // handed over at once
-constexpr std::chrono::seconds kRateSlice{1};
-constexpr double kLeastPassed = 0.004;  // seconds: what the clock can tell
-constexpr std::chrono::duration<double> kRateMemory = std::chrono::minutes(10);
+constexpr std::size_t kEntriesForSample = 4;
 
 bool differs(const policy::Candidate& one, const policy::Candidate& other) noexcept {
   return one.bytes != other.bytes || one.cost != other.cost;
@@ -36,7 +32,8 @@ Steward::Steward(policy::LearnedOptions options, Tutor& tutor) VCACHE_NO_THREAD_
     : options_(std::move(options)),
       tutor_(tutor),
       pinned_(options_.pinned),
-      policy_(std::in_place, told()) {}
+      policy_(std::in_place, told()),
+      hour_(options_.seed) {}
 
 policy::LearnedOptions Steward::told() {
   policy::LearnedOptions options = options_;
@@ -48,6 +45,7 @@ policy::LearnedOptions Steward::told() {
 }
 
 void Steward::read(policy::NoteQueue& notes) {
+  settle_hours();
   // The analysis does not see that the template calls it at once.
   notes.drain([this](const Note& note) VCACHE_NO_THREAD_SAFETY_ANALYSIS { read(note); });
 }
@@ -56,11 +54,15 @@ void Steward::read(const Note& note) {
   const Named named{.id = note.id, .generation = note.generation};
   const policy::Candidate candidate{
       .key_hash = note.key_hash, .bytes = note.bytes, .cost = note.cost};
-  if (note.kind == Note::Kind::kInsert) return insert({.named = named, .candidate = candidate});
+  if (note.kind == Note::Kind::kInsert) {
+    insert({.named = named, .candidate = candidate});
+    return observe(named, note.key_hash);
+  }
   if (!is_known(named)) return;
   switch (note.kind) {
     case Note::Kind::kHit:
-      return policy_->on_hit(note.id);
+      policy_->on_hit(note.id);
+      return observe(named, policy_->candidate(note.id).key_hash);
     case Note::Kind::kUpdate:
       return policy_->on_update(note.id, candidate);
     case Note::Kind::kErase:
@@ -122,36 +124,45 @@ std::span<const Named> Steward::choose(const Demand& demand) {
   return chosen_;
 }
 
-// Older accesses count less by the minute.
-void Steward::note_rate() {
-  const base::Nanos now = tutor_.clock().steady();
-  if (since_.count() != 0 && now - since_ < kRateSlice) return;
-  if (since_.count() != 0) {
-    const double newest = newest_rate();
-    const std::chrono::duration<double> passed = now - since_;
-    const double share = rate_ == 0 ? 1 : 1 - std::exp(-passed / kRateMemory);
-    rate_ += (newest - rate_) * share;
+void Steward::observe(const Named& named, std::uint64_t key_hash) {
+  hour_.on_access(key_hash);
+  if (!hour_.wants(rate_.per_second(read_at_, policy_->now()))) return;
+  const auto asked = hour_.choose({.key_hash = key_hash, .entry = named.id});
+  if (const auto known = outlook(asked.key_hash, asked.entry)) {
+    hour_.sample(asked, *known, read_at_);
   }
-  since_ = now;
-  counted_ = policy_->now();
 }
 
-double Steward::newest_rate() const {
-  const std::chrono::duration<double> passed = tutor_.clock().steady() - since_;
-  return static_cast<double>(policy_->now() - counted_) / std::max(passed.count(), kLeastPassed);
-}
-
-std::optional<double> Steward::predict(std::uint64_t key_hash, policy::EntryId id,
-                                       base::Nanos time) const {
+std::optional<predictor::Outlook> Steward::outlook(std::uint64_t key_hash,
+                                                   policy::EntryId id) const {
   const auto known = policy_->judge(key_hash, id);
   if (!known || !known->is_scored) return std::nullopt;
-  const std::chrono::duration<double> seconds = time;
-  const double accesses = (rate_ == 0 ? newest_rate() : rate_) * seconds.count();
-  return predictor::probability_within(known->heads, accesses / known->mean_residence);
+  const std::chrono::duration<double> seconds = hour_.span();
+  const double rate = rate_.per_second(tutor_.clock().steady(), policy_->now());
+  return predictor::outlook_of(known->snapshot.past, known->heads,
+                               rate * seconds.count() / known->mean_residence);
+}
+
+// When the notes of a turn were made is not known: half of the time before it is taken to have
+// passed.
+void Steward::settle_hours() {
+  const base::Nanos now = tutor_.clock().steady();
+  const base::Nanos since = read_at_.count() == 0 ? now : read_at_;
+  hour_.settle(since + (now - since) / 2, [](const predictor::Hour::Outcome&) {});
+  if (policy_->size() >= predictor::Hour::kFewest) {
+    hour_.reach(std::min(policy_->size() / kEntriesForSample, predictor::Hour::kMost));
+  }
+  rate_.note(now, policy_->now());
+  read_at_ = now;
+}
+
+std::optional<double> Steward::predict(std::uint64_t key_hash, policy::EntryId id) const {
+  const auto known = outlook(key_hash, id);
+  if (!known) return std::nullopt;
+  return hour_.probability(*known);
 }
 
 void Steward::meet_tutor() {
-  note_rate();
   if (lessons_.size() >= kLessons) {
     tutor_.take(lessons_);
     lessons_.clear();
@@ -176,14 +187,13 @@ void Steward::rest() {
   generations_ = {};
   chosen_ = {};
   version_ = 0;
-  rate_ = 0;
-  since_ = {};
-  counted_ = 0;
+  hour_ = predictor::Hour(options_.seed);
 }
 
 std::size_t Steward::memory_bytes() const noexcept {
   return policy_->memory_bytes() + policy::occupied(generations_) +
-         lessons_.capacity() * sizeof(predictor::Example) + chosen_.capacity() * sizeof(Named);
+         lessons_.capacity() * sizeof(predictor::Example) + chosen_.capacity() * sizeof(Named) +
+         hour_.memory_bytes();
 }
 
 }  // namespace vcache::l1::learning

@@ -14,6 +14,7 @@
 #include "l1/policy/learned.hpp"
 #include "l1/policy/notes.hpp"
 #include "predictor/example.hpp"
+#include "predictor/hour.hpp"
 
 namespace vcache::l1::learning {
 
@@ -51,10 +52,14 @@ class VCACHE_CAPABILITY("mutex") Steward {
   [[nodiscard]] std::span<const policy::Named> choose(const Demand& demand) VCACHE_REQUIRES(this);
   // Uses the newest model from now on, and gives what can be learned to the tutor.
   void meet_tutor() VCACHE_REQUIRES(this);
-  // P(the key is asked for within that time), by what is known of it; none where nothing is, or
-  // there is no model. `id`: of its entry.
-  [[nodiscard]] std::optional<double> predict(std::uint64_t key_hash, policy::EntryId id,
-                                              base::Nanos time) const VCACHE_REQUIRES(this);
+  // P(the key is read within the hour), by what is known of it; none where nothing is, or there is
+  // no model. `id`: of its entry.
+  [[nodiscard]] std::optional<double> predict(std::uint64_t key_hash, policy::EntryId id) const
+      VCACHE_REQUIRES(this);
+  // How right that was.
+  [[nodiscard]] const predictor::Reliability& reliability() const noexcept VCACHE_REQUIRES(this) {
+    return hour_.reliability();
+  }
   // Whom to tell of notes that pile up.
   [[nodiscard]] policy::Prepared::Alarm& alarm() noexcept { return tutor_; }
   // As that of the policy; also of what it knows after rest().
@@ -70,8 +75,12 @@ class VCACHE_CAPABILITY("mutex") Steward {
   [[nodiscard]] policy::LearnedOptions told() VCACHE_REQUIRES(this);
   void read(const policy::Note& note) VCACHE_REQUIRES(this);
   void insert(const Known& entry) VCACHE_REQUIRES(this);
-  void note_rate() VCACHE_REQUIRES(this);
-  [[nodiscard]] double newest_rate() const VCACHE_REQUIRES(this);
+  // Counts a read of the key for what is predicted of it, and may take a sample.
+  void observe(const policy::Named& named, std::uint64_t key_hash) VCACHE_REQUIRES(this);
+  [[nodiscard]] std::optional<predictor::Outlook> outlook(std::uint64_t key_hash,
+                                                          policy::EntryId id) const
+      VCACHE_REQUIRES(this);
+  void settle_hours() VCACHE_REQUIRES(this);
   [[nodiscard]] bool is_known(const policy::Named& named) const noexcept VCACHE_REQUIRES(this);
   [[nodiscard]] bool is_known(const Known& entry) const noexcept VCACHE_REQUIRES(this);
 
@@ -85,10 +94,9 @@ class VCACHE_CAPABILITY("mutex") Steward {
   base::Table<policy::Generation> generations_;  // by id
   std::vector<policy::Named> chosen_;
   std::uint64_t version_ = 0;  // of the online model
-  // Accesses a second, and since when they are counted.
-  double rate_ = 0;
-  base::Nanos since_{0};
-  predictor::AccessTime counted_ = 0;
+  predictor::AccessRate rate_;
+  predictor::Hour hour_;
+  base::Nanos read_at_{0};  // when notes were read last
 };
 
 }  // namespace vcache::l1::learning

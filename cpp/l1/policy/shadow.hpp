@@ -66,6 +66,8 @@ class Shadow {
   [[nodiscard]] bool holds(std::uint64_t key_hash) const noexcept {
     return find(key_hash) != kNoEntry;
   }
+  // kNoEntry where it is not held.
+  [[nodiscard]] EntryId id_of(std::uint64_t key_hash) const noexcept { return find(key_hash); }
   // Two steps ahead of access(): first the slot of the index, then the entry that it names.
   void prefetch_slot(std::uint64_t key_hash) const noexcept { index_.prefetch(key_hash); }
   void prefetch_entry(std::uint64_t key_hash) const noexcept {

@@ -12,17 +12,20 @@ from .._weights import Model, ModelLike, default_model, load_model
 from ._ab import ab_test
 from ._comparison import Comparison
 from ._exchange import ModelExchange
+from ._hour import Bin, Predicted
 from ._report import Horizon, Report, Simulated, evaluate
 from ._sharing import Manifest, SharedModel, SharedModels
 from ._train import Trained, train
 
 __all__ = [
+    "Bin",
     "Comparison",
     "Horizon",
     "Manifest",
     "Model",
     "ModelExchange",
     "ModelLike",
+    "Predicted",
     "Report",
     "SharedModel",
     "SharedModels",

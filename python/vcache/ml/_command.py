@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from .._messages import shown
@@ -92,7 +93,15 @@ def evaluate_main(arguments: Sequence[str]) -> int:
         help="the share of each log, from its end, that counts; the rest only fills the caches"
         f" (default: {NEWEST}, which train does not learn from)",
     )
+    parser.add_argument(
+        "--plot",
+        metavar="FILE.png",
+        type=Path,
+        help="what was predicted of the next hour against what came true; for logs with times",
+    )
     given = parser.parse_args(list(arguments))
+    if given.plot is not None and find_spec("matplotlib") is None:
+        parser.error("--plot needs matplotlib: pip install 'vcache[analysis]'")
 
     def work() -> str:
         model = model_of(given.model_path, "--model-path")
@@ -101,6 +110,10 @@ def evaluate_main(arguments: Sequence[str]) -> int:
             report = evaluate(
                 model, traces, sizes=sizes, newest=given.newest, seed=given.seed, progress=told
             )
+        if given.plot is not None:
+            from ._plot import write_reliability
+
+            write_reliability(report.predicted, given.plot)
         return _json(report.as_dict()) if given.json else _text(report)
 
     return _status_of(parser, work)
@@ -182,6 +195,7 @@ def _text(report: Report) -> str:
             line += f"{each.base_rate:>13.1%}{each.accuracy:>10.1%}{each.brier:>8.4f}"
             line += f"{each.base_brier:>13.4f}{each.calibration_error:>19.4f}"
         lines.append(line)
+    lines += _predicted_text(report)
     rows = [("trace", "size", "learned", "followed", "best classic", "", "lru", "belady")]
     for case in report.simulated:
         ratios, best = case.miss_ratios, case.best_classic
@@ -206,3 +220,18 @@ def _text(report: Report) -> str:
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines) + "\n"
+
+
+def _predicted_text(report: Report) -> list[str]:
+    """A line for each cache of a trace that carries times."""
+    if not report.predicted:
+        return []
+    title = "Predicted of a trace's keys:"
+    lines = ["", title, "seconds   samples   were read   Brier  base rate's  calibration error"]
+    for each in report.predicted:
+        line = f"{each.seconds:>7,.0f}{each.samples:>10,}"
+        if each.samples:
+            line += f"{each.base_rate:>12.1%}{each.brier:>8.4f}{each.base_brier:>13.4f}"
+            line += f"{each.calibration_error:>19.4f}"
+        lines.append(f"{line}  {each.trace} {each.size}")
+    return lines

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .. import _core
 from .._weights import INPUTS, Model
+from ._hour import HOUR
 
 __all__ = ["KEPT", "NONE", "Examples", "joined", "learned_cache", "new_ones"]
 
@@ -45,8 +46,13 @@ NONE = Examples(
 )
 
 
-def learned_cache(capacity: int, model: Model | None, seed: int) -> _core.Replay:
-    """A cache of `capacity` entries that keeps examples; None: it has the classic experts only."""
+def learned_cache(
+    capacity: int, model: Model | None, seed: int, span: float = HOUR
+) -> _core.Replay:
+    """A cache of `capacity` entries that keeps examples; None: it has the classic experts only.
+
+    span: the seconds that its predictions are for.
+    """
     core: Any = None if model is None else model.core
     return _core.Replay(
         policy="learned",
@@ -56,6 +62,7 @@ def learned_cache(capacity: int, model: Model | None, seed: int) -> _core.Replay
         model=core,
         by_cost=False,
         examples=KEPT,
+        span=span,
     )
 
 

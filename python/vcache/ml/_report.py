@@ -15,6 +15,7 @@ from .._weights import Model, ModelLike, model_of
 from ..sim._replay import POLICIES, Capacity, feed, new_cache
 from ._cases import SIZES, Case, Told, TracesLike, cases_of, shared, traces_of, whole
 from ._examples import Examples, joined, learned_cache, new_ones
+from ._hour import Predicted, nanoseconds, predicted, span_of
 
 __all__ = ["NEWEST", "Horizon", "Report", "Simulated", "evaluate"]
 
@@ -79,6 +80,7 @@ class Report:
 
     model: the SHA-256 of the model's file.
     newest: the share of each trace that was evaluated.
+    predicted: what a live cache's predict() would have said, where a trace carries times.
     seconds: that it took.
     """
 
@@ -87,6 +89,7 @@ class Report:
     horizons: tuple[Horizon, ...]
     simulated: tuple[Simulated, ...]
     seconds: float
+    predicted: tuple[Predicted, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For json.dumps()."""
@@ -127,10 +130,11 @@ def evaluate(
     cases = cases_of(given, sizes, share)
     advance = shared(sum(case.trace.requests for case in cases), progress, "simulate")
     found = [_simulate(case, used, chance, advance) for case in cases]
-    examples = joined([each for each, _ in found])
-    simulated = tuple(each for _, each in found)
+    examples = joined([each for each, _, _ in found])
+    simulated = tuple(each for _, each, _ in found)
+    hours = tuple(each for _, _, each in found if each is not None)
     taken = time.perf_counter() - start
-    return Report(used.sha256, share, _horizons(used, examples), simulated, taken)
+    return Report(used.sha256, share, _horizons(used, examples), simulated, taken, hours)
 
 
 def _share_of(newest: object) -> float:
@@ -143,12 +147,16 @@ def _share_of(newest: object) -> float:
     return float(newest)
 
 
-def _simulate(case: Case, model: Model, seed: int, advance: Any) -> tuple[Examples, Simulated]:
+def _simulate(
+    case: Case, model: Model, seed: int, advance: Any
+) -> tuple[Examples, Simulated, Predicted | None]:
     trace, cut = case.trace, case.cut
-    cache = learned_cache(case.capacity, model, seed)
-    feed(cache, trace, "learned", 0, cut, advance)
+    span, times = span_of(trace), nanoseconds(trace)
+    cache = learned_cache(case.capacity, model, seed, span)
+    feed(cache, trace, "learned", 0, cut, advance, times=times)
     before, hits = cache.examples(), cache.totals()["hits"]
-    feed(cache, trace, "learned", cut, None, advance)
+    settled = len(cache.outcomes()[0])
+    feed(cache, trace, "learned", cut, None, advance, times=times)
     examples = new_ones(before, cache.examples())
     counted = trace.requests - cut
     ratios = {"learned": 1 - (cache.totals()["hits"] - hits) / counted}
@@ -161,7 +169,11 @@ def _simulate(case: Case, model: Model, seed: int, advance: Any) -> tuple[Exampl
             ratios[policy] = 1 - (other.totals()["hits"] - hits) / counted
     leader = cache.experts()["leader"]
     size = str(case.size)
-    return examples, Simulated(trace.name, size, case.capacity, counted, ratios, leader)
+    chances, are_read = (values[settled:] for values in cache.outcomes())
+    hour = None
+    if times is not None:
+        hour = predicted(trace.name, size, span, chances, are_read)
+    return examples, Simulated(trace.name, size, case.capacity, counted, ratios, leader), hour
 
 
 def _horizons(model: Model, examples: Examples) -> tuple[Horizon, ...]:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from .. import _core
 from .._messages import shown
@@ -186,9 +187,12 @@ def feed(
     first: int = 0,
     end: int | None = None,
     progress: Progress = lambda requests: None,
+    *,
+    times: npt.NDArray[np.int64] | None = None,
 ) -> None:
-    """Replays the requests from number `first` to before `end`."""
-    arrays = [trace.ids, trace.sizes, trace.costs, trace.next_uses if policy == "belady" else None]
+    """Replays the requests from number `first` to before `end`; `times` are all in nanoseconds."""
+    next_uses = trace.next_uses if policy == "belady" else None
+    arrays = [trace.ids, trace.sizes, trace.costs, next_uses, times]
     end = trace.requests if end is None else end
     for start in range(first, end, _STRETCH):
         stretch = slice(start, min(start + _STRETCH, end))

@@ -22,7 +22,8 @@ from libcachesim_traces import replay as replay_by_libcachesim
 
 from vcache import _core
 from vcache._model import can_train
-from vcache.ml import Model, default_model, train
+from vcache.ml import Model, Predicted, default_model, train
+from vcache.ml._hour import nanoseconds, predicted, span_of
 from vcache.sim import Result, Trace, read_trace, replay
 from vcache.sim._replay import capacity_of, feed
 
@@ -106,6 +107,49 @@ def costs(rounds: int) -> Outcome:
     ]
     worst = Check(f"cost, GDSF, worst: {_worst(over)}", 100 * max(over.values()), 2, False, "%")
     return Outcome([*checks, worst], _measured(over))
+
+
+def predict(rounds: int) -> Outcome:
+    """predict() on traces with times: of an hour, or a quarter of a trace of less than two.
+
+    The calibration starts from figures fitted to cloudphysics_io and mooncake_conversation.
+    """
+    found = {case: _hour(case) for case in _cases() if _trace(case[0]).times is not None}
+    known = {case: each for case, each in found.items() if each.samples}
+    if not known:
+        raise CannotRun("no trace carries times over more than what is predicted")
+    errors = {case: each.calibration_error or 0.0 for case, each in known.items()}
+    over = {case: (each.brier or 0) / (each.base_brier or 1) - 1 for case, each in known.items()}
+    return Outcome(
+        [
+            Check(f"calibration error, worst: {_worst(errors)}", max(errors.values()), 0.05, False),
+            Check(
+                f"Brier, base rate, worst: {_worst(over)}",
+                100 * max(over.values()),
+                -10,
+                False,
+                "%",
+            ),
+        ],
+        _measured(over)
+        | {f"calibration {path.stem} {size}": off for (path, size), off in errors.items()},
+    )
+
+
+def _hour(case: Case) -> Predicted:
+    path, size = case
+    trace = _trace(path)
+    cache = _core.Replay(
+        policy="learned",
+        capacity=capacity_of(size, trace, "entries"),
+        in_bytes=False,
+        seed=SEEDS[0],
+        model=_model(path).core,
+        learns=can_train(),
+        span=span_of(trace),
+    )
+    feed(cache, trace, "learned", times=nanoseconds(trace))
+    return predicted(trace.name, size, span_of(trace), *cache.outcomes())
 
 
 def speed(rounds: int) -> Outcome:

@@ -172,6 +172,52 @@ TEST_F(LearnedCacheTest, ManyThreadsUseItAtOnce) {
   EXPECT_GT(cache.stats().hits, 0U);
 }
 
+// Twenty keys are read every minute, twenty others once.
+class HourTest : public LearnedCacheTest {
+ protected:
+  void pass_minutes(L1Cache& cache, int minutes) {
+    for (int i = 0; i < minutes; ++i) {
+      clock_.advance(std::chrono::minutes(1));
+      std::vector<Key> keys;
+      for (Key key = 0; key < 20; ++key) keys.insert(keys.end(), {key, ++once_});
+      (void)misses_of(cache, keys);
+      (void)cache.learning();
+    }
+  }
+  [[nodiscard]] std::string newest_once() const { return "k" + std::to_string(once_); }
+
+  Key once_ = 1'000;
+};
+
+TEST_F(HourTest, PredictsWhatBecomesOfKeys) {
+  L1Options live = options(1'000);
+  live.learning.model = testing::model_of(testing::kAgeInput, -1);
+  L1Cache cache(live, clock_, groups_);
+  pass_minutes(cache, 59);
+  EXPECT_EQ(cache.learning()->reliability.outcomes, 0U) << "no hour is over";
+  pass_minutes(cache, 2'400);
+  EXPECT_GT(cache.learning()->reliability.outcomes, 1'000U);
+  EXPECT_LT(cache.learning()->reliability.calibration_error(), 0.05);
+  EXPECT_GT(cache.predict("k0").value(), 0.9);
+  EXPECT_LT(cache.predict(newest_once()).value(), 0.15);
+  EXPECT_FALSE(cache.predict("k999999999").has_value());
+}
+
+TEST_F(HourTest, AClockThatJumpsLosesNoMoreThanTheHourThatItJumpsOver) {
+  L1Options live = options(1'000);
+  live.learning.model = testing::model_of(testing::kAgeInput, -1);
+  L1Cache cache(live, clock_, groups_);
+  pass_minutes(cache, 300);
+  const std::uint64_t before = cache.learning()->reliability.outcomes;
+  clock_.advance(std::chrono::hours(24 * 365));
+  pass_minutes(cache, 1);
+  const std::uint64_t after = cache.learning()->reliability.outcomes;
+  EXPECT_GT(after, before);
+  EXPECT_LE(after - before, predictor::Hour::kMost);
+  pass_minutes(cache, 300);
+  EXPECT_GT(cache.predict("k0").value(), cache.predict(newest_once()).value());
+}
+
 TEST_F(LearnedCacheTest, AChildOfForkGoesOn) {
   if (!testing::kThreadsInChildren) GTEST_SKIP() << "the sanitizer ends such a child";
   L1Cache cache(options(500), clock_, groups_);
