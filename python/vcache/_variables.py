@@ -16,8 +16,18 @@ __all__ = ["check_names", "warn_of_idle"]
 _BUILD = frozenset(
     f"VCACHE_{name}"
     for name in (
-        *("COMMITS", "COVERAGE", "FUZZ", "HIREDIS_SDIST", "LOG_LINES", "NIGHTLY", "PYTHON"),
-        *("RELEASE", "SANITIZE", "TEST_DATA", "TORCH", "TORCH_FOLDER", "VERSION", "WERROR"),
+        *("BENCH_HELD_OUT", "COMMITS", "COVERAGE", "FUZZ", "HIREDIS_SDIST", "LOG_LINES"),
+        *(
+            "NIGHTLY",
+            "PYTHON",
+            "RELEASE",
+            "SANITIZE",
+            "TEST_DATA",
+            "TORCH",
+            "TORCH_FOLDER",
+            "VERSION",
+            "WERROR",
+        ),
         *("XTENSOR_INCLUDE", "XTL_INCLUDE", "XXHASH_INCLUDE", "ZSTD_INCLUDE", "ZSTD_LIBRARY"),
     )
 )

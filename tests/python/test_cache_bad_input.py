@@ -299,7 +299,7 @@ BAD_ARGUMENTS = [
     ("max_entries", True),
     ("policy", "mru"),
     ("policy", None),
-    ("policy", "learned"),
+    ("policy", "belady"),
     ("namespace", ""),
     ("namespace", "a:b"),
     ("namespace", "a b"),
@@ -342,7 +342,7 @@ def test_constructor(name: str, value: Any) -> None:
 
 
 def test_the_least_memory_holds_a_vector() -> None:
-    for policy in ("lru", "lfu", "s3fifo", "sieve", "arc", "wtinylfu", "gdsf"):
+    for policy in ("lru", "lfu", "s3fifo", "sieve", "arc", "wtinylfu", "gdsf", "learned"):
         with Cache(memory="64KiB", policy=policy) as cache:
             cache.set("k", np.ones(1536, "f4"))
             assert cache.stats().entries == 1

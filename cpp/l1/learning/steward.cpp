@@ -187,6 +187,7 @@ void Steward::rest() {
   generations_ = {};
   chosen_ = {};
   version_ = 0;
+  rate_ = {};
   hour_ = predictor::Hour(options_.seed);
 }
 

@@ -58,7 +58,8 @@ def nanoseconds(trace: Trace) -> npt.NDArray[np.int64] | None:
     if trace.times is None:
         return None
     since = (trace.times - trace.times[0]) * 1e9
-    return np.clip(since, -_MOST, _MOST).astype(np.int64)
+    whole: npt.NDArray[np.int64] = np.clip(since, -_MOST, _MOST).astype(np.int64)
+    return whole
 
 
 def span_of(trace: Trace) -> float:
