@@ -28,7 +28,7 @@ struct Requests {
   // belady only.
   std::span<const std::uint64_t> next_uses;
   // Nanoseconds since any moment; empty: unknown. They matter to what "learned" predicts alone.
-  std::span<const std::int64_t> times;
+  std::span<const std::int64_t> times = {};
 };
 
 inline constexpr std::uint64_t kNever = ~std::uint64_t{0};

@@ -159,7 +159,7 @@ TEST_F(LearnedCacheTest, ManyThreadsUseItAtOnce) {
     for (int i = 0; i < 200; ++i) {
       (void)cache.stats();
       (void)cache.learning();
-      (void)cache.predict("k1", seconds(60));
+      (void)cache.predict("k1");
       (void)cache.judge("k2");
       (void)cache.pin(i % 2 == 0 ? "lru" : "");
       (void)cache.tutor()->roll_back();
