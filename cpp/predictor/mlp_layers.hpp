@@ -25,7 +25,7 @@ struct MlpLayers {
 };
 
 // kHeads probabilities for each row of kInputs features, by the widest vectors that the processor
-// has. The widths differ by rounding: 1e-5 at most, of weights and features up to 4.
+// has. The widths differ by rounding: 1e-5 at most, in what the tests score.
 void score_rows(const MlpLayers& layers, const float* features, std::size_t rows,
                 float* heads) noexcept;
 
