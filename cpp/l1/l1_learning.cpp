@@ -17,7 +17,7 @@ std::optional<LearningStats> L1Cache::learning() const {
     shard->catch_up();
     learning::Steward& steward = *shard->steward();
     const base::LockGuard turn(steward);
-    policy::Learned& learned = steward.policy();
+    const policy::Learned& learned = steward.policy();
     ++leaders[learned.leader()];
     sum.switches += learned.switches();
     sum.failures += learned.failures();

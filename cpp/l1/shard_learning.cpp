@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <bit>
-#include <new>
+#include <exception>
 #include <utility>
 
 #include "l1/shard.hpp"
@@ -44,7 +44,7 @@ void Shard::tend() noexcept {
 void Shard::prepare(Steward& steward, std::size_t bytes) noexcept {
   try {
     take_turn(steward, bytes);
-  } catch (const std::bad_alloc&) {
+  } catch (const std::exception&) {
     const base::SpinLock lock(mutex_);
     if (auto* prepared = std::get_if<Prepared>(&policy_)) prepared->fall_out_of_step();
   }
@@ -72,7 +72,7 @@ void Shard::take_turn(Steward& steward, std::size_t bytes) {
   std::span<const policy::Named> chosen;
   if (turn.demand.bytes > 0 || turn.demand.entries > 0) chosen = steward.choose(turn.demand);
   const base::SpinLock lock(mutex_);
-  auto& prepared = std::get<Prepared>(policy_);
+  auto& prepared = *std::get_if<Prepared>(&policy_);
   prepared.rearm();
   prepared.prepare(chosen);
   steward_bytes_ = steward.memory_bytes();
@@ -100,7 +100,7 @@ Shard::Turn Shard::begin_turn(Steward& steward, std::size_t bytes) {
 Demand Shard::demand(std::size_t bytes) const {
   Demand wanted;
   if (bytes == 0 || bytes + bookkeeping_bytes() > limits_.bytes) return wanted;
-  const auto& prepared = std::get<Prepared>(policy_);
+  const auto& prepared = *std::get_if<Prepared>(&policy_);
   const std::size_t needed = used_bytes_ + bytes + bookkeeping_bytes();
   const std::size_t has = limits_.bytes + prepared.prepared_bytes();
   if (needed > has) wanted.bytes = needed - has;

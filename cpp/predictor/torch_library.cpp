@@ -9,7 +9,7 @@ namespace vcache::predictor {
 namespace {
 
 base::Error why(const std::string& path) {
-  const char* const text = dlerror();
+  const char* const text = dlerror();  // NOLINT(concurrency-mt-unsafe): of the calling thread
   return {.code = base::ErrorCode::kInvalid,
           .detail = "LibTorch cannot be loaded from " + path + ": " +
                     (text == nullptr ? "no reason given" : text)};

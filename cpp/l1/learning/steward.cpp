@@ -32,7 +32,7 @@ Steward::Steward(policy::LearnedOptions options, Tutor& tutor) VCACHE_NO_THREAD_
     : options_(std::move(options)),
       tutor_(tutor),
       pinned_(options_.pinned),
-      policy_(std::in_place, told()),
+      policy_(std::make_unique<policy::Learned>(told())),
       hour_(options_.seed) {}
 
 policy::LearnedOptions Steward::told() {
@@ -181,8 +181,7 @@ bool Steward::pin(std::string_view expert) {
 }
 
 void Steward::rest() {
-  policy::Learned fresh(told());
-  policy_.emplace(std::move(fresh));
+  policy_ = std::make_unique<policy::Learned>(told());
   lessons_ = {};
   generations_ = {};
   chosen_ = {};

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -90,7 +91,7 @@ class VCACHE_CAPABILITY("mutex") Steward {
   // Of whoever has the turn.
   std::string pinned_;  // the expert that always leads
   std::vector<predictor::Example> lessons_;
-  std::optional<policy::Learned> policy_;        // always one
+  std::unique_ptr<policy::Learned> policy_;
   base::Table<policy::Generation> generations_;  // by id
   std::vector<policy::Named> chosen_;
   std::uint64_t version_ = 0;  // of the online model

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <new>
 #include <utility>
 
@@ -32,7 +33,8 @@ void Tutor::take(std::span<const predictor::Example> lessons) {
   {
     const base::MutexLock lock(mutex_);
     const std::size_t taken = std::min(lessons.size(), kMostLessons - lessons_.size());
-    lessons_.insert(lessons_.end(), lessons.begin(), lessons.begin() + taken);
+    const auto fitting = lessons.first(taken);
+    lessons_.insert(lessons_.end(), fitting.begin(), fitting.end());
     record_.lessons += taken;
     record_.dropped += lessons.size() - taken;
     are_enough = lessons_.size() >= Learner::kFirst;
@@ -54,7 +56,7 @@ base::Millis Tutor::run() noexcept {
   tend_();
   try {
     study();
-  } catch (const std::bad_alloc&) {
+  } catch (const std::exception&) {
     const base::MutexLock lock(mutex_);
     record_.problem = {.code = base::ErrorCode::kBusy, .detail = "out of memory"};
     attempts_ = asked_for_;
@@ -66,37 +68,47 @@ base::Millis Tutor::run() noexcept {
 // Adds what was taken, and fits where that is due.
 void Tutor::study() {
   const base::MutexLock turn(fitting_);
-  std::vector<predictor::Example> lessons;
   bool is_asked = false;
   {
     const base::MutexLock lock(mutex_);
     is_asked = asked_for_ > attempts_;
     if (!is_asked && (lessons_.size() < Learner::kFirst || waits_to_retry())) return;
   }
+  Published made;
   base::Error problem = prepare_learner();
   if (problem.ok()) {
-    const base::MutexLock lock(mutex_);
-    lessons.swap(lessons_);
-  }
-  std::shared_ptr<const Mlp> twin;
-  TutorOptions::Model model;
-  if (problem.ok()) {
-    for (const predictor::Example& lesson : lessons) learner_->add(lesson);
-    if (!is_due() && !(is_asked && learner_->size() >= Learner::kFirst)) {
-      if (!is_asked) return;
+    add_lessons();
+    if (is_due() || (is_asked && learner_->size() >= Learner::kFirst)) {
+      made = fit();
+    } else if (is_asked) {
       problem = {.code = base::ErrorCode::kInvalid, .detail = "too little was seen to learn from"};
     } else {
-      twin = learner_->learn();
-      if (twin != nullptr) model = scorer_of(twin);
-      last_fit_ = clock_.steady();
+      return;
     }
   }
   const base::MutexLock lock(mutex_);
   record_.problem = std::move(problem);
   if (learner_ != nullptr) record_.fits = learner_->record();
-  if (twin != nullptr) publish({.model = std::move(model), .twin = twin, .at = clock_.steady()});
+  if (made.twin != nullptr) publish(std::move(made));
   if (is_asked) attempts_ = asked_for_;
   changed_.notify_all();
+}
+
+void Tutor::add_lessons() {
+  std::vector<predictor::Example> lessons;
+  {
+    const base::MutexLock lock(mutex_);
+    lessons.swap(lessons_);
+  }
+  for (const predictor::Example& lesson : lessons) learner_->add(lesson);
+}
+
+// Without a model where the one in use is better.
+Tutor::Published Tutor::fit() {
+  Published made{.twin = learner_->learn()};
+  if (made.twin != nullptr) made.model = scorer_of(made.twin);
+  last_fit_ = made.at = clock_.steady();
+  return made;
 }
 
 bool Tutor::waits_to_retry() const noexcept {
@@ -221,7 +233,7 @@ void Tutor::on_child() noexcept {
   try {
     auto own = std::make_unique<base::Keeper>();
     if (stopped_) own->stop();
-    (void)keeper_.release();
+    [[maybe_unused]] const base::Keeper* const parents = keeper_.release();
     keeper_ = std::move(own);
     has_begun_.store(false, std::memory_order_release);
   } catch (const std::bad_alloc&) {

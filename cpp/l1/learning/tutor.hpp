@@ -127,6 +127,8 @@ class Tutor final : public policy::Prepared::Alarm, private base::Chore {
   void begin() noexcept;
   void study();
   [[nodiscard]] base::Error prepare_learner() VCACHE_REQUIRES(fitting_);
+  void add_lessons() VCACHE_REQUIRES(fitting_) VCACHE_EXCLUDES(mutex_);
+  [[nodiscard]] Published fit() VCACHE_REQUIRES(fitting_);
   [[nodiscard]] TutorOptions::Model scorer_of(const std::shared_ptr<const predictor::Mlp>& twin)
       VCACHE_REQUIRES(fitting_);
   void publish(Published made) VCACHE_REQUIRES(mutex_);

@@ -107,7 +107,8 @@ struct Learned::State {
     each([&](Place place, auto& shadow) {
       Account& account = accounts[place];
       account.recent *= 1 - rate;
-      if (account.benched > 0 && --account.benched == 0) take_back(place);
+      if (account.benched == 1) take_back(place);
+      if (account.benched > 0) --account.benched;
       if (!account.takes_part) return;
       if (shadow.access(candidate)) return;
       ++account.misses;

@@ -35,7 +35,7 @@ static_assert(sizeof(Note) == 24);
 
 // A bounded queue of notes from one thread at a time to one other at a time; lock-free.
 // Single producer, single consumer: Lamport, "Specifying Concurrent Program Modules", 1983.
-class NoteQueue {
+class NoteQueue {  // NOLINT(clang-analyzer-optin.performance.Padding): keeps cores apart
  public:
   // Requires: a power of two.
   explicit NoteQueue(std::size_t capacity) : notes_(capacity) {}
