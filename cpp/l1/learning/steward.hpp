@@ -31,17 +31,24 @@ struct Demand {
   std::size_t entries = 0;
 };
 
-// Learned eviction of one shard, apart from the shard's lock: works through the notes of what
-// happened there and chooses what is to leave. Is its own lock: whoever holds it has the turn.
-// All that it knows of entries is as old as the notes.
-class VCACHE_CAPABILITY("mutex") Steward {
+// Whoever holds it has the turn.
+class VCACHE_CAPABILITY("mutex") TurnTaking {
  public:
-  // The tutor outlives it.
-  Steward(policy::LearnedOptions options, Tutor& tutor);
-
   [[nodiscard]] bool try_lock() noexcept VCACHE_TRY_ACQUIRE(true) { return mutex_.try_lock(); }
   void lock() noexcept VCACHE_ACQUIRE() { mutex_.lock(); }
   void unlock() noexcept VCACHE_RELEASE() { mutex_.unlock(); }
+
+ private:
+  base::Mutex mutex_;
+};
+
+// Learned eviction of one shard, apart from the shard's lock: works through the notes of what
+// happened there and chooses what is to leave. Is its own lock: whoever holds it has the turn.
+// All that it knows of entries is as old as the notes.
+class Steward : public TurnTaking {
+ public:
+  // The tutor outlives it.
+  Steward(policy::LearnedOptions options, Tutor& tutor);
 
   // Takes notice of them, in order. Throws std::bad_alloc: then it has to start again.
   void read(policy::NoteQueue& notes) VCACHE_REQUIRES(this);
@@ -85,7 +92,6 @@ class VCACHE_CAPABILITY("mutex") Steward {
   [[nodiscard]] bool is_known(const policy::Named& named) const noexcept VCACHE_REQUIRES(this);
   [[nodiscard]] bool is_known(const Known& entry) const noexcept VCACHE_REQUIRES(this);
 
-  base::Mutex mutex_;
   const policy::LearnedOptions options_;
   Tutor& tutor_;
   // Of whoever has the turn.

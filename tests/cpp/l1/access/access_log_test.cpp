@@ -208,7 +208,7 @@ TEST_F(AccessLogTest, AChildWritesItsOwnLookUpsOnly) {
   const std::vector<std::uint64_t> before = newest_keys();
   cache_.lock_all();
   log_.before_fork();
-  const bool held = testing::holds_in_child([&] {
+  const bool held = testing::holds_in_child([&]() VCACHE_NO_THREAD_SAFETY_ANALYSIS {
     log_.after_fork_in_child();
     cache_.unlock_all();
     if (newest_keys() != before) return false;

@@ -159,9 +159,9 @@ TEST_F(TutorTest, WaitsTheIntervalBetweenFits) {
   tutor.take(lessons(Learner::kFirst, true));
   ASSERT_TRUE(poll_until([&] { return tutor.version() == 1; }));
   const auto takes_all = [&] {
-    const std::uint64_t before = tends_;
+    const int before = tends_;
     tutor.take(lessons(Learner::kPeriod, true));
-    return poll_until([&] { return tends_ > static_cast<int>(before); });
+    return poll_until([&] { return tends_ > before; });
   };
   ASSERT_TRUE(takes_all());
   ASSERT_TRUE(takes_all());
@@ -246,7 +246,7 @@ TEST_F(TutorTest, AChildLearnsOnAThreadOfItsOwn) {
   ASSERT_TRUE(poll_until([&] { return tutor.version() == 1; }));
   tutor.begin_fork();
   tutor.lock();
-  const bool held = testing::holds_in_child([&] {
+  const bool held = testing::holds_in_child([&]() VCACHE_NO_THREAD_SAFETY_ANALYSIS {
     tutor.on_child();
     tutor.unlock();
     tutor.end_fork();
@@ -264,7 +264,7 @@ TEST_F(TutorTest, AChildOfOneThatWasStoppedLearnsNothing) {
   tutor.stop();
   tutor.begin_fork();
   tutor.lock();
-  const bool held = testing::holds_in_child([&] {
+  const bool held = testing::holds_in_child([&]() VCACHE_NO_THREAD_SAFETY_ANALYSIS {
     tutor.on_child();
     tutor.unlock();
     tutor.end_fork();
