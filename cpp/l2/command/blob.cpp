@@ -7,10 +7,8 @@ namespace vcache::l2::command {
 
 namespace {
 
-enum ReadReply : std::uint8_t { kWatch, kBytes, kMulti };
-
-void append_read(client::Request& request, const Context& context, std::string_view name,
-                 std::size_t most) {
+void append_get(client::Request& request, const Context& context, std::string_view name,
+                std::size_t most) {
   request.command(4);
   request.argument("GETRANGE");
   request.argument(context.own_prefix, name);
@@ -18,8 +16,8 @@ void append_read(client::Request& request, const Context& context, std::string_v
   request.number(static_cast<long long>(most) - 1);
 }
 
-void append_write(client::Request& request, const Context& context, std::string_view name,
-                  std::string_view bytes, base::Millis lifetime) {
+void append_set(client::Request& request, const Context& context, std::string_view name,
+                std::string_view bytes, base::Millis lifetime) {
   request.command(5);
   request.argument("SET");
   request.argument(context.own_prefix, name);
@@ -32,7 +30,7 @@ void append_write(client::Request& request, const Context& context, std::string_
 
 void ReadBlob::append(client::Request& request) {
   bytes_.clear();
-  append_read(request, context_, name_, most_);
+  append_get(request, context_, name_, most_);
 }
 
 void ReadBlob::on_part(const client::ReplyPart& part) noexcept {
@@ -49,7 +47,7 @@ void ReadBlob::on_part(const client::ReplyPart& part) noexcept {
 }
 
 void WriteBlob::append(client::Request& request) {
-  append_write(request, context_, name_, bytes_, lifetime_);
+  append_set(request, context_, name_, bytes_, lifetime_);
 }
 
 void WriteBlob::on_part(const client::ReplyPart& part) noexcept {
@@ -70,53 +68,26 @@ void EraseBlob::on_part(const client::ReplyPart& part) noexcept {
   if (part.type == client::ReplyType::kError) note_error(part);
 }
 
-// MULTI goes with the reading: were it refused behind it, SET would be no part of a transaction.
-void ReplaceBlob::append(client::Request& request) {
-  replaced_ = false;
-  reading_ = true;
-  watched_ = matches_ = in_transaction_ = false;
+void ReplaceBlob::append_watch(client::Request& request) const {
   request.command(2);
   request.argument("WATCH");
   request.argument(context_.own_prefix, name_);
-  append_read(request, context_, name_, expected_.size() + 1);
-  request.command(1);
-  request.argument("MULTI");
 }
 
-bool ReplaceBlob::append_next(client::Request& request) {
-  if (!reading_ || !in_transaction_) return false;
-  reading_ = false;
-  if (watched_ && matches_) append_write(request, context_, name_, bytes_, lifetime_);
-  request.command(1);
-  request.argument("EXEC");
-  return true;
+void ReplaceBlob::append_read(client::Request& request) {
+  append_get(request, context_, name_, expected_.size() + 1);
 }
 
-void ReplaceBlob::on_part(const client::ReplyPart& part) noexcept {
-  if (part.type == client::ReplyType::kError) note_error(part);
-  if (reading_) {
-    on_read(part);
-  } else {
-    on_written(part);
-  }
+void ReplaceBlob::append_write(client::Request& request) const {
+  if (matches_) append_set(request, context_, name_, bytes_, lifetime_);
 }
 
 void ReplaceBlob::on_read(const client::ReplyPart& part) noexcept {
-  const bool done = part.type == client::ReplyType::kStatus;
-  if (part.reply == kWatch) {
-    watched_ = done;
-  } else if (part.reply == kMulti) {
-    in_transaction_ = done;
-    if (watched_ && !done) drop_connection();  // it would go on watching
-  } else if (part.reply == kBytes) {
-    matches_ = part.type == client::ReplyType::kString && part.text == expected_;
-  }
+  matches_ = part.type == client::ReplyType::kString && part.text == expected_;
 }
 
-// The reply to SET is QUEUED; the one that counts is in that to EXEC, which is nil where another
-// wrote meanwhile.
+// The reply to SET is QUEUED; the one that counts is in that to EXEC.
 void ReplaceBlob::on_written(const client::ReplyPart& part) noexcept {
-  if (part.depth == 0 && part.type == client::ReplyType::kError) drop_connection();
   if (part.depth == 1 && part.type == client::ReplyType::kStatus) replaced_ = true;
 }
 

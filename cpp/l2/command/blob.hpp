@@ -6,6 +6,7 @@
 
 #include "base/clock.hpp"
 #include "l2/command/batch.hpp"
+#include "l2/command/optimistic_batch.hpp"
 
 namespace vcache::l2::command {
 
@@ -54,36 +55,32 @@ class EraseBlob final : public Batch {
   const std::string_view name_;
 };
 
-// Writes a blob that is what was expected: WATCH guards from the reading to the writing, in two
-// exchanges on one connection.
-class ReplaceBlob final : public Batch {
+// Writes a blob that is what was expected.
+class ReplaceBlob final : public OptimisticBatch {
  public:
   ReplaceBlob(const Context& context, std::string_view name, std::string_view expected,
               std::string_view bytes, base::Millis lifetime, bool& replaced) noexcept
-      : Batch(context),
+      : OptimisticBatch(context),
         name_(name),
         expected_(expected),
         bytes_(bytes),
         lifetime_(lifetime),
         replaced_(replaced) {}
 
-  void append(client::Request& request) override;
-  [[nodiscard]] bool append_next(client::Request& request) override;
-  void on_part(const client::ReplyPart& part) noexcept override;
-
  private:
-  void on_read(const client::ReplyPart& part) noexcept;
-  void on_written(const client::ReplyPart& part) noexcept;
+  void begin() override { replaced_ = matches_ = false; }
+  void append_watch(client::Request& request) const override;
+  void append_read(client::Request& request) override;
+  void append_write(client::Request& request) const override;
+  void on_read(const client::ReplyPart& part) noexcept override;
+  void on_written(const client::ReplyPart& part) noexcept override;
 
   const std::string_view name_;
   const std::string_view expected_;
   const std::string_view bytes_;
   const base::Millis lifetime_;
   bool& replaced_;
-  bool reading_ = true;
-  bool watched_ = false;
   bool matches_ = false;
-  bool in_transaction_ = false;
 };
 
 }  // namespace vcache::l2::command

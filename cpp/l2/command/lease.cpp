@@ -13,8 +13,6 @@ namespace {
 constexpr std::size_t kBefore = 1;
 constexpr std::size_t kRepliesPerKey = 2;
 
-enum ReadReply : std::uint8_t { kWatch, kTokens, kMulti };
-
 }  // namespace
 
 TakeLeases::TakeLeases(const Context& context, std::span<const std::string_view> keys,
@@ -95,58 +93,25 @@ void AskLeases::on_part(const client::ReplyPart& part) noexcept {
   if (part.depth == 1 && part.type == client::ReplyType::kString) ++held_;
 }
 
-// MULTI goes with the reading: were it refused behind it, UNLINK would be no part of a transaction.
-void GiveUpLeases::append(client::Request& request) {
-  ours_.clear();
-  reading_ = true;
-  watched_ = in_transaction_ = false;
-  append_all(request, "WATCH");
-  append_all(request, "MGET");
-  request.command(1);
-  request.argument("MULTI");
-}
-
 void GiveUpLeases::append_all(client::Request& request, std::string_view command) const {
   request.command(keys_.size() + 1);
   request.argument(command);
   for (const std::string_view key : keys_) request.argument(context_.lease_prefix, key);
 }
 
-bool GiveUpLeases::append_next(client::Request& request) {
-  if (!reading_ || !in_transaction_) return false;
-  reading_ = false;
-  if (watched_ && !ours_.empty()) {
-    request.command(ours_.size() + 1);
-    request.argument("UNLINK");
-    for (const std::string_view key : ours_) request.argument(context_.lease_prefix, key);
-  }
-  request.command(1);
-  request.argument("EXEC");
-  return true;
-}
-
-void GiveUpLeases::on_part(const client::ReplyPart& part) noexcept {
-  if (part.type == client::ReplyType::kError) note_error(part);
-  if (reading_) {
-    on_read(part);
-  } else if (part.depth == 0 && part.type == client::ReplyType::kError) {
-    drop_connection();
-  }
+void GiveUpLeases::append_write(client::Request& request) const {
+  if (ours_.empty()) return;
+  request.command(ours_.size() + 1);
+  request.argument("UNLINK");
+  for (const std::string_view key : ours_) request.argument(context_.lease_prefix, key);
 }
 
 void GiveUpLeases::on_read(const client::ReplyPart& part) noexcept {
-  const bool done = part.type == client::ReplyType::kStatus;
-  if (part.reply == kWatch) {
-    watched_ = done;
-  } else if (part.reply == kMulti) {
-    in_transaction_ = done;
-    if (watched_ && !done) drop_connection();  // it would go on watching
-  } else if (part.depth == 1 && part.text == token_ && part.index < keys_.size()) {
-    try {
-      ours_.push_back(keys_[part.index]);
-    } catch (const std::exception&) {
-      count(ErrorKind::kMemory);  // it runs out
-    }
+  if (part.depth != 1 || part.text != token_ || part.index >= keys_.size()) return;
+  try {
+    ours_.push_back(keys_[part.index]);
+  } catch (const std::exception&) {
+    count(ErrorKind::kMemory);  // it runs out
   }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "l2/command/batch.hpp"
+#include "l2/command/optimistic_batch.hpp"
 #include "l2/leases.hpp"
 
 namespace vcache::l2::command {
@@ -49,29 +50,25 @@ class AskLeases final : public Batch {
   std::size_t held_ = 0;
 };
 
-// Gives up the leases that bear our token: WATCH guards from the reading to the removal, in two
-// exchanges on one connection.
-class GiveUpLeases final : public Batch {
+// Gives up the leases that bear our token.
+class GiveUpLeases final : public OptimisticBatch {
  public:
   // Requires: one server slot holds all of them; keys is not empty.
   GiveUpLeases(const Context& context, std::span<const std::string_view> keys,
                std::string_view token) noexcept
-      : Batch(context), keys_(keys), token_(token) {}
-
-  void append(client::Request& request) override;
-  [[nodiscard]] bool append_next(client::Request& request) override;
-  void on_part(const client::ReplyPart& part) noexcept override;
+      : OptimisticBatch(context), keys_(keys), token_(token) {}
 
  private:
-  void on_read(const client::ReplyPart& part) noexcept;
+  void begin() override { ours_.clear(); }
+  void append_watch(client::Request& request) const override { append_all(request, "WATCH"); }
+  void append_read(client::Request& request) override { append_all(request, "MGET"); }
+  void append_write(client::Request& request) const override;
+  void on_read(const client::ReplyPart& part) noexcept override;
   void append_all(client::Request& request, std::string_view command) const;
 
   const std::span<const std::string_view> keys_;
   const std::string_view token_;
   std::vector<std::string_view> ours_;
-  bool reading_ = true;
-  bool watched_ = false;
-  bool in_transaction_ = false;
 };
 
 }  // namespace vcache::l2::command

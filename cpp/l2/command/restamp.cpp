@@ -12,41 +12,26 @@
 
 namespace vcache::l2::command {
 
-namespace {
-
-enum ReadReply : std::uint8_t { kWatch, kValue, kMulti };
-
-}  // namespace
-
-// MULTI goes with the reading: were it refused behind it, the SET would be no part of a
-// transaction.
-void Restamp::append(client::Request& request) {
-  watched_ = in_transaction_ = false;
+void Restamp::begin() {
   value_.clear();
-  if (stage_ == Stage::kGivenUp) return;
-  stage_ = Stage::kReading;
+  generation_ = context_.facts.generation();
+}
+
+void Restamp::append_watch(client::Request& request) const {
   request.command(2);
   request.argument("WATCH");
   request.argument(context_.key_prefix, key_);
-  generation_ = context_.facts.generation();
+}
+
+void Restamp::append_read(client::Request& request) {
   request.command(context_.generation_apart ? 2 : 3);
   request.argument("MGET");
   if (!context_.generation_apart) request.argument(context_.generation_key);
   request.argument(context_.key_prefix, key_);
-  request.command(1);
-  request.argument("MULTI");
 }
 
-bool Restamp::append_next(client::Request& request) {
-  if (stage_ != Stage::kReading || !in_transaction_) return false;
-  stage_ = Stage::kWriting;
-  if (watched_ && !value_.empty()) append_value(request);
-  request.command(1);
-  request.argument("EXEC");
-  return true;
-}
-
-void Restamp::append_value(client::Request& request) const {
+void Restamp::append_write(client::Request& request) const {
+  if (value_.empty()) return;
   const auto bytes = std::as_bytes(std::span(value_));
   const bool expires = ttl_ > base::Millis::zero();
   request.command(expires ? 5 : 3);
@@ -61,27 +46,12 @@ void Restamp::append_value(client::Request& request) const {
 }
 
 bool Restamp::skip_oversized() noexcept {
-  stage_ = Stage::kGivenUp;
+  give_up();
   return true;
 }
 
-void Restamp::on_part(const client::ReplyPart& part) noexcept {
-  if (part.type == client::ReplyType::kError) note_error(part);
-  if (stage_ == Stage::kReading) {
-    on_read(part);
-  } else {
-    on_written(part);
-  }
-}
-
 void Restamp::on_read(const client::ReplyPart& part) noexcept {
-  const bool done = part.type == client::ReplyType::kStatus;
-  if (part.reply == kWatch) {
-    watched_ = done;
-  } else if (part.reply == kMulti) {
-    in_transaction_ = done;
-    if (watched_ && !done) drop_connection();  // it would go on watching
-  } else if (part.depth == 1 && part.index == 0 && !context_.generation_apart) {
+  if (part.depth == 1 && part.index == 0 && !context_.generation_apart) {
     generation_ = read_generation(part);
   } else if (part.depth == 1 && part.type == client::ReplyType::kString) {
     take_value(part);
@@ -110,12 +80,6 @@ void Restamp::take_value(const client::ReplyPart& part) noexcept {
   } catch (const std::exception&) {
     count(ErrorKind::kMemory);
   }
-}
-
-// The last reply is that of EXEC: nothing when someone else changed the entry, whose expiry it is
-// now.
-void Restamp::on_written(const client::ReplyPart& part) noexcept {
-  if (part.depth == 0 && part.type == client::ReplyType::kError) drop_connection();
 }
 
 }  // namespace vcache::l2::command
