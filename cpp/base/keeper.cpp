@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <exception>
 #include <thread>
 #include <utility>
@@ -14,7 +15,6 @@
 #include "base/fork.hpp"
 #include "base/interruption.hpp"
 #include "base/mutex.hpp"
-#include "base/no_signals.hpp"
 
 namespace vcache::base {
 
@@ -23,6 +23,22 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr Millis kLongestPause = std::chrono::hours(24);
+
+// Blocks all signals of the calling thread while it lives; threads made meanwhile keep them so.
+class NoSignals {
+ public:
+  NoSignals() noexcept {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  NoSignals(const NoSignals&) = delete;
+  NoSignals& operator=(const NoSignals&) = delete;
+
+ private:
+  sigset_t before_{};
+};
 
 }  // namespace
 
@@ -127,7 +143,7 @@ bool Keeper::State::add(Chore& chore, const std::shared_ptr<State>& self) {
   changed_.notify_all();
   if (thread_.joinable()) return true;
   try {
-    const base::NoSignals blocked;
+    const NoSignals blocked;
     thread_ = std::thread([self] { self->work(); });
   } catch (const std::exception&) {
     tasks_.pop_back();

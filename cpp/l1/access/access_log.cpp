@@ -45,7 +45,7 @@ void AccessLog::start() noexcept {
   begun_.store(true, std::memory_order_relaxed);
   try {
     writer_ = make_writer();
-    writer_->start();
+    if (!writer_->start()) ++errors_;
   } catch (const std::exception&) {
     ++errors_;
   }

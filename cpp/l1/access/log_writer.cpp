@@ -1,13 +1,10 @@
 #include "l1/access/log_writer.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <exception>
 #include <utility>
 
 #include "base/clock.hpp"
-#include "base/no_signals.hpp"
 
 namespace vcache::l1 {
 
@@ -19,35 +16,15 @@ constexpr std::size_t kMostUnsent = std::size_t{8} << 20;
 
 }  // namespace
 
-void LogWriter::start() {
-  const base::NoSignals blocked;
-  thread_ = std::thread([this] { work(); });
-}
-
 void LogWriter::finish() noexcept {
-  {
-    const base::MutexLock lock(mutex_);
-    finishing_ = true;
-    changed_.notify_all();
-  }
-  if (thread_.joinable()) thread_.join();
+  keeper_.stop();
   write(true);
   source_.count_dropped(unsent_lines_);
 }
 
-void LogWriter::work() noexcept {
-  pthread_setname_np(pthread_self(), "vcache-log");
-  do {
-    write(false);
-  } while (!wait());
-}
-
-bool LogWriter::wait() noexcept {
-  const auto deadline = SteadyClock::now() + kPause;
-  const base::MutexLock lock(mutex_);
-  while (!finishing_ && changed_.wait_until(mutex_, deadline)) {
-  }
-  return finishing_;
+base::Millis LogWriter::run() noexcept {
+  write(false);
+  return kPause;
 }
 
 // When memory is short, what was not taken waits for another time.

@@ -3,10 +3,9 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "base/mutex.hpp"
+#include "base/keeper.hpp"
 #include "l1/access/access_lines.hpp"
 #include "l1/access/log_file.hpp"
 
@@ -30,24 +29,24 @@ class LogSource {
   ~LogSource() = default;
 };
 
-// The thread of an access log, and what only it knows: the lines that the file has yet to take.
-class LogWriter {
+// Writes an access log on a keeper's thread, which alone knows the lines that the file has yet to
+// take.
+class LogWriter final : private base::Chore {
  public:
   // `source` and `groups` outlive it.
   LogWriter(LogSource& source, const LogFileOptions& file, const metrics::GroupTable& groups)
       : source_(source), file_(file), groups_(groups) {}
 
-  // Throws std::system_error where no thread can be had.
-  void start();
-  // Writes what there is, where it can, and ends the thread if there is one. Called once.
-  void finish() noexcept VCACHE_EXCLUDES(mutex_);
+  // False where no thread can be had.
+  [[nodiscard]] bool start() noexcept { return keeper_.add(*this); }
+  // Ends the thread, if there is one, and writes what there is, where it can. Called once.
+  void finish() noexcept;
 
  private:
   using SteadyClock = std::chrono::steady_clock;
 
-  void work() noexcept VCACHE_EXCLUDES(mutex_);
-  // False after a while, true as soon as finish() was called.
-  [[nodiscard]] bool wait() noexcept VCACHE_EXCLUDES(mutex_);
+  [[nodiscard]] base::Millis run() noexcept override;
+  void interrupt() noexcept override {}
   void write(bool at_once) noexcept;
   void write_batch(bool at_once);
   void append_batch();
@@ -65,11 +64,8 @@ class LogWriter {
   std::uint64_t unsent_lines_ = 0;
   bool failed_ = false;
   SteadyClock::time_point retry_{};  // when it has failed
-  std::thread thread_;
 
-  base::Mutex mutex_;
-  base::CondVar changed_;
-  bool finishing_ VCACHE_GUARDED_BY(mutex_) = false;
+  base::Keeper keeper_;
 };
 
 }  // namespace vcache::l1
