@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/random.hpp"
+#include "predictor/logistic.hpp"
 #include "predictor/outlook.hpp"
 
 namespace vcache::predictor {
@@ -20,8 +21,6 @@ constexpr std::size_t kLargest = 32'768;
 constexpr double kStep = 0.05;
 constexpr double kLeast = 1e-3;  // of a model's probability, and of its complement
 constexpr float kScale = 0.25F;
-
-double logistic(double x) noexcept { return 1 / (1 + std::exp(-x)); }
 
 }  // namespace
 
@@ -48,9 +47,9 @@ double AccessRate::per_second(base::Nanos now, AccessTime accesses) const noexce
 
 Outlook outlook_of(const KeyPast& past, std::span<const float, kHeads> heads,
                    double residences) noexcept {
-  const double p = std::clamp(probability_within(heads, residences), kLeast, 1 - kLeast);
+  const double p = probability_within(heads, residences);
   return {.accesses = log2_of(std::max<std::uint32_t>(past.accesses, 1)),
-          .log_odds = static_cast<float>(std::log(p / (1 - p)))};
+          .log_odds = static_cast<float>(log_odds(p, kLeast))};
 }
 
 void Reliability::add(double probability, bool is_read) noexcept {

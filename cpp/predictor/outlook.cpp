@@ -5,19 +5,14 @@
 #include <cmath>
 #include <cstddef>
 
+#include "predictor/logistic.hpp"
+
 namespace vcache::predictor {
 
 namespace {
 
 constexpr std::size_t kKnown = kHorizons.size();
 constexpr double kLeast = 1e-6;  // of a probability, and of its complement
-
-double log_odds(double p) noexcept {
-  const double inside = std::clamp(p, kLeast, 1 - kLeast);
-  return std::log(inside / (1 - inside));
-}
-
-double logistic(double x) noexcept { return 1 / (1 + std::exp(-x)); }
 
 }  // namespace
 
@@ -35,8 +30,8 @@ double probability_within(std::span<const float, kHeads> heads, double residence
   const double left_end = std::log2(static_cast<double>(kHorizons[right - 1]));
   const double right_end = std::log2(static_cast<double>(kHorizons[right]));
   const double share = (std::log2(residences) - left_end) / (right_end - left_end);
-  const double from = log_odds(at[right - 1]);
-  return logistic(from + share * (log_odds(at[right]) - from));
+  const double from = log_odds(at[right - 1], kLeast);
+  return logistic(from + share * (log_odds(at[right], kLeast) - from));
 }
 
 }  // namespace vcache::predictor
