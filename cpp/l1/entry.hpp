@@ -213,6 +213,14 @@ struct Entry {
 };
 static_assert(sizeof(Entry) == 48);
 
+// Fetches the lines of the header and the key, to be written to. May be null.
+inline void prefetch_header(const Entry* entry) noexcept {
+  const auto* line = reinterpret_cast<const char*>(entry);
+  __builtin_prefetch(line, 1);
+  __builtin_prefetch(line + 64);
+  __builtin_prefetch(line + 104);
+}
+
 // Shared ownership of an entry. A view holds one; move-only.
 class EntryRef {
  public:
