@@ -13,82 +13,23 @@ namespace vcache::l1::policy {
 
 namespace {
 
-enum Place : std::uint8_t { kS3Fifo, kLru, kArc, kWTinyLfu, kGdsf, kFrozen, kOnline };
-
-constexpr std::array<std::string_view, Learned::kExperts> kNames = {
-    S3Fifo::kName, Lru::kName, Arc::kName, WTinyLfu::kName, Gdsf::kName, "frozen", "online"};
-
-constexpr double kWindow = 16;             // of what counts as recent, in shadows' entries,
-constexpr double kShortestWindow = 2000;   // and in accesses
-constexpr double kMargin = 0.02;           // by which a new leader is better
-constexpr std::size_t kShadowed = 512;     // entries of a shadow, at least, of those that it may
-constexpr std::size_t kAllShadowed = 128;  // entries up to which a shadow may have all
-constexpr std::size_t kFewestBits = 2;     // of more, a shadow has one in two to this, at most
-constexpr std::size_t kBenched = 10'000;   // accesses
-constexpr std::size_t kUsesTold = 4;       // of an entry, to a policy that is set up
 constexpr std::size_t kBytesForGhost = 1'600;  // of an entry, for each ghost of some 32
-constexpr std::size_t kChecks = 20;            // while a shadow's entries are replaced once
 
 }  // namespace
 
 struct Learned::State {
   using Classic = std::variant<std::monostate, S3Fifo, Lru, Arc, WTinyLfu, Gdsf>;
-  using Shadows = std::tuple<Shadow<S3Fifo>, Shadow<Lru>, Shadow<Arc>, Shadow<WTinyLfu>,
-                             Shadow<Gdsf>, Shadow<Scored>, Shadow<Scored>>;
-
-  struct Account {
-    std::uint64_t misses = 0;
-    double recent = 0;
-    bool takes_part = false;
-    std::size_t benched = 0;  // accesses until one that failed takes part again
-  };
 
   explicit State(LearnedOptions given)
       : options(std::move(given)),
         entries(history, options.frozen, options.objective, options.seed),
-        sampler(history, options.seed + 3) {
-    for (const Place place : {kS3Fifo, kLru, kArc, kWTinyLfu}) accounts[place].takes_part = true;
-    accounts[kGdsf].takes_part = options.objective == Objective::kCost;
-    accounts[kFrozen].takes_part = options.frozen != nullptr;
-    leader = accounts[kFrozen].takes_part ? kFrozen : kS3Fifo;
-    const auto named = std::ranges::find(kNames, options.pinned);
-    is_pinned = named != kNames.end();
-    if (is_pinned) leader = pinned = static_cast<Place>(named - kNames.begin());
+        sampler(history, options.seed + 3),
+        experts(history, options.frozen, options.objective, options.seed) {
+    leader = experts.takes_part(Expert::kFrozen) ? Expert::kFrozen : Expert::kS3Fifo;
+    pinned = expert_of(options.pinned);
     options.pinned = {};  // its owner's
+    if (pinned) leader = *pinned;
     follow();
-  }
-
-  // Of another stream of random numbers than any other.
-  [[nodiscard]] Scored scored(Place place) {
-    Scored policy(history, place == kFrozen ? options.frozen : online, options.objective,
-                  options.seed + 4 + place);
-    policy.set_sampling(std::ldexp(1, static_cast<int>(sampled_bits)));
-    return policy;
-  }
-
-  // Has the shadows begin, from the entries, in the order of their last access. Throws
-  // std::bad_alloc, having changed nothing.
-  void begin(std::uint64_t bytes) {
-    sampled_bits = entries.size() <= kAllShadowed ? 0 : kFewestBits;
-    // Where few misses cost most, more of them are needed to tell experts apart.
-    const std::size_t most = options.objective == Objective::kCost ? 2 * kShadowed : kShadowed;
-    while ((entries.size() >> (sampled_bits + 1)) >= most) ++sampled_bits;
-    capacity = bytes;
-    const std::uint64_t share = std::max<std::uint64_t>(bytes >> sampled_bits, 1);
-    shadows.reset();
-    shadows = std::make_unique<Shadows>(
-        Shadow<S3Fifo>(S3Fifo(), share), Shadow<Lru>(Lru(), share), Shadow<Arc>(Arc(), share),
-        Shadow<WTinyLfu>(WTinyLfu(options.seed), share), Shadow<Gdsf>(Gdsf(), share),
-        Shadow<Scored>(scored(kFrozen), share), Shadow<Scored>(scored(kOnline), share));
-    for (const EntryId id : entries.by_age()) {
-      const Candidate candidate = entries.candidate(id);
-      if (!is_sampled(candidate.key_hash)) continue;
-      const std::size_t uses = uses_of(id);
-      each([&](Place place, auto& shadow) {
-        if (!accounts[place].takes_part) return;
-        for (std::size_t use = 0; use < uses; ++use) shadow.access(candidate);
-      });
-    }
   }
 
   // Counts an access in the history.
@@ -97,34 +38,22 @@ struct Learned::State {
     if (options.examples) sampler.on_access(entries, options.examples);
   }
 
-  // Counts an access in the history and in the shadows.
+  // Counts an access in the history and for the experts.
   void access(const Candidate& candidate) {
     note(candidate.key_hash);
-    if (shadows == nullptr || !is_sampled(candidate.key_hash)) return;
-    const double weight = options.objective == Objective::kMisses ? 1
-                          : candidate.cost > 0                    ? candidate.cost
-                                                                  : 1;
-    each([&](Place place, auto& shadow) {
-      Account& account = accounts[place];
-      account.recent *= 1 - rate;
-      if (account.benched == 1) take_back(place);
-      if (account.benched > 0) --account.benched;
-      if (!account.takes_part) return;
-      if (shadow.access(candidate)) return;
-      ++account.misses;
-      account.recent += weight;
-    });
-    if (++unchecked >= period) check();
+    const bool is_due = experts.access(candidate, leader);
+    if (pinned) {
+      if (leader != *pinned && experts.takes_part(*pinned)) lead(*pinned);  // it had failed
+    } else if (is_due) {
+      const Expert best = experts.best(leader);
+      if (experts.is_better(best, leader)) lead(best);
+    }
   }
 
   // The same for a value that was written over another one, which no look-up missed.
   void write(const Candidate& candidate) {
     note(candidate.key_hash);
-    if (shadows == nullptr || !is_sampled(candidate.key_hash)) return;
-    each([&](Place place, auto& shadow) {
-      if (!accounts[place].takes_part) return;
-      if (!shadow.update(candidate, [](std::uint64_t) {})) shadow.access(candidate);
-    });
+    experts.write(candidate);
   }
 
   // told(policy) of the classic policy that leads, which an entry returns to that had been chosen.
@@ -141,85 +70,34 @@ struct Learned::State {
     });
   }
 
-  template <class Work>
-  void each(Work work) {
-    if (shadows == nullptr) return;
-    [&]<std::size_t... kPlaces>(std::index_sequence<kPlaces...>) {
-      (work(static_cast<Place>(kPlaces), std::get<kPlaces>(*shadows)), ...);
-    }(std::make_index_sequence<kExperts>());
-  }
-
-  [[nodiscard]] bool is_sampled(std::uint64_t key_hash) const noexcept {
-    const std::uint64_t mask = (std::uint64_t{1} << sampled_bits) - 1;
-    return ((key_hash >> 24) & mask) == 0;
-  }
-
   // The model that leads gave no usable score: the best of the others leads at once.
   void bench_leader() {
     ++failures;
-    accounts[leader].takes_part = false;
-    accounts[leader].benched = kBenched;
-    leader = kS3Fifo;
-    for (std::size_t i = 0; i < kExperts; ++i) {
-      if (accounts[i].takes_part && accounts[i].recent < accounts[leader].recent) {
-        leader = static_cast<Place>(i);
-      }
-    }
+    experts.bench(leader);
+    lead(experts.best(Expert::kS3Fifo));
+  }
+
+  void lead(Expert expert) {
+    leader = expert;
     ++switches;
     follow();
-  }
-
-  // As good as the leader until it shows what it is. One that is pinned leads again.
-  void take_back(Place place) {
-    accounts[place].takes_part = true;
-    accounts[place].recent = accounts[leader].recent;
-    if (!is_pinned || place != pinned) return;
-    leader = pinned;
-    ++switches;
-    follow();
-  }
-
-  void check() {
-    unchecked = 0;
-    Place best = leader;
-    for (std::size_t i = 0; i < kExperts; ++i) {
-      if (accounts[i].takes_part && accounts[i].recent < accounts[best].recent) {
-        best = static_cast<Place>(i);
-      }
-    }
-    if (is_pinned || best == leader ||
-        accounts[best].recent >= accounts[leader].recent * (1 - kMargin)) {
-      return;
-    }
-    leader = best;
-    ++switches;
-    follow();
-  }
-
-  // As many uses of an entry as a classic policy tells apart.
-  [[nodiscard]] std::size_t uses_of(EntryId id) const noexcept {
-    return std::min<std::size_t>(history.past(entries.slot(id)).accesses, kUsesTold);
-  }
-
-  [[nodiscard]] bool is_model(Place place) const noexcept {
-    return place == kFrozen || place == kOnline;
   }
 
   // Ranks the entries as the leader does.
   void follow() {
     if (is_model(leader)) {
-      entries.set_model(leader == kFrozen ? options.frozen : online);
+      entries.set_model(experts.model(leader));
       classic = std::monostate();
       return;
     }
     switch (leader) {
-      case kS3Fifo:
+      case Expert::kS3Fifo:
         return set_up<S3Fifo>(S3Fifo());
-      case kLru:
+      case Expert::kLru:
         return set_up<Lru>(Lru());
-      case kArc:
+      case Expert::kArc:
         return set_up<Arc>(Arc());
-      case kWTinyLfu:
+      case Expert::kWTinyLfu:
         return set_up<WTinyLfu>(WTinyLfu(options.seed));
       default:
         return set_up<Gdsf>(Gdsf());
@@ -231,7 +109,7 @@ struct Learned::State {
     for (const EntryId id : entries.by_age()) {
       if (entries.is_chosen(id)) continue;
       policy.on_insert(id, entries.candidate(id));
-      for (std::size_t use = 1; use < uses_of(id); ++use) policy.on_hit(id);
+      for (std::size_t use = 1; use < uses_of(history, entries, id); ++use) policy.on_hit(id);
     }
     if constexpr (requires { policy.recall(history.sketch()); }) policy.recall(history.sketch());
     classic.emplace<P>(std::move(policy));
@@ -255,22 +133,8 @@ struct Learned::State {
 
   // A full cache holds this much.
   void set_capacity(std::uint64_t bytes) {
-    const std::size_t shadowed = entries.size() >> sampled_bits;
-    const bool is_of_another_size =
-        shadowed >= 4 * kShadowed || (sampled_bits > 0 && shadowed < kShadowed / 4);
-    if (shadows == nullptr || (is_of_another_size && bytes != capacity)) {
-      begin(bytes);
-    } else if (bytes != capacity) {
-      capacity = bytes;
-      const std::uint64_t share = std::max<std::uint64_t>(bytes >> sampled_bits, 1);
-      each([share](Place, auto& shadow) { shadow.set_capacity(share, [](std::uint64_t) {}); });
-    } else {
-      return;
-    }
+    if (!experts.set_capacity(entries, bytes)) return;
     const std::size_t count = std::max<std::size_t>(entries.size(), 1);
-    const std::size_t each_holds = std::max<std::size_t>(count >> sampled_bits, 1);
-    rate = 1 / std::max(kWindow * static_cast<double>(each_holds), kShortestWindow);
-    period = std::max<std::size_t>(each_holds / kChecks, 1);
     history.set_limit((1 + ghosts(bytes / count)) * count + 8);
     history.reach(count);
   }
@@ -279,21 +143,13 @@ struct Learned::State {
   History history;
   Scored entries;  // what the cache holds
   LabelSampler sampler;
+  Experts experts;
   Classic classic;
-  std::unique_ptr<Shadows> shadows;  // none until the cache was full
-  Scored::Model online;
-  std::array<Account, kExperts> accounts;
-  Place leader = kS3Fifo;
-  bool is_pinned = false;
-  Place pinned = kS3Fifo;  // where one is
+  Expert leader = Expert::kS3Fifo;
+  std::optional<Expert> pinned;
   std::uint64_t switches = 0;
   std::uint64_t failures = 0;  // of a model that led
-  std::uint64_t capacity = 0;
-  unsigned sampled_bits = 0;  // shadows see one key in two to this
-  double rate = 1 / kShortestWindow;
-  std::size_t period = 1;
-  std::size_t unchecked = 0;
-  std::uint64_t missed = 0;  // the key whose miss was told of last
+  std::uint64_t missed = 0;    // the key whose miss was told of last
   bool is_told = false;
   std::uint64_t random = 1;
   std::uint64_t untold = 0;  // accesses of which some expert did not hear, for want of memory
@@ -360,8 +216,7 @@ void Learned::on_hit(EntryId id) noexcept {
 
 void Learned::on_erase(EntryId id) noexcept {
   State& s = *state_;
-  const std::uint64_t key_hash = s.entries.candidate(id).key_hash;
-  s.each([&](Place, auto& shadow) { (void)shadow.erase(key_hash); });
+  s.experts.erase(s.entries.candidate(id).key_hash);
   on_evict(id);
 }
 
@@ -425,7 +280,8 @@ std::optional<Judgement> Learned::judge(std::uint64_t key_hash, EntryId id) cons
                     .log2_residence = static_cast<float>(std::log2(out.mean_residence)),
                     .estimate = s.history.estimate(slot)};
   }
-  const Scored::Model& model = s.online != nullptr ? s.online : s.options.frozen;
+  const Scored::Model& online = s.experts.model(Expert::kOnline);
+  const Scored::Model& model = online != nullptr ? online : s.options.frozen;
   if (model == nullptr) return out;
   std::array<float, predictor::kInputs> inputs{};
   predictor::write_features(out.snapshot, inputs);
@@ -438,47 +294,29 @@ predictor::AccessTime Learned::now() const noexcept { return state_->history.now
 
 void Learned::set_online(Scored::Model model) {
   State& s = *state_;
-  s.online = std::move(model);
-  if (s.shadows != nullptr) std::get<kOnline>(*s.shadows).policy().set_model(s.online);
-  if (!s.accounts[kOnline].takes_part) {
-    s.accounts[kOnline] = s.accounts[kFrozen];
-    s.accounts[kOnline].benched = 0;
-    if (!s.accounts[kFrozen].takes_part) s.accounts[kOnline].recent = s.accounts[s.leader].recent;
-    s.accounts[kOnline].takes_part = true;
-  }
-  if (s.leader == kOnline) s.entries.set_model(s.online);
+  s.experts.set_online(std::move(model), s.leader);
+  if (s.leader == Expert::kOnline) s.follow();
 }
 
 bool Learned::pin(std::string_view expert) {
   State& s = *state_;
-  const auto place = std::ranges::find(kNames, expert);
-  s.is_pinned = false;
+  s.pinned = std::nullopt;
   if (expert.empty()) return true;
-  if (place == kNames.end()) return false;
-  const auto pinned = static_cast<Place>(place - kNames.begin());
-  if (!s.accounts[pinned].takes_part) return false;
-  s.is_pinned = true;
-  s.pinned = pinned;
-  if (std::exchange(s.leader, pinned) == pinned) return true;
-  ++s.switches;
-  s.follow();
+  const std::optional<Expert> wanted = expert_of(expert);
+  if (!wanted || !s.experts.takes_part(*wanted)) return false;
+  s.pinned = wanted;
+  if (s.leader != *wanted) s.lead(*wanted);
   return true;
 }
 
-std::string_view Learned::leader() const noexcept { return kNames[state_->leader]; }
+std::string_view Learned::leader() const noexcept { return name_of(state_->leader); }
 
 std::uint64_t Learned::switches() const noexcept { return state_->switches; }
 
 std::uint64_t Learned::failures() const noexcept { return state_->failures; }
 
 std::array<ExpertRecord, Learned::kExperts> Learned::experts() const noexcept {
-  std::array<ExpertRecord, kExperts> records;
-  for (std::size_t i = 0; i < kExperts; ++i) {
-    const State::Account& account = state_->accounts[i];
-    if (!account.takes_part) continue;
-    records[i] = {.name = kNames[i], .misses = account.misses, .recent = account.recent};
-  }
-  return records;
+  return state_->experts.records();
 }
 
 std::size_t Learned::size() const noexcept { return state_->entries.size(); }
@@ -490,10 +328,7 @@ std::size_t Learned::memory_bytes() const noexcept {
   std::size_t bytes = sizeof(State) + s.history.memory_bytes() + s.entries.memory_bytes() +
                       s.sampler.memory_bytes();
   s.with_classic([&](const auto& policy) { bytes += policy.memory_bytes(); });
-  s.each([&](Place place, const auto& shadow) {
-    if (s.accounts[place].takes_part) bytes += shadow.memory_bytes();
-  });
-  return bytes;
+  return bytes + s.experts.memory_bytes();
 }
 
 }  // namespace vcache::l1::policy

@@ -7,17 +7,10 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <tuple>
-#include <variant>
 
-#include "l1/policy/arc.hpp"
-#include "l1/policy/gdsf.hpp"
-#include "l1/policy/lru.hpp"
+#include "l1/policy/experts.hpp"
 #include "l1/policy/policy.hpp"
-#include "l1/policy/s3fifo.hpp"
 #include "l1/policy/scored.hpp"
-#include "l1/policy/shadow.hpp"
-#include "l1/policy/wtinylfu.hpp"
 #include "predictor/example.hpp"
 
 namespace vcache::l1::policy {
@@ -29,13 +22,6 @@ struct LearnedOptions {
   std::function<void(const predictor::Example&)> examples = {};  // told of what can be learned
   std::size_t ghosts = 2;        // keys remembered for each entry, at most, beside the entries
   std::string_view pinned = {};  // the expert that always leads; empty: the best
-};
-
-// An expert's record.
-struct ExpertRecord {
-  std::string_view name;
-  std::uint64_t misses = 0;  // of `accesses`, since the start
-  double recent = 0;         // misses or their cost, older ones counted less
 };
 
 // What is known of a key, and what a model makes of it.
@@ -58,7 +44,7 @@ struct Judgement {
 class Learned {
  public:
   static constexpr std::string_view kName = "learned";
-  static constexpr std::size_t kExperts = 7;
+  static constexpr std::size_t kExperts = kExpertNames.size();
 
   explicit Learned(LearnedOptions options);
   ~Learned();
