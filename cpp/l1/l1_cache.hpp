@@ -180,6 +180,14 @@ class L1Cache {
     return *shards_[shard_index(hash, shards_.size() - 1)];
   }
 
+  // The steward of a key's shard, and by what that knows the key.
+  struct Entrance {
+    learning::Steward& steward;
+    std::uint64_t key_hash;
+    policy::EntryId id;
+  };
+  // When it has read all that happened.
+  [[nodiscard]] Entrance caught_up(std::string_view key) const;
   [[nodiscard]] EntryRef find_recorded(std::string_view key, Trust trust);
   void find_many(std::span<const std::string_view> keys, std::int64_t time, Trust trust,
                  std::span<EntryRef> out);

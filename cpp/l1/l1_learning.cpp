@@ -36,24 +36,25 @@ std::optional<LearningStats> L1Cache::learning() const {
   return sum;
 }
 
-std::optional<policy::Judgement> L1Cache::judge(std::string_view key) const {
-  if (tutor_ == nullptr) return std::nullopt;
+L1Cache::Entrance L1Cache::caught_up(std::string_view key) const {
   const Probe probe{.key = key, .hash = hash_of(key)};
   Shard& shard = shard_of(probe.hash);
   shard.catch_up();
-  const policy::EntryId id = shard.id_of(probe);
-  const base::LockGuard turn(*shard.steward());
-  return shard.steward()->policy().judge(probe.hash, id);
+  return {.steward = *shard.steward(), .key_hash = probe.hash, .id = shard.id_of(probe)};
+}
+
+std::optional<policy::Judgement> L1Cache::judge(std::string_view key) const {
+  if (tutor_ == nullptr) return std::nullopt;
+  const Entrance at = caught_up(key);
+  const base::LockGuard turn(at.steward);
+  return at.steward.policy().judge(at.key_hash, at.id);
 }
 
 std::optional<double> L1Cache::predict(std::string_view key) const {
   if (tutor_ == nullptr) return std::nullopt;
-  const Probe probe{.key = key, .hash = hash_of(key)};
-  Shard& shard = shard_of(probe.hash);
-  shard.catch_up();
-  const policy::EntryId id = shard.id_of(probe);
-  const base::LockGuard turn(*shard.steward());
-  return shard.steward()->predict(probe.hash, id);
+  const Entrance at = caught_up(key);
+  const base::LockGuard turn(at.steward);
+  return at.steward.predict(at.key_hash, at.id);
 }
 
 bool L1Cache::pin(std::string_view expert) {
