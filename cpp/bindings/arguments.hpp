@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <optional>
 #include <span>
 
@@ -26,6 +28,11 @@ void fit_arguments(const Signature& call, PyObject* const* args, Py_ssize_t coun
 
 // More than 0 and at most 10 years, at least 1 ns; nothing for other numbers.
 [[nodiscard]] std::optional<base::Nanos> lifetime_of(double seconds) noexcept;
+
+// No fewer than that, and at least 0.
+[[nodiscard]] inline base::Millis ceil_millis(double seconds) noexcept {
+  return std::chrono::ceil<base::Millis>(std::chrono::duration<double>(std::max(seconds, 0.0)));
+}
 
 // A ttl argument: seconds, None (no expiry) or DEFAULT. Throws PythonError: TypeError, ValueError.
 [[nodiscard]] cache::Ttl ttl_argument(PyObject* value, const char* name,

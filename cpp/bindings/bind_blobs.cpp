@@ -1,5 +1,6 @@
 #include <chrono>
 
+#include "bindings/arguments.hpp"
 #include "bindings/gil.hpp"
 #include "bindings/loading_calls.hpp"
 #include "bindings/log.hpp"
@@ -8,10 +9,6 @@
 namespace vcache::bindings {
 
 namespace {
-
-base::Millis millis(double seconds) {
-  return std::chrono::ceil<base::Millis>(std::chrono::duration<double>(seconds));
-}
 
 // Raises what Redis answered, strict or not: what has no blob to go on with has to know.
 template <class Call>
@@ -34,7 +31,7 @@ py::bytes read_blob(Core& core, const std::string& name, std::size_t most) {
 
 void write_blob(Core& core, const std::string& name, const py::bytes& data, double seconds) {
   const std::string_view bytes = data;
-  ask(core, [&](l2::Blobs& blobs) { return blobs.write(name, bytes, millis(seconds)); });
+  ask(core, [&](l2::Blobs& blobs) { return blobs.write(name, bytes, ceil_millis(seconds)); });
 }
 
 bool replace_blob(Core& core, const std::string& name, const py::bytes& expected,
@@ -42,8 +39,9 @@ bool replace_blob(Core& core, const std::string& name, const py::bytes& expected
   const std::string_view from = expected;
   const std::string_view to = data;
   bool replaced = false;
-  ask(core,
-      [&](l2::Blobs& blobs) { return blobs.replace(name, from, to, millis(seconds), replaced); });
+  ask(core, [&](l2::Blobs& blobs) {
+    return blobs.replace(name, from, to, ceil_millis(seconds), replaced);
+  });
   return replaced;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "bindings/arguments.hpp"
 #include "bindings/cache_calls.hpp"
 #include "bindings/gil.hpp"
 #include "bindings/keys.hpp"
@@ -51,10 +52,6 @@ base::Result<Scored::Model> read_scorer(const std::string& path, const std::stri
   return Scored::Model(std::make_shared<const predictor::Watched>(std::move(scorer).value()));
 }
 
-base::Millis millis(double seconds) {
-  return std::chrono::duration_cast<base::Millis>(std::chrono::duration<double>(seconds));
-}
-
 l1::LearningOptions make_learning(const Model* model, const std::string& model_path,
                                   const std::string& model_sha256, const std::string& torch_library,
                                   double interval, bool minimizes_cost, std::string pinned) {
@@ -71,7 +68,7 @@ l1::LearningOptions make_learning(const Model* model, const std::string& model_p
     if (!read.ok()) raise("ModelError", read.error().detail);
     options.model = std::move(read).value();
   }
-  options.tutor.interval = millis(interval);
+  options.tutor.interval = ceil_millis(interval);
   if (torch_library.empty()) return options;
   options.tutor.make_trainer =
       [torch_library](
@@ -132,7 +129,7 @@ std::string retrain(Core& core, double wait) {
   {
     const GilRelease released;
     const std::uint64_t fit = tutor->retrain();
-    const auto deadline = std::chrono::steady_clock::now() + millis(wait);
+    const auto deadline = std::chrono::steady_clock::now() + ceil_millis(wait);
     if (wait > 0) is_over = tutor->wait_for(fit, deadline);
   }
   raise_pending();

@@ -15,10 +15,6 @@ namespace {
 // Signals are seen to this often while a thread waits.
 constexpr base::Millis kSlice{50};
 
-base::Millis millis(double seconds) {
-  return std::chrono::ceil<base::Millis>(std::chrono::duration<double>(std::max(seconds, 0.0)));
-}
-
 std::string_view text_of(const py::bytes& bytes) {
   return {PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
 }
@@ -34,7 +30,7 @@ class Wait {
   [[nodiscard]] bool due() { return wait_->due(); }
   // Throws PythonError where a signal handler raised.
   [[nodiscard]] bool changed(double most) {
-    const auto end = std::chrono::steady_clock::now() + millis(most);
+    const auto end = std::chrono::steady_clock::now() + ceil_millis(most);
     for (;;) {
       const auto left = std::chrono::ceil<base::Millis>(end - std::chrono::steady_clock::now());
       const bool is_over = step(std::clamp(left, base::Millis{0}, kSlice));
@@ -61,7 +57,7 @@ py::list take_leases(Core& core, const py::object& keys, const py::bytes& token,
   const KeyBatch batch(keys.ptr());
   std::vector<l2::Grant> grants(batch.size(), l2::Grant::kUnknown);
   const l2::LeaseTerms terms{
-      .token = text_of(token), .length = millis(seconds), .unless_stored = unless_stored};
+      .token = text_of(token), .length = ceil_millis(seconds), .unless_stored = unless_stored};
   {
     const GilRelease released;
     core.cache.redis().leases().take(batch.views(), terms, grants);
