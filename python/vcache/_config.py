@@ -246,9 +246,9 @@ def _policy(value: object, name: str) -> str:
 def _sha256(value: object, name: str) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, str) or not re.fullmatch("[0-9a-fA-F]{64}", value):
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-fA-F]{64}", value.strip()):
         raise ConfigError(f"{name}={shown(value)}: allowed are None and 64 hexadecimal digits")
-    return value.lower()
+    return value.strip().lower()
 
 
 def _namespace(value: object, name: str) -> str:

@@ -17,17 +17,8 @@ _BUILD = frozenset(
     f"VCACHE_{name}"
     for name in (
         *("BENCH_HELD_OUT", "COMMITS", "COVERAGE", "FUZZ", "HIREDIS_SDIST", "LOG_LINES"),
-        *(
-            "NIGHTLY",
-            "PYTHON",
-            "RELEASE",
-            "SANITIZE",
-            "TEST_DATA",
-            "TORCH",
-            "TORCH_FOLDER",
-            "VERSION",
-            "WERROR",
-        ),
+        *("NIGHTLY", "PYTHON", "RELEASE", "SANITIZE", "TEST_DATA", "TORCH", "TORCH_FOLDER"),
+        *("VERSION", "WERROR"),
         *("XTENSOR_INCLUDE", "XTL_INCLUDE", "XXHASH_INCLUDE", "ZSTD_INCLUDE", "ZSTD_LIBRARY"),
     )
 )

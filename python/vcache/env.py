@@ -294,12 +294,6 @@ def _share(text: str, name: str) -> float:
     return share
 
 
-def _sha256(text: str, name: str) -> str:
-    if not re.fullmatch("[0-9a-fA-F]{64}", text.strip()):
-        raise ConfigError(f"{name}={shown(text)}: allowed are 64 hexadecimal digits")
-    return text.strip().lower()
-
-
 def _own_port(text: str, name: str) -> int | None:
     return None if _SERVICE_LINK.fullmatch(text) else _int_up_to(65535, least=1)(text, name)
 
@@ -328,7 +322,7 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], Callable[[str, str], Any]]] = {
     "namespace": (("CACHE_KEY_PREFIX",), CHECKS["namespace"]),
     "policy": (("VCACHE_POLICY",), CHECKS["policy"]),
     "model_path": (("MODEL_PATH",), _text),
-    "model_sha256": (("MODEL_SHA256",), _sha256),
+    "model_sha256": (("MODEL_SHA256",), CHECKS["model_sha256"]),
     "model_update_interval": (("MODEL_UPDATE_INTERVAL",), parse_duration),
     "minimize": (("VCACHE_MINIMIZE",), CHECKS["minimize"]),
     "grace": (("VCACHE_GRACE",), CHECKS["grace"]),

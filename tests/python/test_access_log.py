@@ -162,7 +162,7 @@ def test_paths_that_are_not_allowed(tmp_path: Path) -> None:
         ("/dev/null", "Not a regular file"),
         ("", "allowed are None and the path"),
         ("a\0b", "allowed are None and the path"),
-        (b"/tmp/log", "of type bytes: allowed are None"),
+        (b"log", "of type bytes: allowed are None"),
         (True, "of type bool: allowed are None"),
     ):
         with pytest.raises(ConfigError, match=f"access_log=.*{says}"):

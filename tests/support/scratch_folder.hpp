@@ -14,7 +14,8 @@ namespace vcache::testing {
 class ScratchFolder {
  public:
   ScratchFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "vcache-test-XXXXXX").string();
+    std::string name = (std::filesystem::temp_directory_path() / "vcache-test-").string();
+    name.append(6, 'X');  // of mkdtemp
     if (::mkdtemp(name.data()) == nullptr) {
       throw std::system_error(errno, std::generic_category(), name);
     }

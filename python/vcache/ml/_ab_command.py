@@ -12,7 +12,7 @@ from pathlib import Path
 from .._messages import shown
 from .._progress import bars
 from ..errors import ModelError
-from ..sim._command import report_oddities
+from ..sim._command import add_cache_options, report_oddities
 from ..sim._trace import Trace, read_trace
 from ._ab import ARMS, ab_test
 from ._comparison import Comparison
@@ -71,18 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         help="capacity: a number, a share such as 1%% of the trace or of what the log holds"
         " already, or with --unit bytes a size such as 512MiB (default: 10%%)",
     )
-    parser.add_argument("--unit", choices=("entries", "bytes"), default="entries")
-    parser.add_argument(
-        "--model-path", metavar="FILE", help="weights of learned (default: the shipped ones)"
-    )
-    parser.add_argument(
-        "--objective",
-        choices=("misses", "cost"),
-        default="misses",
-        help="what is compared, and what learned is to have least of (default: misses)",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of all chance (default: 0)")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    add_cache_options(parser)
     return parser
 
 

@@ -17,7 +17,7 @@ from ..errors import ModelError
 from ._replay import POLICIES, Result, capacity_of, check_policy, run
 from ._trace import Trace, read_trace
 
-__all__ = ["main", "names_of", "report_oddities"]
+__all__ = ["add_cache_options", "main", "names_of", "report_oddities"]
 
 FINE, INTERRUPTED = 0, 130
 _NO_PLOT = "--plot needs matplotlib: pip install 'vcache[analysis]'"
@@ -75,6 +75,16 @@ def _parser() -> argparse.ArgumentParser:
         help="capacities, separated by commas: a number, a share of the trace such as 1%%, or with"
         " --unit bytes a size such as 512MiB (default: 1%%,10%%)",
     )
+    add_cache_options(parser)
+    parser.add_argument(
+        "--no-learning", action="store_true", help="learned has no model but that, and fits none"
+    )
+    parser.add_argument("--plot", metavar="FILE.png", type=Path, help="miss ratio over size")
+    return parser
+
+
+def add_cache_options(parser: argparse.ArgumentParser) -> None:
+    """Those of every command that replays requests, and that it can print JSON."""
     parser.add_argument("--unit", choices=("entries", "bytes"), default="entries")
     parser.add_argument(
         "--model-path", metavar="FILE", help="weights of learned (default: the shipped ones)"
@@ -83,17 +93,12 @@ def _parser() -> argparse.ArgumentParser:
         "--objective",
         choices=("misses", "cost"),
         default="misses",
-        help="what learned is to have least of (default: misses)",
+        help="what learned is to have least of, and what is compared (default: misses)",
     )
     parser.add_argument(
-        "--no-learning", action="store_true", help="learned has no model but that, and fits none"
-    )
-    parser.add_argument(
-        "--seed", metavar="N", type=int, default=0, help="of policies that use chance (default: 0)"
+        "--seed", metavar="N", type=int, default=0, help="of all chance (default: 0)"
     )
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument("--plot", metavar="FILE.png", type=Path, help="miss ratio over size")
-    return parser
 
 
 def _simulate(given: argparse.Namespace) -> list[tuple[str, Result]]:
