@@ -75,6 +75,9 @@ void Shard::take_turn(Steward& steward, std::size_t bytes) {
   auto& prepared = *std::get_if<Prepared>(&policy_);
   prepared.rearm();
   prepared.prepare(chosen);
+  for (const policy::Named& each : chosen) {
+    if (each.id < entries_.size()) prefetch_header(entries_[each.id]);
+  }
   steward_bytes_ = steward.memory_bytes();
   evict_to_limits();
 }

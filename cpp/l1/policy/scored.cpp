@@ -14,11 +14,11 @@ namespace vcache::l1::policy {
 
 namespace {
 
-constexpr std::size_t kLargestBatch = 16;
-constexpr std::size_t kBatchShare = 64;  // a batch is at most so small a part of the entries
+constexpr std::size_t kBatchShare = 32;  // a batch is at most so small a part of the entries
 constexpr double kLeastMissRatio = 0.002;
-constexpr double kMemory = 4;  // of the miss ratio, in residences of a full cache
-constexpr int kTries = 32;     // to draw an id that is held
+constexpr double kMemory = 4;             // of the miss ratio, in residences of a full cache
+constexpr std::uint32_t kScoredAnew = 8;  // scorings, for what was spared to be scored again
+constexpr int kTries = 32;                // to draw an id that is held
 
 // The binary logarithm of a ratio; 0 where one of them is unknown.
 [[nodiscard]] float log2_over(double value, double mean) noexcept {
@@ -38,9 +38,9 @@ constexpr int kTries = 32;     // to draw an id that is held
 
 Scored::Scored(History& history, Model model, Objective objective, std::uint64_t seed)
     : history_(&history), model_(std::move(model)), objective_(objective), random_(seed) {
-  drawn_.reserve(kMostRows);
+  drawn_.reserve(kMostRanks);
   doomed_.reserve(kLargestBatch);
-  spared_.reserve(kSpared);
+  spared_.reserve(kMostSpared);
 }
 
 Scored::Scored(Scored&& other) noexcept = default;
@@ -114,33 +114,37 @@ EntryId Scored::choose() {
 // Fills doomed_ with at least one entry, where any was found that is not chosen.
 void Scored::doom_some() {
   draw();
-  if (drawn_.empty()) return;
   Ranks ranks;
-  score(ranks);
-  const std::size_t leave = std::min(batch(), drawn_.size());
-  const std::size_t spare = std::min(leave + kSpared, drawn_.size());
-  const auto left = ranks.begin() + leave;
-  const auto spared = ranks.begin() + spare;
-  const auto end = ranks.begin() + drawn_.size();
+  const std::size_t count = drawn_.size() + spared_.size();
+  if (count == 0) return;
+  std::ranges::copy(spared_, ranks.begin() + drawn_.size());
+  const bool is_scored = score(ranks);
+  const auto end = ranks.begin() + count;
+  const auto left = ranks.begin() + std::min(batch(), count);
+  const auto spared = is_scored ? std::min(left + kMostSpared, end) : left;
   std::nth_element(ranks.begin(), spared, end);
   std::partial_sort(ranks.begin(), left, spared);
-  spared_.clear();
-  for (auto rank = left; rank != spared; ++rank) spared_.push_back(id_of(*rank));
+  spared_.assign(left, spared);
   for (auto rank = left; rank != ranks.begin();) doomed_.push_back(id_of(*--rank));
   for (auto rank = spared; rank != end; ++rank) entries_[id_of(*rank)].state = State::kHeld;
   for (const EntryId id : doomed_) entries_[id].state = State::kDoomed;
 }
 
-// What was spared last and not accessed since, and others at random.
+// Others at random than those that were spared last and not accessed since.
 void Scored::draw() {
   drawn_.clear();
-  for (const EntryId id : spared_) {
-    if (entries_[id].state == State::kSpared) drawn_.push_back(id);
+  std::erase_if(spared_, [this](std::uint64_t rank) {
+    return entries_[id_of(rank)].state != State::kSpared;
+  });
+  if (++scorings_ % kScoredAnew == 0) {
+    for (const std::uint64_t rank : spared_) drawn_.push_back(id_of(rank));
+    spared_.clear();
   }
-  if (entries_.size() <= kSampled) {
+  const std::size_t sampled = std::max(kSampledEach * batch(), kFewestSampled);
+  if (entries_.size() <= sampled) {
     for (EntryId id = 0; id < entries_.size(); ++id) take(id);
   } else {
-    for (std::size_t i = 0; i < kSampled; ++i) take(any(random_));
+    for (std::size_t i = 0; i < sampled; ++i) take(any(random_));
   }
 }
 
@@ -151,10 +155,12 @@ void Scored::take(EntryId id) {
   drawn_.push_back(id);
 }
 
-void Scored::score(Ranks& ranks) {
-  std::array<float, kMostRows * predictor::kInputs> features;
-  std::array<float, kMostRows * predictor::kHeads> heads;
+// Ranks those that were drawn by their worth; where that fails, and then all, by their age.
+bool Scored::score(Ranks& ranks) {
+  std::array<float, kMostRanks * predictor::kInputs> features;
+  std::array<float, kMostRanks * predictor::kHeads> heads;
   const std::size_t rows = drawn_.size();
+  if (rows == 0) return true;
   for (const EntryId id : drawn_) history_->prefetch(entries_[id].slot);
   Means known = means();
   for (std::size_t i = 0; i < rows; ++i) {
@@ -171,12 +177,14 @@ void Scored::score(Ranks& ranks) {
     ranks[i] = rank(each, drawn_[i]);
     is_usable = std::isfinite(each);
   }
-  if (is_usable) return;
+  if (is_usable) return true;
   ++failures_;
-  for (std::size_t i = 0; i < rows; ++i) {
+  for (const std::uint64_t rank : spared_) drawn_.push_back(id_of(rank));
+  for (std::size_t i = 0; i < drawn_.size(); ++i) {
     const auto last = history_->last(entries_[drawn_[i]].slot);
     ranks[i] = rank(-static_cast<float>(history_->now() - last), drawn_[i]);
   }
+  return false;
 }
 
 // Against misses: a clipped log of the time to the next access, as the sum over horizons. Against

@@ -20,8 +20,8 @@ enum class Objective : std::uint8_t {
   kCost,    // the least cost of misses, for the bytes
 };
 
-// Evicts what a model holds least likely to be asked for: of 64 random entries and those that
-// were nearly evicted before, scored together, the lowest few leave one after another.
+// Evicts what a model holds least likely to be asked for: of random entries, scored together, and
+// those that were nearly evicted before, the lowest few leave one after another.
 // Candidates by sampling: LRB (Song et al., NSDI 2020); several evictions a scoring: 3L-Cache
 // (Zhou et al., FAST 2025).
 // 20 bytes an entry; the past of its keys is in the history.
@@ -89,11 +89,13 @@ class Scored {
     State state = State::kFree;
   };
   static_assert(sizeof(Entry) == 20);
-  static constexpr std::size_t kSampled = 64;
-  static constexpr std::size_t kSpared = 64;  // kept for the next scoring
-  static constexpr std::size_t kMostRows = kSampled + kSpared;
-  // Of what was drawn, one to be ordered by: the worth, then the id.
-  using Ranks = std::array<std::uint64_t, kMostRows>;
+  static constexpr std::size_t kLargestBatch = 32;  // entries that one scoring has leave
+  static constexpr std::size_t kSampledEach = 6;    // for each of them
+  static constexpr std::size_t kFewestSampled = 64;
+  static constexpr std::size_t kMostSpared = 128;  // kept for the next scoring
+  static constexpr std::size_t kMostRanks = kSampledEach * kLargestBatch + kMostSpared;
+  // To order entries by: the worth, then the id.
+  using Ranks = std::array<std::uint64_t, kMostRanks>;
   // What snapshots at one time have in common, and what the last of them had of its own.
   struct Means {
     float log2_residence = 0;
@@ -107,7 +109,7 @@ class Scored {
   void note_cost(float cost) noexcept;
   void draw();
   void take(EntryId id);
-  void score(Ranks& ranks);
+  [[nodiscard]] bool score(Ranks& ranks);
   [[nodiscard]] Means means() const noexcept;
   [[nodiscard]] predictor::Snapshot snapshot(EntryId id, Means& known) const noexcept;
   [[nodiscard]] float worth(const float* heads, const Entry& entry) const noexcept;
@@ -124,11 +126,12 @@ class Scored {
   double one_in_ = 1;
   double mean_cost_ = 0;  // of newcomers of late whose cost is known; 0: of none
   std::uint64_t failures_ = 0;
+  std::uint32_t scorings_ = 0;
 
   // Of one scoring. Their memory is kept.
   std::vector<EntryId> drawn_;
-  std::vector<EntryId> doomed_;  // the next victim last
-  std::vector<EntryId> spared_;
+  std::vector<EntryId> doomed_;        // the next victim last
+  std::vector<std::uint64_t> spared_;  // ranks
 };
 
 static_assert(EvictionPolicy<Scored>);
