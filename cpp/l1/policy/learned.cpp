@@ -133,10 +133,23 @@ struct Learned::State {
 
   // A full cache holds this much.
   void set_capacity(std::uint64_t bytes) {
+    is_full = true;
     if (!experts.set_capacity(entries, bytes)) return;
     const std::size_t count = std::max<std::size_t>(entries.size(), 1);
-    history.set_limit((1 + ghosts(bytes / count)) * count + 8);
+    history.set_limit(keys_known(count, bytes));
     history.reach(count);
+  }
+
+  // Keys come and go also in a cache that is never full.
+  void note_growth() noexcept {
+    if (is_full || entries.size() <= most_held) return;
+    most_held = entries.size();
+    history.set_limit(keys_known(most_held, entries.bytes()));
+  }
+
+  // Of so many entries, and ghosts.
+  [[nodiscard]] std::size_t keys_known(std::size_t count, std::uint64_t bytes) const noexcept {
+    return (1 + ghosts(bytes / count)) * count + 8;
   }
 
   LearnedOptions options;
@@ -147,6 +160,8 @@ struct Learned::State {
   Classic classic;
   Expert leader = Expert::kS3Fifo;
   std::optional<Expert> pinned;
+  bool is_full = false;       // or was
+  std::size_t most_held = 0;  // entries, until then
   std::uint64_t switches = 0;
   std::uint64_t failures = 0;  // of a model that led
   std::uint64_t missed = 0;    // the key whose miss was told of last
@@ -183,6 +198,7 @@ void Learned::on_insert(EntryId id, const Candidate& candidate) {
     s.entries.on_erase(id);
     throw;
   }
+  s.note_growth();
 }
 
 void Learned::on_update(EntryId id, const Candidate& candidate) {

@@ -93,6 +93,19 @@ TEST_F(LearnedLimitsTest, StaysWithinItsBudgetWhileNothingIsInserted) {
   }
 }
 
+// Keys that come and go fill no cache, so that nothing is ever chosen.
+TEST_F(LearnedLimitsTest, RemembersNoMoreKeysThanBefitsItsEntries) {
+  const L1Options bounded = options(std::size_t{1} << 20);
+  L1Cache cache(bounded, clock_, groups_);
+  for (int key = 0; key < 60'000; ++key) {
+    ASSERT_TRUE(put(cache, key)) << key;
+    if (key >= 20) cache.erase("k" + std::to_string(key - 20));
+  }
+  EXPECT_EQ(cache.stats().evictions, 0U);
+  EXPECT_EQ(cache.stats().entries, 20U);
+  EXPECT_LT(cache.stats().learned_bytes, std::size_t{16} << 10);
+}
+
 TEST_F(LearnedLimitsTest, HoldsWhatLittleFits) {
   L1Cache one(options(std::size_t{1} << 30, 1), clock_, groups_);
   for (int key = 0; key < 70'000; ++key) {  // more than there are generations
