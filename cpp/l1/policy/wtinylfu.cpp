@@ -1,6 +1,7 @@
 #include "l1/policy/wtinylfu.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/random.hpp"
 #include "l1/policy/fingerprint.hpp"
@@ -26,6 +27,10 @@ void WTinyLfu::on_insert(EntryId id, const Candidate& candidate) {
   count(false);
   places_[id] = Place::kWindow;
   queue(Place::kWindow).push_front(nodes_, id);
+  has_come_ = true;
+  if (left_ == 0) return;
+  --left_;
+  ++arrived_;
 }
 
 void WTinyLfu::on_update(EntryId id, const Candidate& candidate) noexcept {
@@ -50,6 +55,8 @@ void WTinyLfu::use(EntryId id) noexcept {
 
 EntryId WTinyLfu::evict() noexcept {
   full_ = true;
+  if (std::exchange(has_come_, false)) left_ = 0;
+  ++left_;
   const EntryId candidate = next_candidate();
   const EntryId victim = main_victim();
   EntryId leaves = victim;
@@ -96,18 +103,24 @@ void WTinyLfu::shrink_protected() noexcept {
   }
 }
 
-// The entry that falls out of the window last; those before it, which a large newcomer, the first
-// eviction or a smaller share pushes out, go on probation unjudged. None when the window is within
-// its share.
+// The entry that falls out of the window last, but for those that other newcomers push out, each of
+// which is judged when it is its turn; those before it, which a large newcomer, the first eviction
+// or a smaller share pushes out, go on probation unjudged. None when the window is within its
+// share.
 EntryId WTinyLfu::next_candidate() noexcept {
   const Queue& window = queue(Place::kWindow);
   const std::uint64_t share = share_of(window_.share());
   for (int i = 0; window.size() > 1 && window.bytes() > share; ++i) {
     const EntryId oldest = window.back();
-    const bool last = window.bytes() - nodes_[oldest].bytes <= share || window.size() == 2;
-    if (last || i == kMostMoved) return oldest;
+    const std::uint64_t others = nodes_[oldest].bytes * (std::max<std::size_t>(arrived_, 1) - 1);
+    const bool last = window.bytes() - nodes_[oldest].bytes <= share + others || window.size() == 2;
+    if (last || i == kMostMoved) {
+      arrived_ -= std::min<std::size_t>(arrived_, 1);
+      return oldest;
+    }
     move(oldest, Place::kProbation);
   }
+  arrived_ = 0;
   return kNoEntry;
 }
 

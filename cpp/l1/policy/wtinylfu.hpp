@@ -74,6 +74,10 @@ class WTinyLfu {
   FrequencySketch sketch_;
   HillClimber window_{kFirstWindow, kWindowAndProtected};  // share of the bytes
   bool full_ = false;                                      // an entry had to leave
+  // Several may leave before the newcomers come that they make room for.
+  bool has_come_ = false;    // an entry, since the last one left
+  std::size_t left_ = 0;     // of those that left last in a row, those whose place is free
+  std::size_t arrived_ = 0;  // in such places, and not judged yet
   std::uint64_t random_;
 };
 
