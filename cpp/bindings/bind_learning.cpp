@@ -112,7 +112,8 @@ py::object explain(Core& core, const py::object& key) {
   for (std::size_t i = 0; known->is_scored && i < predictor::kHorizons.size(); ++i) {
     probabilities[py::float_(predictor::kHorizons[i])] = known->heads[i];
   }
-  return py::dict("held"_a = known->is_held, "accesses"_a = snapshot.past.accesses,
+  return py::dict("held"_a = known->is_held, "leader"_a = std::string(known->leader),
+                  "accesses"_a = snapshot.past.accesses,
                   "age"_a = snapshot.now - snapshot.past.last, "hits"_a = snapshot.residence.hits,
                   "resident"_a = snapshot.now - snapshot.residence.since,
                   "mean_residence"_a = known->mean_residence, "probabilities"_a = probabilities);

@@ -146,7 +146,7 @@ class L1Cache {
 
   // Of the policy learned; nothing of another one.
   [[nodiscard]] std::optional<LearningStats> learning() const;
-  // What is known of the key, by what model; none where nothing is.
+  // What is known of the key; none where nothing is. While nothing is learned, that it is held.
   [[nodiscard]] std::optional<policy::Judgement> judge(std::string_view key) const;
   // P(the key is read within the hour); none where that is unknown.
   [[nodiscard]] std::optional<double> predict(std::string_view key) const;
@@ -180,9 +180,9 @@ class L1Cache {
     return *shards_[shard_index(hash, shards_.size() - 1)];
   }
 
-  // The steward of a key's shard, and by what that knows the key.
+  // A key's shard, and by what its steward knows the key.
   struct Entrance {
-    learning::Steward& steward;
+    Shard& shard;
     std::uint64_t key_hash;
     policy::EntryId id;
   };

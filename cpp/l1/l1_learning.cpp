@@ -18,7 +18,7 @@ std::optional<LearningStats> L1Cache::learning() const {
     learning::Steward& steward = *shard->steward();
     const base::LockGuard turn(steward);
     const policy::Learned& learned = steward.policy();
-    ++leaders[learned.leader()];
+    ++leaders[shard->leader(steward)];
     sum.switches += learned.switches();
     sum.failures += learned.failures();
     sum.reliability.add(steward.reliability());
@@ -40,21 +40,26 @@ L1Cache::Entrance L1Cache::caught_up(std::string_view key) const {
   const Probe probe{.key = key, .hash = hash_of(key)};
   Shard& shard = shard_of(probe.hash);
   shard.catch_up();
-  return {.steward = *shard.steward(), .key_hash = probe.hash, .id = shard.id_of(probe)};
+  return {.shard = shard, .key_hash = probe.hash, .id = shard.id_of(probe)};
 }
 
 std::optional<policy::Judgement> L1Cache::judge(std::string_view key) const {
   if (tutor_ == nullptr) return std::nullopt;
   const Entrance at = caught_up(key);
-  const base::LockGuard turn(at.steward);
-  return at.steward.policy().judge(at.key_hash, at.id);
+  learning::Steward& steward = *at.shard.steward();
+  const base::LockGuard turn(steward);
+  auto known = steward.policy().judge(at.key_hash, at.id);
+  if (!known && at.id != policy::kNoEntry) known.emplace().is_held = true;
+  if (known) known->leader = at.shard.leader(steward);
+  return known;
 }
 
 std::optional<double> L1Cache::predict(std::string_view key) const {
   if (tutor_ == nullptr) return std::nullopt;
   const Entrance at = caught_up(key);
-  const base::LockGuard turn(at.steward);
-  return at.steward.predict(at.key_hash, at.id);
+  learning::Steward& steward = *at.shard.steward();
+  const base::LockGuard turn(steward);
+  return steward.predict(at.key_hash, at.id);
 }
 
 bool L1Cache::pin(std::string_view expert) {

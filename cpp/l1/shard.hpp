@@ -147,7 +147,10 @@ class Shard {
   void tend() noexcept VCACHE_EXCLUDES(mutex_);
   // May be null. To be locked before this is.
   [[nodiscard]] learning::Steward* steward() const noexcept { return steward_.get(); }
-  // The id of the key's entry, and its past as the steward knows it.
+  // Who decides what leaves: an expert, or the policy while nothing is learned.
+  [[nodiscard]] std::string_view leader(learning::Steward& steward) const VCACHE_REQUIRES(steward)
+      VCACHE_EXCLUDES(mutex_);
+  // That of the key's entry.
   [[nodiscard]] policy::EntryId id_of(const Probe& probe) const VCACHE_EXCLUDES(mutex_);
 
   // Keeps other threads out; for a fork.
@@ -215,6 +218,9 @@ class Shard {
       VCACHE_REQUIRES(steward) VCACHE_EXCLUDES(mutex_);
   [[nodiscard]] learning::Demand demand(std::size_t bytes) const VCACHE_REQUIRES(mutex_);
   void change_policy(learning::Steward& steward) VCACHE_REQUIRES(steward, mutex_);
+  void begin_learning(learning::Steward& steward) VCACHE_REQUIRES(steward, mutex_);
+  void end_learning(learning::Steward& steward, const policy::Prepared& prepared)
+      VCACHE_REQUIRES(steward, mutex_);
   [[nodiscard]] policy::Prepared prepared() const;
   [[nodiscard]] std::vector<learning::Known> known() const VCACHE_REQUIRES(mutex_);
   [[nodiscard]] static policy::Candidate candidate_of(const Entry& entry,

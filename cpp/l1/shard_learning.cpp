@@ -14,11 +14,31 @@ using learning::Demand;
 using learning::Known;
 using learning::Steward;
 using policy::Prepared;
-using policy::S3Fifo;
 
-// Of smaller entries what is known of each would take too large a share of the memory.
+// Of smaller entries what is known of each would take too large a share of the memory,
 constexpr std::size_t kWorthLearning = std::size_t{1} << 10;  // bytes of an entry, in the mean
-constexpr std::size_t kWorthAgain = kWorthLearning + kWorthLearning / 4;
+// and of few entries, of which more is known, in a shard of few bytes.
+constexpr std::size_t kFew = 128;
+constexpr std::size_t kKnownOfFew = 800;                    // bytes of each
+constexpr std::size_t kKnownOfNone = std::size_t{6} << 10;  // bytes
+constexpr std::size_t kShareOfFew = 10;                     // one in so many bytes, at most
+constexpr std::size_t kShareOfGone = 8;  // one in so many bytes, at most, is known of others
+
+// Whether what a full shard has is worth learning of.
+struct Contents {
+  std::size_t entries = 0;
+  std::size_t mean = 0;   // bytes of an entry
+  std::size_t limit = 0;  // bytes of the shard
+
+  [[nodiscard]] bool are_worth_learning() const noexcept {
+    if (mean < kWorthLearning) return false;
+    return entries > kFew || limit / kShareOfFew >= kKnownOfNone + entries * kKnownOfFew;
+  }
+  // So clearly that it pays to begin.
+  [[nodiscard]] bool are_worth_beginning() const noexcept {
+    return Contents{entries - entries / 4, mean - mean / 5, limit - limit / 3}.are_worth_learning();
+  }
+};
 
 constexpr std::size_t kFewestNotes = 64;
 constexpr std::size_t kNoteShare = std::size_t{8} << 10;  // bytes of the shard for each note
@@ -55,7 +75,8 @@ bool Shard::is_wanted(std::size_t bytes) {
   drain_notes();
   const auto* prepared = std::get_if<Prepared>(&policy_);
   if (prepared == nullptr) {
-    return policy::size(policy_) > 0 && used_bytes_ / policy::size(policy_) >= kWorthAgain;
+    const std::size_t count = policy::size(policy_);
+    return count > 0 && Contents{count, used_bytes_ / count, limits_.bytes}.are_worth_beginning();
   }
   const Demand wanted = demand(bytes);
   return wanted.bytes > 0 || wanted.entries > 0 || prepared->is_out_of_step() ||
@@ -113,24 +134,39 @@ Demand Shard::demand(std::size_t bytes) const {
   return wanted;
 }
 
-// A full cache of small entries has a classic policy.
+// A full shard of small entries, or of few, has a classic policy.
 void Shard::change_policy(Steward& steward) {
   const std::size_t count = policy::size(policy_);
   if (count == 0) return;
-  const std::size_t mean = used_bytes_ / count;
-  const bool is_full = used_bytes_ + bookkeeping_bytes() + mean > limits_.bytes;
-  const bool learns = std::holds_alternative<Prepared>(policy_);
-  if (!is_full || (learns ? mean >= kWorthLearning : mean < kWorthAgain)) return;
-  policy::AnyPolicy next = learns ? policy::AnyPolicy(S3Fifo()) : policy::AnyPolicy(prepared());
-  for (const Known& entry : known()) policy::on_insert(next, entry.named.id, entry.candidate);
-  steward.rest();
-  if (const auto* prepared = std::get_if<Prepared>(&policy_)) {
-    counters_.unprepared += prepared->counts().unprepared;
-    counters_.dropped += prepared->counts().dropped;
+  const Contents has{count, used_bytes_ / count, limits_.bytes};
+  if (used_bytes_ + bookkeeping_bytes() + has.mean <= limits_.bytes) return;
+  auto* const prepared = std::get_if<Prepared>(&policy_);
+  if (prepared == nullptr) {
+    if (has.are_worth_beginning()) begin_learning(steward);
+  } else if (!has.are_worth_learning()) {
+    end_learning(steward, *prepared);
+  } else if (steward.knows_of_gone() && steward_bytes_ > limits_.bytes / kShareOfGone) {
+    steward.rest();
+    prepared->fall_out_of_step();
   }
+}
+
+void Shard::begin_learning(Steward& steward) {
+  Prepared next = prepared();
+  for (const Known& entry : known()) next.on_insert(entry.named.id, entry.candidate);
+  next.fall_out_of_step();
   policy_ = std::move(next);
   steward_bytes_ = steward.memory_bytes();
-  if (auto* prepared = std::get_if<Prepared>(&policy_)) prepared->fall_out_of_step();
+}
+
+void Shard::end_learning(Steward& steward, const Prepared& prepared) {
+  policy::AnyPolicy next = steward.classic();
+  for (const Known& entry : known()) policy::on_insert(next, entry.named.id, entry.candidate);
+  steward.rest();
+  counters_.unprepared += prepared.counts().unprepared;
+  counters_.dropped += prepared.counts().dropped;
+  policy_ = std::move(next);
+  steward_bytes_ = steward.memory_bytes();
 }
 
 Prepared Shard::prepared() const {
@@ -151,6 +187,12 @@ std::vector<Known> Shard::known() const {
         {.named = named, .candidate = candidate_of(*entries_[id], hash_of(*entries_[id]))});
   }
   return all;
+}
+
+std::string_view Shard::leader(Steward& steward) const {
+  const base::SpinLock lock(mutex_);
+  return std::holds_alternative<Prepared>(policy_) ? steward.policy().leader()
+                                                   : policy::name(policy_);
 }
 
 policy::EntryId Shard::id_of(const Probe& probe) const {

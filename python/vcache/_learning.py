@@ -35,12 +35,16 @@ _WAIT = 60.0  # seconds; a fit takes well under one
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why the entry of a key stays in memory or leaves it, as of now. Times are in look-ups."""
+    """Why the entry of a key stays in memory or leaves it, as of now. Times are in look-ups.
+
+    Where memory is full of small values, or of few, a classic policy decides and nothing is known
+    of keys: all numbers are 0 then.
+    """
 
     held: bool
     """Whether memory has it; else it is remembered from before."""
     leader: str
-    """The expert that decides: a policy, or the model "frozen" or "online"."""
+    """Who decides in the key's part of memory: a policy, or the model "frozen" or "online"."""
     accesses: int
     age: int
     """Since the last access."""
@@ -79,9 +83,11 @@ class LearnedCalls:
 
         Raises ConfigError unless the policy is "learned".
         """
-        learning = self._learning()
         known = self._tiers.explain(key)
-        return None if known is None else Explanation(leader=learning["leader"], **known)
+        if known is not None:
+            return Explanation(**known)
+        self._learning()
+        return None
 
     def retrain(self, *, wait: bool = False) -> str:
         """Fits a new model to what was seen of late, in a native thread beside the calls.

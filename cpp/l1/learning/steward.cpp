@@ -190,6 +190,13 @@ void Steward::rest() {
   hour_ = predictor::Hour(options_.seed);
 }
 
+policy::AnyPolicy Steward::classic() const {
+  if (options_.objective == policy::Objective::kCost) return policy::Gdsf();
+  return policy::S3Fifo();
+}
+
+bool Steward::knows_of_gone() const noexcept { return policy_->knows_of_gone(); }
+
 std::size_t Steward::memory_bytes() const noexcept {
   return policy_->memory_bytes() + policy::occupied(generations_) +
          lessons_.capacity() * sizeof(predictor::Example) + chosen_.capacity() * sizeof(Named) +

@@ -12,6 +12,7 @@
 #include "base/mutex.hpp"
 #include "base/page_allocator.hpp"
 #include "l1/learning/tutor.hpp"
+#include "l1/policy/any_policy.hpp"
 #include "l1/policy/learned.hpp"
 #include "l1/policy/notes.hpp"
 #include "predictor/example.hpp"
@@ -75,6 +76,10 @@ class Steward : public TurnTaking {
   // Forgets everything but what is pinned, and the memory for it. Throws std::bad_alloc, having
   // changed nothing.
   void rest() VCACHE_REQUIRES(this);
+  // Who is to decide meanwhile.
+  [[nodiscard]] policy::AnyPolicy classic() const;
+  // Whether most of what it keeps room for is of entries that there were once.
+  [[nodiscard]] bool knows_of_gone() const noexcept VCACHE_REQUIRES(this);
 
   [[nodiscard]] policy::Learned& policy() VCACHE_REQUIRES(this) { return *policy_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept VCACHE_REQUIRES(this);

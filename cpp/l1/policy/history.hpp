@@ -47,6 +47,8 @@ class History {
   [[nodiscard]] const FrequencySketch& sketch() const noexcept { return sketch_; }
   void prefetch(Slot slot) const noexcept { __builtin_prefetch(&records_[slot]); }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  // Keys that there is memory for.
+  [[nodiscard]] std::size_t room() const noexcept { return records_.size(); }
   [[nodiscard]] std::size_t memory_bytes() const noexcept;
 
  private:

@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::size_t kBytesForGhost = 1'600;  // of an entry, for each ghost of some 32
 
+constexpr std::size_t kMuchRoom = 8;  // times the keys that are to be remembered
+
 }  // namespace
 
 struct Learned::State {
@@ -285,7 +287,8 @@ std::optional<Judgement> Learned::judge(std::uint64_t key_hash, EntryId id) cons
   const History::Slot slot = s.history.find(key_hash);
   if (slot == History::kNoSlot) return std::nullopt;
   Judgement out{.is_held = holds(id) && s.entries.slot(id) == slot,
-                .mean_residence = s.entries.mean_residence()};
+                .mean_residence = s.entries.mean_residence(),
+                .leader = leader()};
   if (out.is_held) {
     out.snapshot = s.entries.snapshot(id);
   } else {
@@ -345,6 +348,12 @@ std::size_t Learned::memory_bytes() const noexcept {
                       s.sampler.memory_bytes();
   s.with_classic([&](const auto& policy) { bytes += policy.memory_bytes(); });
   return bytes + s.experts.memory_bytes();
+}
+
+bool Learned::knows_of_gone() const noexcept {
+  const State& s = *state_;
+  const std::size_t count = std::max<std::size_t>(s.entries.size(), 1);
+  return s.history.room() > kMuchRoom * s.keys_known(count, s.entries.bytes());
 }
 
 }  // namespace vcache::l1::policy

@@ -31,6 +31,7 @@ struct Judgement {
   bool is_scored = false;
   std::array<float, predictor::kHeads> heads = {};
   double mean_residence = 0;  // accesses
+  std::string_view leader = {};
 };
 
 // Follows the expert that would have missed least of late. Experts are policies and models; each
@@ -93,6 +94,8 @@ class Learned {
   [[nodiscard]] std::size_t size() const noexcept;
   [[nodiscard]] std::uint64_t bytes() const noexcept;
   [[nodiscard]] std::size_t memory_bytes() const noexcept;
+  // Whether it keeps room for many times the keys that it is to remember of a full cache.
+  [[nodiscard]] bool knows_of_gone() const noexcept;
 
  private:
   struct State;

@@ -106,6 +106,45 @@ TEST_F(LearnedLimitsTest, RemembersNoMoreKeysThanBefitsItsEntries) {
   EXPECT_LT(cache.stats().learned_bytes, std::size_t{16} << 10);
 }
 
+// What is known of each would take the place of many.
+TEST_F(LearnedLimitsTest, LeavesFewEntriesOfASmallShardToAClassicPolicy) {
+  for (const auto& [objective, name] : {std::pair{policy::Objective::kMisses, "s3fifo"},
+                                        std::pair{policy::Objective::kCost, "gdsf"}}) {
+    L1Options small = options(std::size_t{64} << 10);
+    small.learning.objective = objective;
+    L1Cache cache(small, clock_, groups_);
+    fill(cache, 0, 2'000);
+    EXPECT_GE(cache.stats().entries, 35U);
+    EXPECT_LT(cache.stats().learned_bytes, std::size_t{4} << 10);
+    EXPECT_EQ(cache.learning()->leader, name);
+    const auto known = cache.judge("k1999");
+    ASSERT_TRUE(known);
+    EXPECT_TRUE(known->is_held);
+    EXPECT_EQ(known->leader, name);
+    EXPECT_FALSE(cache.judge("k0"));
+    EXPECT_FALSE(cache.predict("k1999"));
+  }
+}
+
+TEST_F(LearnedLimitsTest, LearnsOfFewEntriesThatAreLarge) {
+  L1Cache cache(options(std::size_t{1} << 20), clock_, groups_);
+  fill(cache, 0, 500, 4'000);
+  EXPECT_GT(cache.stats().learned_bytes, std::size_t{8} << 10);
+  EXPECT_TRUE(cache.judge("k499")->is_scored);
+}
+
+TEST_F(LearnedLimitsTest, GivesUpTheRoomOfEntriesThatThereWereOnce) {
+  const L1Options once = options(std::size_t{2} << 20);
+  L1Cache cache(once, clock_, groups_);
+  fill(cache, 0, 6'000, 4);
+  ASSERT_EQ(cache.stats().evictions, 0U);
+  for (int key = 0; key < 6'000; ++key) cache.erase("k" + std::to_string(key));
+  ASSERT_GT(cache.stats().learned_bytes, once.bytes / 8);
+  fill(cache, 10'000, 10'500, 10'000);
+  EXPECT_LT(cache.stats().learned_bytes, once.bytes / 8);
+  EXPECT_TRUE(cache.judge("k10499")->is_scored);
+}
+
 TEST_F(LearnedLimitsTest, HoldsWhatLittleFits) {
   L1Cache one(options(std::size_t{1} << 30, 1), clock_, groups_);
   for (int key = 0; key < 70'000; ++key) {  // more than there are generations
