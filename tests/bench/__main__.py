@@ -25,6 +25,7 @@ ROWS = {
     "L1 set": "memory.set_vector",
     "L1 get_vectors": "memory.batch",
     "cached decorator": "memory.decorator",
+    "ASGI middleware": "http.hit",
     "two threads": "memory.two_threads",
     "memory per vector": "footprint.memory",
     "Redis get_vectors": "redis.get_vectors",
@@ -57,7 +58,7 @@ ROWS = {
     "import vcache": "footprint.import_time",
     "demo": "demo.quick",
 }
-PEERS = ("numpy", "cachebox", "redis", "hiredis", "redisvl", "torch", "vcache")
+PEERS = ("numpy", "cachebox", "redis", "hiredis", "redisvl", "fastapi", "torch", "vcache")
 ROOT = Path(__file__).parents[2]
 RESULTS, README = ROOT / "build" / "bench", ROOT / "README.md"
 DEFAULT_ROUNDS = 9
