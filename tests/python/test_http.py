@@ -46,6 +46,16 @@ def test_a_request_without_a_response_in_time_is_a_miss(cache: ClockedCache) -> 
     assert asked(app).body == b"call 2"
 
 
+def test_a_response_is_not_served_past_its_time(cache: ClockedCache, clock: list[float]) -> None:
+    """By whatever the cache would serve in its grace."""
+    app = CacheMiddleware(Origin({"Cache-Control": "max-age=60"}), cache)
+    asked(app)
+    clock[0] += 60
+    assert asked(app).x_cache == "HIT"
+    clock[0] += 1
+    assert asked(app).x_cache == "MISS"
+
+
 def test_head_is_answered_from_what_get_stored(cache: ClockedCache) -> None:
     app = CacheMiddleware(origin := Origin(), cache)
     assert asked(app, method="HEAD").x_cache == "MISS"
@@ -210,6 +220,7 @@ def test_what_is_stored_is_an_object(cache: ClockedCache, clock: list[float]) ->
         "headers": [[b"x-a", b"1"], [b"etag", b'"e"'], [b"content-length", b"6"]],
         "body": b"call 1",
         "time": clock[0],
+        "expires": clock[0] + 3600,
     }
 
 
@@ -227,7 +238,7 @@ def test_a_cache_that_fails_breaks_no_response(
         raise vcache.errors.RedisError("secret text")
 
     app = CacheMiddleware(Origin(), cache, key=lambda scope: CacheKey("k", tags=["t"]))
-    monkeypatch.setattr(cache, "_afresh_get", fail)
+    monkeypatch.setattr(cache, "aget", fail)
     monkeypatch.setattr(cache._on_loop, "core", fail)
     with caplog.at_level(logging.WARNING, "vcache"):
         assert [asked(app).body for _ in range(3)] == [b"call 1", b"call 2", b"call 3"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from .._core import DEFAULT
 from ..durations import MAX_SECONDS
 from ._asgi import Headers
 
@@ -65,10 +64,10 @@ def wants_of(headers: Headers) -> Wants:
     )
 
 
-def lifetime(headers: Headers, default: Any, now: float) -> Any:
+def lifetime(headers: Headers, default: float | None, now: float) -> float | None:
     """Seconds for which a response may be served from the cache, 0 if it is not to be stored.
 
-    That which says nothing of it has `default`.
+    None is for ever. One that says nothing of it has `default`.
     """
     said = _directives(headers.get(b"cache-control", b""))
     if not said.keys().isdisjoint(("no-store", "private", "no-cache")):
@@ -79,9 +78,7 @@ def lifetime(headers: Headers, default: Any, now: float) -> Any:
     if b"expires" in headers:
         ends, date = http_time(headers[b"expires"]), http_time(headers.get(b"date", b""))
         return 0.0 if ends is None else _left(ends - (now if date is None else date), headers)
-    if default is DEFAULT or default is None:
-        return default
-    return float(default)
+    return default
 
 
 def age_of(headers: Headers) -> float:

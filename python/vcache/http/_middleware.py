@@ -103,12 +103,14 @@ class CacheMiddleware:
         self._methods = methods_argument(methods)
         self._include = patterns_argument(include, "include")
         self._exclude = patterns_argument(exclude, "exclude")
-        self._rules = Rules(ttl_argument(ttl), body_argument(max_body))
         self._wait = parse_duration(wait, "wait")
         self._prefix = prefix_argument(key_prefix)
         self._digest = cache_argument(cache)._digest
+        default = ttl_argument(ttl)
+        default = cache._config.ttl if default is DEFAULT else default
+        self._rules = Rules(default, body_argument(max_body))
         self._failures = Failures()
-        self._shelf = Shelf(cache, self._rules.ttl, self._failures)
+        self._shelf = Shelf(cache, default, self._failures)
         self._flights: dict[_FlightKey, Flight] = {}
         self._unstorable: dict[str, None] = {}  # keys of late, the oldest first
         self._invalidate_path = path_argument(invalidate_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ._asgi import Headers, Message, header_map
 from ._control import age_of, lifetime, vary_names
@@ -20,7 +20,7 @@ _ASIDE = frozenset(["http.response.debug", "http.response.early_hint", "http.res
 class Rules(NamedTuple):
     """Which responses are stored, and for how long if they do not say it."""
 
-    ttl: Any
+    ttl: float | None
     max_body: int
 
 
@@ -28,7 +28,7 @@ class Made(NamedTuple):
     """A response to be stored."""
 
     response: Response
-    ttl: Any
+    ttl: float | None
     vary: list[bytes]
 
 
@@ -61,7 +61,7 @@ class Recorder:
         self._status = 0
         self._pairs: list[tuple[bytes, bytes]] = []
         self._headers: Headers = {}
-        self._ttl: Any = 0.0
+        self._ttl: float | None = 0.0
         self._made_at = 0.0
 
     async def send(self, message: Message) -> None:
@@ -99,7 +99,7 @@ class Recorder:
     def _is_success(self) -> bool:
         return 200 <= self._status < 300 and self._status != 206
 
-    def _lifetime(self, message: Message) -> Any:
+    def _lifetime(self, message: Message) -> float | None:
         """As lifetime(); 0 also for what is not to be stored for other reasons."""
         headers = self._headers
         if (
@@ -129,8 +129,10 @@ class Recorder:
         if self._is_kept and length == b"%d" % self._size:
             self._is_kept = False
             body = b"".join(self._parts)
-            at = self._made_at - age_of(self._headers)
-            response = Response.made(self._status, self._pairs, self._headers, body, at)
+            since = self._made_at - age_of(self._headers)
+            response = Response.made(
+                self._status, self._pairs, self._headers, body, since, self._ttl
+            )
             await self._keep(Made(response, self._ttl, vary_names(self._headers) or []))
         self._drop(False)
 

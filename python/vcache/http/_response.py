@@ -1,7 +1,7 @@
 """A response as it is stored, and as it is sent from there.
 
-Stored it is the object {"status", "headers", "body", "time"}: an int, pairs of bytes, bytes, and
-when it was made, in seconds since the epoch.
+Stored it is the object {"status", "headers", "body", "time", "expires"}: an int, pairs of bytes,
+bytes, and when it was made and may no longer be served, in seconds since the epoch or None.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _OF_BODY = frozenset(
         *(b"content-type", b"transfer-encoding"),
     ]
 )
+_FIELDS = ("status", "headers", "body", "time", "expires")
 _ETAG = re.compile(rb'(?:W/)?("[^"]*")')
 
 
@@ -52,10 +53,21 @@ class Response:
     headers: Pairs
     body: bytes
     time: float
+    expires: float | None = None
 
     @classmethod
-    def made(cls, status: int, pairs: Pairs, headers: Headers, body: bytes, at: float) -> Response:
-        """One to be stored, of the headers as they were sent and by their names.
+    def made(
+        cls,
+        status: int,
+        pairs: Pairs,
+        headers: Headers,
+        body: bytes,
+        since: float,
+        ttl: float | None,
+    ) -> Response:
+        """One that is to be stored for `ttl` from now on, having been made at `since`.
+
+        The headers are given as they were sent, and by their names.
 
         It gets an ETag and a Content-Length if it has none.
         """
@@ -66,25 +78,21 @@ class Response:
             kept.append((b"etag", b'W/"%s"' % sha256(body).hexdigest()[:32].encode()))
         if status not in (204, 205) and b"content-length" not in headers:
             kept.append((b"content-length", b"%d" % len(body)))
-        return cls(status, kept, body, at)
+        return cls(status, kept, body, since, None if ttl is None else now() + ttl)
 
     @classmethod
     def stored(cls, value: Any) -> Response | None:
-        """The response in a value of the cache, None for a value that is none."""
+        """The response in a value of the cache, None for a value that is none or has expired."""
         try:
-            response = cls(value["status"], value["headers"], value["body"], value["time"])
+            response = cls(*(value[name] for name in _FIELDS))
         except (KeyError, TypeError, IndexError):
             return None
-        return response if type(response.body) is bytes else None
+        is_over = response.expires is not None and response.expires < now()
+        return None if is_over or type(response.body) is not bytes else response
 
     def plain(self) -> dict[str, Any]:
         """What is stored."""
-        return {
-            "status": self.status,
-            "headers": self.headers,
-            "body": self.body,
-            "time": self.time,
-        }
+        return {name: getattr(self, name) for name in _FIELDS}
 
     def age(self) -> float:
         return max(0.0, now() - self.time)

@@ -82,21 +82,20 @@ class Failures:
 class Shelf:
     """Responses in a cache. What fails there is a miss. Thread-safe."""
 
-    def __init__(self, cache: Cache, ttl: Any, failures: Failures) -> None:
+    def __init__(self, cache: Cache, ttl: float | None, failures: Failures) -> None:
         self._cache = cache
         self._core = cache._tiers
         self._ttl = ttl
-        self._longest = cache._config.ttl if ttl is DEFAULT else ttl
         self._failures = failures
 
     async def find(self, key: str, tags: tuple[bytes, ...], headers: Headers) -> Place:
         place = Place(key, key, tags)
         try:
-            value = await self._cache._afresh_get(key, MISSING)
+            value = await self._cache.aget(key, MISSING)
             place.record = Record.stored(value)
             if place.record is not None:
                 place.key = self._variant(place.record, key, headers)
-                value = await self._cache._afresh_get(place.key, MISSING)
+                value = await self._cache.aget(place.key, MISSING)
         except Exception as error:
             self._failures.note("the cache", error)
         else:
@@ -154,9 +153,9 @@ class Shelf:
             for each in {key, place.main}:
                 self._core.delete(each)
 
-    def _put(self, place: Place, key: str, value: Any, ttl: Any, seconds: float) -> None:
-        if place.tags and ttl is not DEFAULT and self._longest is not None:
-            ttl = self._longest if ttl is None else min(ttl, self._longest)  # as long as its tags
+    def _put(self, place: Place, key: str, value: Any, ttl: float | None, seconds: float) -> None:
+        if place.tags and self._ttl is not None:  # as long as its tags are kept
+            ttl = self._ttl if ttl is None else min(ttl, self._ttl)
         self._core.put(key, value, ttl, DEFAULT, b"", 0.0, seconds, place.tags, place.moment)
 
     def _record(self, place: Place, made: Made) -> Record | None:
