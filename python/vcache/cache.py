@@ -17,6 +17,7 @@ from ._core import DEFAULT
 from ._digest import KeyDigest, KeySecret
 from ._freshness import Freshness, FreshnessOptions
 from ._learning import LearnedCalls, Minimize
+from ._mapping import Entries
 from ._naming import Names
 from ._secret import Secret, hidden, revealed
 from ._storing import Compression, EncryptionKey, StorageDtype
@@ -245,6 +246,13 @@ class Cache(LearnedCalls, Twins):
         fresh = Freshness.of(options)
         given = Options(ttl, key_prefix, None, None, None, None, None, precision, fresh)
         return partial(decorate, self, options=given)
+
+    def mapping(self, namespace: str | None = None) -> Entries:
+        """A view by which entries are read, written and deleted as those of a dict.
+
+        With a namespace it has the entries whose keys begin with it and ":".
+        """
+        return Entries(self, namespace)
 
     def _open(self, config: Config) -> _core.TieredCache:
         return config.open()
