@@ -10,7 +10,7 @@ import pytest
 from asgi_calls import Answer, Message, ask, pairs, run, scope_of
 from clocked import ClockedCache
 
-from vcache.http import CacheMiddleware
+from vcache.http import CacheKey, CacheMiddleware
 
 
 class Gated:
@@ -260,6 +260,29 @@ def test_a_cancelled_request_hands_the_call_to_another(cache: ClockedCache) -> N
         return await asyncio.gather(*others)
 
     assert {answer.body for answer in run(main)} == {b"2.1 2.2 "}
+    assert origin.calls == 2
+
+
+@pytest.mark.parametrize("how", ["delete", "invalidate", "invalidate_tags", "clear"])
+def test_nobody_joins_a_call_that_began_before_its_key_was_removed(
+    cache: ClockedCache, how: str
+) -> None:
+    origin = Gated()
+    app = CacheMiddleware(origin, cache, key=lambda scope: CacheKey("k", tags=["t"]))
+    arguments = {"delete": ["http:k"], "invalidate": ["http:*"], "invalidate_tags": ["t"]}
+
+    async def main() -> list[Answer]:
+        first = asyncio.ensure_future(ask(app))
+        await until(lambda: origin.calls == 1)
+        getattr(cache, how)(*arguments.get(how, []))
+        others = [asyncio.ensure_future(ask(app)) for _ in range(2)]
+        await until(lambda: cache.stats().coalesced == 1)
+        origin.open()
+        answers = await asyncio.gather(first, *others)
+        return [*answers, await ask(app)]
+
+    bodies = [answer.body for answer in run(main)]
+    assert bodies == [b"1.1 1.2 ", *[b"2.1 2.2 "] * 3]
     assert origin.calls == 2
 
 

@@ -34,10 +34,6 @@ class Flight:
         self._vary: list[bytes] = []
         self._waiting = 0
 
-    @property
-    def is_over(self) -> bool:
-        return self._future.done()
-
     def end(self, response: Response | None, vary: list[bytes]) -> None:
         """Hands the response, which varies by these headers, to all who wait.
 

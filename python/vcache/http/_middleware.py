@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 from .._arguments import Ttl, callable_argument, ttl_argument
 from .._core import DEFAULT, TieredCache
@@ -49,6 +50,21 @@ class Asked:
     headers: Headers
     wants: Wants
     is_head: bool
+
+
+class Call(NamedTuple):
+    """A request as it came."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+
+
+class UnderWay(NamedTuple):
+    """A response that others may wait for, and where it will be."""
+
+    flight: Flight
+    place: Place
 
 
 class CacheMiddleware:
@@ -111,7 +127,7 @@ class CacheMiddleware:
         self._rules = Rules(default, body_argument(max_body))
         self._failures = Failures()
         self._shelf = Shelf(cache, default, self._failures)
-        self._flights: dict[_FlightKey, Flight] = {}
+        self._flights: dict[_FlightKey, UnderWay] = {}
         self._unstorable: dict[str, None] = {}  # keys of late, the oldest first
         self._invalidate_path = path_argument(invalidate_path)
         known = token_argument(token)
@@ -125,7 +141,7 @@ class CacheMiddleware:
         elif (asked := self._asked(scope)) is None:
             await self.app(scope, receive, labelled(send, b"BYPASS"))
         else:
-            await self._answer(asked, scope, receive, send)
+            await self._answer(asked, Call(scope, receive, send))
 
     def _asked(self, scope: Scope) -> Asked | None:
         """What is asked of the cache; None: nothing."""
@@ -153,71 +169,74 @@ class CacheMiddleware:
             matches(pattern, name) for pattern in self._exclude
         )
 
-    async def _answer(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, asked: Asked, call: Call) -> None:
         for _ in range(_ROUNDS):
             place = await self._shelf.find(asked.key, asked.tags, asked.headers)
             stored = place.response
             if stored is not None and asked.wants.takes(stored.age()):
-                return await stored.send(send, asked.headers, head=asked.is_head)
+                return await stored.send(call.send, asked.headers, head=asked.is_head)
             if asked.wants.only_stored:
-                return await _send_not_stored(send)
+                return await _send_not_stored(call.send)
             if asked.is_head:
-                return await self.app(scope, receive, labelled(send, b"MISS"))
+                return await self.app(call.scope, call.receive, labelled(call.send, b"MISS"))
             if asked.wants.max_age == 0 or asked.key in self._unstorable:
                 break
             named = asyncio.get_running_loop(), place.key
-            flight = self._flights.get(named)
-            if flight is None or flight.is_over:
-                return await self._lead(named, place, asked, scope, receive, send)
+            under_way = self._flights.get(named)
+            if under_way is None or self._shelf.is_outdated(under_way.place):
+                return await self._lead(named, place, asked, call)
             self._shelf.count_coalesced()
-            outcome = await flight.join(asked.headers, self._wait)
+            outcome = await under_way.flight.join(asked.headers, self._wait)
             if isinstance(outcome, Response):
-                return await outcome.send(send, asked.headers, head=False)
+                return await outcome.send(call.send, asked.headers, head=False)
             if outcome is Next.ALONE:
                 break
-        return await self._make(Flight(asked.headers), place, asked, scope, receive, send)
+        return await self._make(Flight(asked.headers), place, asked, call, _nothing)
 
-    async def _lead(
-        self,
-        named: _FlightKey,
-        place: Place,
-        asked: Asked,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
+    async def _lead(self, named: _FlightKey, place: Place, asked: Asked, call: Call) -> None:
         """As _make(), and others may wait for the response."""
-        flight = self._flights[named] = Flight(asked.headers)
-        try:
-            await self._make(flight, place, asked, scope, receive, send)
-        finally:
-            flight.abandon()
-            if self._flights.get(named) is flight:
+        flight = Flight(asked.headers)
+        under_way = self._flights[named] = UnderWay(flight, place)
+
+        def forget() -> None:
+            if self._flights.get(named) is under_way:
                 del self._flights[named]
 
+        try:
+            await self._make(flight, place, asked, call, forget)
+        finally:
+            flight.abandon()
+            forget()
+
     async def _make(
-        self, flight: Flight, place: Place, asked: Asked, scope: Scope, receive: Receive, send: Send
+        self, flight: Flight, place: Place, asked: Asked, call: Call, on_end: Callable[[], None]
     ) -> None:
-        """Has the application answer, and stores that if it may be."""
-        started, outbox = perf_counter(), Outbox(send)
+        """Has the application answer, and stores that if it may be.
+
+        `on_end` is called when it is stored, or turns out not to be: nobody is to join it then.
+        """
+        started, outbox = perf_counter(), Outbox(call.send)
 
         async def keep(made: Made) -> None:
             self._unstorable.pop(asked.key, None)
             flight.end(made.response, made.vary)
             seconds = perf_counter() - started
             await self._shelf.keep(place, made, asked.headers, seconds)
+            on_end()
 
         def give_up(by_response: bool) -> None:
             flight.end(None, [])
+            on_end()
             if by_response:
                 self._note_unstorable(asked.key)
 
         recorder = Recorder(self._rules, outbox, asked.headers, asked.covers, keep, give_up)
+        scope, receive = _unconditional(call.scope), flight.shielded(call.receive)
         try:
             with self._shelf.watching(place):
                 await self._shelf.begin(place)
-                await self.app(_unconditional(scope), flight.shielded(receive), recorder.send)
-                recorder.close()
+                await self.app(scope, receive, recorder.send)
+            recorder.close()
             await outbox.emptied()
         except Exception:
             recorder.close()
@@ -229,6 +248,10 @@ class CacheMiddleware:
         self._unstorable[key] = None
         if len(self._unstorable) > _REMEMBERED:
             del self._unstorable[next(iter(self._unstorable))]
+
+
+def _nothing() -> None:
+    """What there is to do at the end of a call that nobody can join."""
 
 
 def _is_personal(headers: Headers, key: Keyed) -> bool:

@@ -137,6 +137,10 @@ class Shelf:
         except Exception as error:
             self._failures.note("the cache", error)
 
+    def is_outdated(self, place: Place) -> bool:
+        """Whether the response that is being made for `place` was invalidated meanwhile."""
+        return place.watch is not None and place.watch.forgotten
+
     def count_coalesced(self) -> None:
         self._core.count_coalesced(1)
 
