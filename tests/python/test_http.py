@@ -213,6 +213,13 @@ def test_hop_by_hop_headers_are_not_stored(cache: ClockedCache) -> None:
     assert set(asked(app).headers) == {"x-stays", "etag", "content-length", "age", "x-cache"}
 
 
+def test_the_label_of_a_cache_before_is_replaced(cache: ClockedCache) -> None:
+    app = CacheMiddleware(Origin({"X-Cache": "HIT from cdn"}), cache, exclude=["/b"])
+    for target, x_cache in (("/a", b"MISS"), ("/a", b"HIT"), ("/b", b"BYPASS")):
+        headers = asked(app, target).messages[0]["headers"]
+        assert [value for name, value in headers if name == b"x-cache"] == [x_cache]
+
+
 def test_what_is_stored_is_an_object(cache: ClockedCache, clock: list[float]) -> None:
     asked(CacheMiddleware(Origin({"X-A": "1", "ETag": '"e"'}), cache), "/a")
     assert cache.get("http:http://a.test/a") == {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from asgi_calls import run
+from asgi_calls import run, until
 from clocked import ClockedCache
 from fastapi import FastAPI, Response
 from pydantic import BaseModel
@@ -92,8 +92,7 @@ def test_clients_at_once_are_one_call(cache: ClockedCache) -> None:
 
     async def slow(request: Request) -> JSONResponse:
         calls.append(1)
-        while cache.stats().coalesced < 15:  # until all others wait
-            await asyncio.wait([asyncio.ensure_future(_pass())])
+        await until(lambda: cache.stats().coalesced == 15)
         return JSONResponse({"call": len(calls)})
 
     app = CacheMiddleware(Starlette(routes=[Route("/", slow)]), cache)
@@ -103,10 +102,6 @@ def test_clients_at_once_are_one_call(cache: ClockedCache) -> None:
 
     answers = talk(app, main)
     assert [answer.json() for answer in answers] == [{"call": 1}] * 16
-
-
-async def _pass() -> None:
-    pass
 
 
 def test_responses_of_starlette(cache: ClockedCache, tmp_path: Path) -> None:

@@ -112,3 +112,46 @@ class Origin:
         headers = pairs(self.headers)
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+class Gated:
+    """An application that sends a part of its body for each part() and ends with the last."""
+
+    def __init__(self, headers: Any = (), *, last: int = 2, status: int = 200) -> None:
+        self.headers, self.last, self.status = headers, last, status
+        self.calls = 0
+        self.heard: list[str] = []
+        self._parts: list[asyncio.Event] = []
+
+    def part(self, number: int) -> asyncio.Event:
+        while len(self._parts) < number:
+            self._parts.append(asyncio.Event())
+        return self._parts[number - 1]
+
+    def open(self) -> None:
+        for number in range(1, self.last + 1):
+            self.part(number).set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.calls += 1
+        headers, call = pairs(self.headers), self.calls
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        for number in range(1, self.last + 1):
+            await self.part(number).wait()
+            body, more = b"%d.%d " % (call, number), number < self.last
+            await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets other coroutines run until the condition holds."""
+    while not condition():
+        await turn()
+
+
+async def turn() -> None:
+    """Lets other coroutines run for a turn of the loop."""
+    await asyncio.wait([asyncio.ensure_future(_pass())])
+
+
+async def _pass() -> None:
+    pass

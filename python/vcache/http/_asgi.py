@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any
 
-__all__ = ["App", "Headers", "Message", "Receive", "Scope", "Send", "header_map", "labelled"]
+__all__ = [
+    "App",
+    "Headers",
+    "Message",
+    "Receive",
+    "Scope",
+    "Send",
+    "header_map",
+    "labelled",
+    "with_label",
+]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -25,12 +35,18 @@ def header_map(pairs: Iterable[Iterable[bytes]]) -> Headers:
     return found
 
 
+def with_label(pairs: Iterable[Sequence[bytes]], label: bytes) -> list[Sequence[bytes]]:
+    """Headers with this X-Cache, in the place of that of a cache before."""
+    kept = [pair for pair in pairs if pair[0].lower() != b"x-cache"]
+    return [*kept, (b"x-cache", label)]
+
+
 def labelled(send: Send, label: bytes) -> Send:
     """`send` for a response that says in X-Cache what the cache had to do with it."""
 
     async def send_labelled(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), (b"x-cache", label)]}
+            message = {**message, "headers": with_label(message.get("headers", ()), label)}
         await send(message)
 
     return send_labelled

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from ._asgi import Headers, Message, header_map
+from ._asgi import Headers, Message, header_map, with_label
 from ._control import age_of, lifetime, vary_names
 from ._flight import Outbox
 from ._response import Response, is_unchanged, not_modified, now
@@ -90,7 +90,7 @@ class Recorder:
         self._is_unchanged = is_unchanged(status, pairs, self._request)
         if self._is_unchanged:
             status, pairs = 304, not_modified(pairs)
-        headers = [*pairs, (b"x-cache", b"MISS")]
+        headers = with_label(pairs, b"MISS")
         await self._pass({**message, "status": status, "headers": headers})
         if self._is_unchanged:
             await self._pass({"type": "http.response.body", "body": b""})
