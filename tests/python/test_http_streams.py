@@ -177,3 +177,27 @@ def test_a_connection_that_fails_does_not_keep_a_response_from_being_stored(
         return await ask(app)
 
     assert (run(main).x_cache, origin.calls) == ("HIT", 1)
+
+
+def test_what_was_sent_before_an_error_reaches_the_client(cache: ClockedCache) -> None:
+    """Such as one of a task that goes on after the response."""
+    taken: list[Message] = []
+
+    async def origin(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"whole"})
+        raise LookupError("afterwards")
+
+    async def slow(message: Message) -> None:
+        for _ in range(5):
+            await turn()
+        taken.append(message)
+
+    async def main() -> Answer:
+        app = CacheMiddleware(origin, cache)
+        with pytest.raises(LookupError, match="afterwards"):
+            await app(scope_of("/"), asyncio.Event().wait, slow)  # type: ignore[arg-type]
+        return await ask(app)
+
+    assert run(main).x_cache == "HIT"
+    assert [message.get("body") for message in taken] == [None, b"whole"]

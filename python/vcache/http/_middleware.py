@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import NamedTuple
@@ -128,7 +129,7 @@ class CacheMiddleware:
         self._failures = Failures()
         self._shelf = Shelf(cache, default, self._failures)
         self._flights: dict[_FlightKey, UnderWay] = {}
-        self._unstorable: dict[str, None] = {}  # keys of late, the oldest first
+        self._unstorable: dict[str, None] = {}  # keys of late
         self._invalidate_path = path_argument(invalidate_path)
         known = token_argument(token)
         self._endpoint = None if known is None else Endpoint(cache, known)
@@ -240,14 +241,16 @@ class CacheMiddleware:
             await outbox.emptied()
         except Exception:
             recorder.close()
+            with suppress(Exception):  # what was sent before the error reaches the client
+                await outbox.emptied()
             raise
         finally:
             outbox.close()
 
     def _note_unstorable(self, key: str) -> None:
+        if len(self._unstorable) >= _REMEMBERED:
+            self._unstorable.clear()
         self._unstorable[key] = None
-        if len(self._unstorable) > _REMEMBERED:
-            del self._unstorable[next(iter(self._unstorable))]
 
 
 def _nothing() -> None:
