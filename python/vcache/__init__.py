@@ -28,6 +28,7 @@ except ImportError as error:
     ) from error
 
 from . import errors
+from ._current import current
 from .cache import Cache
 from .options import RedisOptions
 from .stats import Health, Lookup, Stats
@@ -46,6 +47,7 @@ __all__ = [
     "Lookup",
     "RedisOptions",
     "Stats",
+    "current",
     "errors",
     "get_cache",
 ]

@@ -13,7 +13,6 @@ from ._accesses import newest
 from ._arguments import (
     Key,
     Ttl,
-    callable_argument,
     cost_argument,
     dim_argument,
     dtype_name,
@@ -27,10 +26,11 @@ from ._arguments import (
 from ._callers import Blocking, Caller, refuse_async, run_blocking
 from ._core import DEFAULT, MISSING
 from ._filling import Storing
-from ._flight import Outcome, normal_key
+from ._flight import Outcome, Work, normal_key
 from ._freshness import PLAIN, Freshness, FreshnessOptions, Terms
 from ._loading import Loader
-from ._source import Source, aligned
+from ._modes import Modes
+from ._source import Source, batch_source, single_source
 from .objects import decode, stored_form
 from .stats import Health, Lookup, Stats, TierHealth
 
@@ -46,6 +46,7 @@ class Calls(_core.CacheBase):
         super().__init__(core)  # type: ignore[call-arg]
         self._tiers = core
         self._loader = Loader(core, terms)
+        self._modes = Modes()
 
     if TYPE_CHECKING:
 
@@ -182,7 +183,9 @@ class Calls(_core.CacheBase):
         source, storing = single_source(factory), storing_of(ttl, cost, options, tags)
         refuse_async(factory)
         seen = self._loader.flights.step
-        if storing.freshness.is_early:
+        if self._modes.are_on and self._modes.now() is not None:
+            value = MISSING
+        elif storing.freshness.is_early:
             value = run_blocking(self._find_one(BLOCKING, key, source, storing))
         else:
             value = self._fresh_get(key, MISSING)
@@ -209,7 +212,9 @@ class Calls(_core.CacheBase):
         refuse_async(factory)
         keys = tuple(key_list(keys))  # one that `factory` cannot change
         seen = self._loader.flights.step
-        if storing.freshness.is_early:
+        if self._modes.are_on and self._modes.now() is not None:
+            values = [MISSING] * len(keys)
+        elif storing.freshness.is_early:
             values = run_blocking(self._find_many(BLOCKING, keys, source, storing))
         else:
             values = self._tiers.mget(keys, MISSING, True)
@@ -323,8 +328,22 @@ class Calls(_core.CacheBase):
     ) -> Outcome:
         """Outcome of a key that was missed after `seen`."""
         normal = normal_key(key)
-        outcomes = await self._loader.load(caller, {normal: key}, source, storing, seen)
+        outcomes = await self._load(caller, {normal: key}, source, storing, seen)
         return outcomes[normal]
+
+    async def _load(
+        self, caller: Caller, keys: Mapping[bytes, Key], source: Source, storing: Storing, seen: int
+    ) -> dict[bytes, Outcome]:
+        """Outcomes of keys that were missed after `seen`, or are not looked up here."""
+        mode = self._modes.now() if self._modes.are_on else None
+        if mode is None:
+            return await self._loader.load(caller, keys, source, storing, seen)
+        if mode == "refresh":
+            return await self._loader.renew(caller, keys, source, storing)
+        named = list(keys.values())
+        result = await caller.factory(Work(), source.function, *source.arguments(named))
+        values = source.unpack(result, named)
+        return {key: Outcome(value, stored=False) for key, value in zip(keys, values, strict=True)}
 
     async def _fill(
         self,
@@ -342,7 +361,7 @@ class Calls(_core.CacheBase):
                 missing.setdefault(normal_key(key), key)
         if not missing:
             return values
-        outcomes = await self._loader.load(caller, missing, source, storing, seen)
+        outcomes = await self._load(caller, missing, source, storing, seen)
         given: set[bytes] = set()
         for index, key in enumerate(keys):
             if values[index] is MISSING:
@@ -351,22 +370,6 @@ class Calls(_core.CacheBase):
                 values[index] = stored_form(value) if normal in given else value
                 given.add(normal)
         return values
-
-
-def single_source(factory: Callable[[], Any]) -> Source:
-    return Source(
-        function=callable_argument(factory, "factory"),
-        arguments=lambda _: (),
-        unpack=lambda result, _: [result],
-    )
-
-
-def batch_source(factory: Callable[[list[Key]], Any]) -> Source:
-    return Source(
-        function=callable_argument(factory, "factory"),
-        arguments=lambda keys: (list(keys),),
-        unpack=aligned,
-    )
 
 
 def storing_of(

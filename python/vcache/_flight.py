@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ._waits import waits
+
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from concurrent.futures import Future
@@ -42,12 +44,14 @@ class Outcome(NamedTuple):
     """A value, in the form in which get() returns it if it could be stored; else why it was not.
 
     stale: the tier of a value that is past its expiry.
+    tags: all those it has, where some became known only with it.
     """
 
     value: Any
     stored: bool = True
     refused: Exception | None = None
     stale: str | None = None
+    tags: Tags = ()
 
 
 class Work:
@@ -144,7 +148,7 @@ class Flights:
                     vacant.append(key)
                 else:
                     claim.joined.append(flight)
-            _waits.add(claim)
+            waits.add(claim)
             for flight in claim.joined:
                 flight.work.wanted += 1
             for key in vacant:
@@ -163,16 +167,18 @@ class Flights:
         return claim
 
     @contextmanager
-    def alone(self, key: bytes) -> Iterator[Flight]:
-        """A flight that nobody joins, beside the one of `key` that others do."""
-        flight = Flight(key, Work())
+    def alone(self, keys: Iterable[bytes]) -> Iterator[list[Flight]]:
+        """Flights that nobody joins, beside those of distinct `keys` that others do."""
+        work = Work()
+        flights = [Flight(key, work) for key in keys]
         with self._lock:
-            self._alone[flight] = None
+            self._alone.update(dict.fromkeys(flights))
         try:
-            yield flight
+            yield flights
         finally:
             with self._lock:
-                self._alone.pop(flight, None)
+                for flight in flights:
+                    self._alone.pop(flight, None)
 
     def overtake(self, flight: Flight) -> None:
         """As forget() of its key, for all but itself and those alone that began after it."""
@@ -224,7 +230,7 @@ class Flights:
 
     def leave(self, claim: Claim) -> None:
         """Its caller no longer waits; work that nobody wants is cancelled."""
-        _waits.drop(claim)
+        waits.drop(claim)
         unwanted = []
         with self._lock:
             for flight in (*claim.led[:1], *claim.joined):
@@ -297,65 +303,12 @@ def normal_key(key: object) -> bytes:
     return key if isinstance(key, bytes) else b""
 
 
-class _Waits:
-    """Which computations wait for which, in all caches. Thread-safe.
-
-    A claim adds its edges in the same step in which it is checked against those there are, so that
-    of several claims that would close a circle the last one fails.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def add(self, claim: Claim) -> None:
-        """What the caller is part of waits for `joined`. Raises RuntimeError for a circle."""
-        if not claim.inside:
-            return
-        with self._lock:
-            for flight in claim.joined:
-                _check_no_circle(flight, claim.inside)
-            for work in claim.inside:
-                work.awaits += [flight.work for flight in claim.joined]
-
-    def drop(self, claim: Claim) -> None:
-        if not claim.inside:
-            return
-        with self._lock:
-            for work in claim.inside:
-                for flight in claim.joined:
-                    work.awaits.remove(flight.work)
-
-
-_waits = _Waits()
-
-
-def _check_no_circle(flight: Flight, inside: tuple[Work, ...]) -> None:
-    if any(work in inside for work in _reachable(flight.work)):
-        raise RuntimeError(
-            f"key {flight.key!r} is asked for from within its own factory, which never ends: a task"
-            " that it does not wait for may be begun in another context, as by create_task(…,"
-            " context=contextvars.Context())"
-        )
-
-
-def _reachable(work: Work) -> Iterator[Work]:
-    """`work` and all that it waits for, up to what is dead and no longer waited for."""
-    seen: set[int] = set()
-    pending = [work]
-    while pending:
-        current = pending.pop()
-        if id(current) not in seen and not current.is_dead:
-            seen.add(id(current))
-            yield current
-            pending.extend(current.awaits)
-
-
 _all_flights: weakref.WeakSet[Flights] = weakref.WeakSet()
 
 
 def _reset_after_fork() -> None:
     """No computation of the parent goes on in the child, and its locks may be held for ever."""
-    _waits.__init__()  # type: ignore[misc]
+    waits.__init__()  # type: ignore[misc]
     for flights in list(_all_flights):
         flights._reset()
         flights._on_fork()

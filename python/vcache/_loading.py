@@ -9,8 +9,6 @@ from functools import partial
 from time import monotonic, perf_counter
 from typing import Any
 
-import numpy as np
-
 from . import _core
 from ._arguments import Key
 from ._background import FailureLog
@@ -18,22 +16,20 @@ from ._callers import Caller
 from ._core import MISSING
 from ._filling import Filler, Moment, Storing
 from ._flight import (
-    Abandoned,
     Claim,
     Flight,
     Flights,
     Outcome,
-    TimeUp,
     Work,
     inside,
     leave_all,
     normal_key,
 )
 from ._freshness import Backoff, Clock, Freshness, Terms
+from ._gathering import gather
 from ._leases import Leases, Share, Wanted
 from ._source import Source
 from .errors import FactoryTimeout
-from .objects import stored_form
 
 __all__ = ["Loader"]
 
@@ -105,16 +101,25 @@ class Loader:
                 self._core.count_stale(keys[key], outcome.stale)
         return outcomes
 
-    async def renew(self, caller: Caller, key: Key, source: Source, storing: Storing) -> Outcome:
-        """Computes a value whatever there is, and stores it over all that was begun before.
+    async def renew(
+        self, caller: Caller, keys: Mapping[bytes, Key], source: Source, storing: Storing
+    ) -> dict[bytes, Outcome]:
+        """Computes values whatever there is, and stores them over all that was begun before.
 
-        If it is not one to store, nothing is left under the key.
+        Where one is not to be stored, nothing is left under its key.
         """
-        with self.flights.alone(normal_key(key)) as flight, self._filler.watching(flight, key):
-            value, seconds = await self._call(caller, flight.work, [key], source)
-            self.flights.overtake(flight)
-            self.raised.forget([flight.key])
-            return await caller.core(self._filler.replace, key, value, storing, seconds, flight)
+        named = list(keys.values())
+        with self.flights.alone(keys) as flights, self._filler.watching(flights, named):
+            made = await self._begin(caller, storing)
+            result, seconds = await self._call(caller, flights[0].work, named, source)
+            values, storing = source.unpack(result, named), source.amend(result, storing)
+            for flight in flights:
+                self.flights.overtake(flight)
+            self.raised.forget(keys)
+            share = seconds / len(named)
+            put = self._filler.replace
+            outcomes = await caller.core(put, named, values, storing, share, flights, made)
+        return dict(zip(keys, outcomes, strict=True))
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Has what is computed for `keys` not be stored, and what was raised not raised again."""
@@ -249,24 +254,27 @@ class Loader:
     ) -> None:
         """Computes, stores and hands out values."""
         flights, keys = [flight for flight, _ in wanted], [key for _, key in wanted]
-        source = order.source
-        made = await caller.core(self._filler.begin, order.storing) if order.storing.tags else None
-        claim.work.made = made
+        source, work = order.source, claim.work
+        work.made = made = await self._begin(caller, order.storing)
         try:
-            result, seconds = await self._call(caller, claim.work, keys, source)
+            result, seconds = await self._call(caller, work, keys, source)
             values, share = source.unpack(result, keys), seconds / len(keys)
+            storing = source.amend(result, order.storing)
         except Exception as error:
             pause = order.freshness.error_ttl or 0.0
             self.raised.note((flight.key for flight in flights), pause, error)
             raise
         source.on_computed(len(keys), seconds)
-        outcomes = await caller.core(
-            self._filler.put, keys, values, order.storing, share, flights, made
-        )
+        outcomes = await caller.core(self._filler.put, keys, values, storing, share, flights, made)
         for backoff in (self.backoff, self.raised):
             backoff.forget(flight.key for flight in flights)
         for flight, outcome in zip(flights, outcomes, strict=True):
             self.flights.settle(flight, outcome)
+
+    async def _begin(self, caller: Caller, storing: Storing) -> Moment | None:
+        if not (storing.tags or storing.with_tags):
+            return None
+        return await caller.core(self._filler.begin, storing)
 
     async def _call(
         self, caller: Caller, work: Work, keys: list[Key], source: Source
@@ -327,12 +335,18 @@ class Loader:
         """What is stored by now, of keys whose miss was counted."""
         if not keys:
             return {}
-        found = await caller.core(self._core.find_again, [order.keys[key] for key in keys], stale)
-        return {
-            key: Outcome(each[0], stale=each[1])
+        found = await caller.core(self._find_again, keys, order, stale)
+        return {key: Outcome(value, stale=tier) for key, value, tier in found}
+
+    def _find_again(
+        self, keys: list[bytes], order: _Order, stale: bool
+    ) -> list[tuple[bytes, Any, str | None]]:
+        found = self._core.find_again([order.keys[key] for key in keys], stale)
+        return [
+            (key, *each)
             for key, each in zip(keys, found, strict=True)
             if each is not MISSING and order.storing.can_read(each[0])
-        }
+        ]
 
     async def _collect(
         self,
@@ -348,51 +362,29 @@ class Loader:
         soft = hard if limits.soft_timeout is None else started + limits.soft_timeout
         abandoned: list[bytes] = []
         flights = [*claim.led, *claim.joined]
-        late = await _gather(caller, claim, flights, soft, outcomes, abandoned)
+        late = await gather(caller, claim, flights, soft, outcomes, abandoned)
         if late:
             outcomes |= await self._stale(caller, [flight.key for flight in late], order)
             late = [flight for flight in late if flight.key not in outcomes]
         if late:
-            late = await _gather(caller, claim, late, hard, outcomes, abandoned)
+            late = await gather(caller, claim, late, hard, outcomes, abandoned)
         if late:
             raise FactoryTimeout(
                 f"a factory took longer than hard_timeout={limits.hard_timeout} seconds and goes on"
                 " in the background"
             )
-        return abandoned
+        over = [flight.key for flight in claim.joined if self._is_over(flight, outcomes)]
+        for key in over:
+            del outcomes[key]
+        return abandoned + over
+
+    def _is_over(self, flight: Flight, outcomes: Mapping[bytes, Outcome]) -> bool:
+        """Whether it ended in a value with tags that became known too late to stop its joiners."""
+        outcome, made = outcomes.get(flight.key), flight.work.made
+        if outcome is None or not outcome.tags or not isinstance(made, Moment):
+            return False
+        return self._core.is_over(outcome.tags, made)
 
 
 def _is_over(core: _core.TieredCache, work: Work) -> bool:
     return isinstance(work.made, Moment) and core.is_over(work.tags, work.made)
-
-
-async def _gather(
-    caller: Caller,
-    claim: Claim,
-    flights: Sequence[Flight],
-    until: float | None,
-    outcomes: dict[bytes, Outcome],
-    abandoned: list[bytes],
-) -> list[Flight]:
-    """Adds what flights end in, and returns those that do not in time."""
-    late = []
-    for flight in flights:
-        try:
-            outcome = await caller.wait(flight, until)
-        except TimeUp:
-            late.append(flight)
-        except Abandoned as end:
-            if flight.work is claim.work and end.error is not None:
-                raise end.error from None
-            abandoned.append(flight.key)
-        else:
-            is_shared = flight.work is not claim.work or flight.work.wanted > 1
-            outcomes[flight.key] = _unshared(outcome) if is_shared else outcome
-    return late
-
-
-def _unshared(outcome: Outcome) -> Outcome:
-    """The same with an object value of its own, so that no waiter can change another's."""
-    if not outcome.stored or isinstance(outcome.value, np.ndarray):
-        return outcome
-    return outcome._replace(value=stored_form(outcome.value))

@@ -16,10 +16,11 @@ from numpy.typing import DTypeLike, NDArray
 from . import _core
 from ._arguments import Key, Ttl, key_list, pattern_bytes, tag_list
 from ._callers import OnLoop, waiting_threads
-from ._calls import Calls, batch_source, single_source, storing_of
+from ._calls import Calls, storing_of
 from ._core import DEFAULT, MISSING
 from ._freshness import FreshnessOptions, Terms
 from ._invalidation import OnWrite, run_all
+from ._source import batch_source, single_source
 from ._turns import Turns
 from .stats import Health, Lookup
 
@@ -167,7 +168,9 @@ class Twins(Calls):
         """
         source, storing = single_source(factory), storing_of(ttl, cost, options, tags)
         seen = self._loader.flights.step
-        if storing.freshness.is_early:
+        if self._modes.are_on and self._modes.now() is not None:
+            value = MISSING
+        elif storing.freshness.is_early:
             value = await self._find_one(self._on_loop, key, source, storing)
         else:
             value = await self._afresh_get(key, MISSING)
@@ -187,7 +190,9 @@ class Twins(Calls):
         source, storing = batch_source(factory), storing_of(ttl, None, options)
         keys = tuple(key_list(keys))  # one that nobody can change meanwhile
         seen = self._loader.flights.step
-        if storing.freshness.is_early:
+        if self._modes.are_on and self._modes.now() is not None:
+            values = [MISSING] * len(keys)
+        elif storing.freshness.is_early:
             values = await self._find_many(self._on_loop, keys, source, storing)
         else:
             values = await self._amget(keys, MISSING, fresh=True)

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import Any, Self
 
 from . import _core
-from ._arguments import Ttl
 from ._config import CHECKS, Config, Policy
-from ._core import DEFAULT
+from ._decorating import Decorating
 from ._digest import KeyDigest, KeySecret
-from ._freshness import Freshness, FreshnessOptions
 from ._learning import LearnedCalls, Minimize
 from ._mapping import Entries
 from ._naming import Names
 from ._secret import Secret, hidden, revealed
 from ._storing import Compression, EncryptionKey, StorageDtype
 from ._twins import Twins
-from .decorators import AsyncCached, Cached, Decorator, Options, decorate
 from .durations import Duration
 from .errors import ConfigError
 from .objects import decode, encode
@@ -31,15 +27,12 @@ from .sizes import Size
 
 __all__ = ["Cache"]
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 _SECRETS = ("encryption_key", "key_secret")
 
 _core.set_object_codec(encode, decode)
 
 
-class Cache(LearnedCalls, Twins):
+class Cache(LearnedCalls, Decorating, Twins):
     """Vectors and objects in two tiers: this process' memory, and Redis if there is one.
 
     memory: budget of the memory tier with all its bookkeeping: bytes, "512MiB", "auto" (a tenth of
@@ -161,91 +154,6 @@ class Cache(LearnedCalls, Twins):
         from .env import arguments_from_env
 
         return cls(**arguments_from_env())
-
-    @overload
-    def cached(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...
-
-    @overload
-    def cached(self, function: Callable[P, R], /) -> Cached[P, R]: ...
-
-    @overload
-    def cached(
-        self,
-        /,
-        *,
-        ttl: Ttl = ...,
-        key_prefix: str | None = ...,
-        key: Callable[..., Any] | None = ...,
-        encode: Callable[[Any], Any] | None = ...,
-        decode: Callable[[Any], Any] | None = ...,
-        type: Any = ...,
-        cache_if: Callable[[Any], bool] | None = ...,
-        **options: Unpack[FreshnessOptions],
-    ) -> Decorator: ...
-
-    def cached(
-        self,
-        function: Any = None,
-        /,
-        *,
-        ttl: Ttl = DEFAULT,
-        key_prefix: str | None = None,
-        key: Callable[..., Any] | None = None,
-        encode: Callable[[Any], Any] | None = None,
-        decode: Callable[[Any], Any] | None = None,
-        type: Any = None,
-        cache_if: Callable[[Any], bool] | None = None,
-        **options: Unpack[FreshnessOptions],
-    ) -> Any:
-        """Decorator of a function, coroutine function or method: its results are cached.
-
-        The key is `key_prefix` (its qualified name unless given) and the arguments, with defaults
-        applied; or what `key(*args, **kwargs)` returns. Lists of numbers and arrays count by value.
-        Of a method's object only the class counts, unless the object has a `__cache_key__`. An
-        argument that cannot be keyed is an UnkeyableError naming it. The arguments stand in the key
-        as they are where it has room for them, else as their SHA-256; with the `key_secret` of the
-        cache always as an HMAC, so that patterns take all calls of a function or none.
-
-        A name means one function, in all processes that share a Redis. One that is defined anew
-        under its name goes on with its results; `cache_clear()` or another `key_prefix` ends that.
-        What a closure holds is told apart where it can be: constants (None, bool, int, float, str,
-        bytes, enums, tuples of these, classes, modules and functions, as they are when it is
-        decorated) are part of the key; other objects, such as a client, are not, and a second
-        function of the same code that holds others is a ConfigError, as is what has no name of its
-        own: a lambda, functools.partial, bound method or callable object. `key_prefix` names each.
-
-        Results that are records are stored with `type=` (a dataclass, a pydantic model, a list of
-        them) or `encode=` and `decode=`; `cache_if(result)` says which to store. A result that
-        cannot be stored is returned uncached, counted, and warned of once.
-
-        soft_timeout, hard_timeout, refresh_ahead, beta, negative_ttl, error_ttl, retry_after: as
-        for get_or_set(). A refresh in the background calls the function with the arguments of the
-        hit.
-        """
-        fresh = Freshness.of(options)
-        given = Options(ttl, key_prefix, key, encode, decode, type, cache_if, None, fresh)
-        if function is None:
-            return partial(decorate, self, options=given)
-        return decorate(self, function, given)
-
-    def cache_vector_search(
-        self,
-        *,
-        ttl: Ttl = DEFAULT,
-        precision: int | None = 6,
-        key_prefix: str | None = None,
-        **options: Unpack[FreshnessOptions],
-    ) -> Decorator:
-        """Decorator of a vector search: as cached(), with vectors rounded to `precision` decimals.
-
-        A list and an array of the same numbers are the same query, and -0.0 is 0.0. NaN or Inf in
-        a vector is a ValueError.
-        """
-        if precision is not None and (type(precision) is not int or not 0 <= precision <= 15):
-            raise ValueError(f"precision={precision!r}: allowed is None or an int from 0 to 15")
-        fresh = Freshness.of(options)
-        given = Options(ttl, key_prefix, None, None, None, None, None, precision, fresh)
-        return partial(decorate, self, options=given)
 
     def mapping(self, namespace: str | None = None) -> Entries:
         """A view by which entries are read, written and deleted as those of a dict.

@@ -8,17 +8,25 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from ._arguments import callable_argument
+from ._attributes import attributes
 from ._callers import is_async, run_blocking
 from ._calls import BLOCKING
 from ._core import MISSING, TextCall
 from ._methods import Method
 from ._naming import full_name
-from ._site import CacheInfo, Options, Site
+from ._site import Site
+from ._site_options import CacheInfo
 
 if TYPE_CHECKING:
     from .cache import Cache
 
-__all__ = ["AsyncCached", "CacheInfo", "Cached", "Decorator", "Options", "decorate"]
+__all__ = [
+    "AsyncCached",
+    "CacheInfo",
+    "Cached",
+    "Decorator",
+    "decorate",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,20 +94,23 @@ class Decorator(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Cached[P, R]: ...
 
 
-def decorate(cache: Cache, function: Any, options: Options) -> Any:
-    """`function` with its results cached; class and static methods stay what they are."""
+def decorate(cache: Cache, function: Any, make: Callable[[Cache, Any], Site]) -> Any:
+    """`function` with its results cached; class and static methods stay what they are.
+
+    `make` says what its site is.
+    """
     if isinstance(function, (classmethod, staticmethod)):
-        return type(function)(decorate(cache, function.__func__, options))
+        return type(function)(decorate(cache, function.__func__, make))
     callable_argument(function, "function")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{full_name(function)} is a generator function: allowed are others")
-    site = Site(cache, function, options)
+    site = make(cache, function)
     if is_async(function):
         wrapper = _async_wrapper(site)
     else:
         wrapper = _text_wrapper(site) if site.takes_one_text else _any_wrapper(site)
     update_wrapper(wrapper, function)
-    vars(wrapper).update(site.attributes())
+    vars(wrapper).update(attributes(site))
     return Method.over(wrapper) if site.signature.is_method else wrapper
 
 
@@ -107,21 +118,24 @@ def _text_wrapper(site: Site) -> Any:
     """The wrapper of a function of one argument, quick where that is a str."""
     wrapper = TextCall(site.cache._tiers, _any_wrapper(site), site.text_head)
     site.quick_hits, site.restart = wrapper.hits, wrapper.restart
+    site.cache._modes.watch(site)
     return wrapper
 
 
 def _any_wrapper(site: Site) -> Callable[..., Any]:
     get, flights, missing = site.cache._fresh_get, site.cache._loader.flights, MISSING
-    is_early = site.is_early
+    is_early, decodes, modes = site.is_early, site.decodes, site.cache._modes
 
     def wrapper(*args: Any, **named: Any) -> Any:
+        if modes.are_on and (mode := modes.now()) is not None:
+            return run_blocking(site.switched(BLOCKING, mode, args, named))
         seen, key = flights.step, site.key(args, named)
         if is_early:
             found = run_blocking(site.find(BLOCKING, key, args, named))
         else:
             found = get(key, missing)
-        if found is not missing and site.decode is not None:
-            found = site.decoded(found)
+        if decodes and found is not missing:
+            found = site.decoded(found, args, named)
         if found is missing:
             return run_blocking(site.load(BLOCKING, key, seen, args, named))
         site.hits += 1
@@ -131,18 +145,21 @@ def _any_wrapper(site: Site) -> Callable[..., Any]:
 
 
 def _async_wrapper(site: Site) -> Callable[..., Any]:
-    cache, flights, decode = site.cache, site.cache._loader.flights, site.decode
+    cache, flights, modes = site.cache, site.cache._loader.flights, site.cache._modes
+    decodes = site.decodes
 
     async def wrapper(*args: Any, **named: Any) -> Any:
+        if modes.are_on and (mode := modes.now()) is not None:
+            return await site.switched(cache._on_loop, mode, args, named)
         if not site.is_ready:
-            await site.aprepare()
+            await site.ready(cache._on_loop)
         seen, key = flights.step, site.key(args, named)
         if site.is_early:
             found = await site.find(cache._on_loop, key, args, named)
         else:
             found = await cache._afresh_get(key, MISSING)
-        if found is not MISSING and decode is not None:
-            found = site.decoded(found)
+        if decodes and found is not MISSING:
+            found = site.decoded(found, args, named)
         if found is MISSING:
             return await site.load(cache._on_loop, key, seen, args, named)
         site.hits += 1

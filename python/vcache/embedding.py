@@ -156,7 +156,11 @@ class EmbeddingCache:
     ) -> Matrix:
         keys, rows = self._keys(texts), dict[str, NDArray[Any]]()
         seen = self._cache._loader.flights.step
-        matrix, found = await look_up(keys, self._dims)
+        modes = self._cache._modes
+        if modes.are_on and modes.now() is not None:
+            matrix, found = _nothing_found(len(keys), self._dims)
+        else:
+            matrix, found = await look_up(keys, self._dims)
         while missing := _missing(keys, texts, found, rows):
             rows |= await self._compute(caller, missing, Counter(keys), seen)
             if self._dims != matrix.shape[1]:
@@ -197,7 +201,7 @@ class EmbeddingCache:
         for start in range(0, len(keys), self._batch_size):
             names, counted = keys[start : start + self._batch_size], 0
             batch: dict[bytes, Key] = {key.encode(): key for key in names}
-            outcomes = await self._cache._loader.load(caller, batch, source, self._storing, seen)
+            outcomes = await self._cache._load(caller, batch, source, self._storing, seen)
             self._count(misses=max(0, sum(asked[key] for key in names) - counted))
             for key, outcome in outcomes.items():
                 self._learn(len(outcome.value))
@@ -253,6 +257,10 @@ def _missing(
     """Texts by key that were neither found nor computed, each once."""
     pairs = zip(keys, texts, found, strict=True)
     return {key: text for key, text, hit in pairs if not hit and key not in rows}
+
+
+def _nothing_found(count: int, dims: int | None) -> Found:
+    return np.zeros((count, dims or 0), np.float32), np.zeros(count, np.bool_)
 
 
 def _prefixed(data: bytes) -> bytes:

@@ -31,6 +31,7 @@ def test_public_names_are_those_listed() -> None:
             "Lookup",
             "RedisOptions",
             "Stats",
+            "current",
             "errors",
             "get_cache",
         ],
