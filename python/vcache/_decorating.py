@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
-from ._arguments import Ttl
+from ._arguments import Ttl, callable_argument
 from ._core import DEFAULT
+from ._digest import KeyDigest
 from ._freshness import Freshness, FreshnessOptions
 from ._modes import Modes
+from ._search import SearchOptions, SearchSite, epoch_tag
 from ._site import Site
 from ._site_options import Options
 from .decorators import AsyncCached, Cached, Decorator, decorate
@@ -28,6 +30,7 @@ class Decorating:
     """Calls that make cached functions, or have to do with them."""
 
     _modes: Modes
+    _digest: KeyDigest
 
     @overload
     def cached(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...
@@ -112,22 +115,67 @@ class Decorating:
         ttl: Ttl = DEFAULT,
         precision: int | None = 6,
         key_prefix: str | None = None,
+        superset: bool | str = False,
+        depends_on: Callable[[Any], Any] | None = None,
+        index: str | None = None,
+        tenant: str | Callable[..., Any] | None = None,
+        encode: Callable[[Any], Any] | None = None,
+        decode: Callable[[Any], Any] | None = None,
+        type: Any = None,
+        cache_if: Callable[[Any], bool] | None = None,
         **options: Unpack[FreshnessOptions],
     ) -> Decorator:
         """Decorator of a vector search: as cached(), with vectors rounded to `precision` decimals.
 
         A list and an array of the same numbers are the same query, and -0.0 is 0.0. NaN or Inf in
-        a vector is a ValueError.
+        a vector is a ValueError. Dicts and sets count without their order, at any depth.
+
+        superset: a search cached for a larger `top_k` answers one for fewer rows by its first ones;
+            one that found less than its `top_k` answers all. The parameter is `top_k`, or the one
+            of this name. Results are a list or an array of rows, or a tuple of columns of one
+            length, such as (ids, scores), each a list or an array; that comes back as a tuple.
+            Other results, one list in a list, and those of calls with a matrix or a list of vectors
+            answer their own `top_k` only. What cache.get() has under the key is [top_k, how it can
+            be cut, result].
+        depends_on: `depends_on(result)` returns tags of the result, at most 64 with all others,
+            such as one for each document in it: invalidate_tags("doc:42") ends every search that
+            returned it, also one that was under way. A result with more is not cached, and warned
+            of once.
+        index: the parameter that says which index is searched, for bump_epoch(); `namespace`, if
+            there is one, unless given.
+        tenant: the name of an argument, or a callable that gets those of the call, which says who
+            may share the result; it is part of the key, exactly. None, "" or a call without it is
+            an UnkeyableError.
         """
-        if precision is not None and (type(precision) is not int or not 0 <= precision <= 15):
+        if precision is not None and (not _is_int(precision) or not 0 <= precision <= 15):
             raise ValueError(f"precision={precision!r}: allowed is None or an int from 0 to 15")
         given = Options(
             ttl=ttl,
             key_prefix=key_prefix,
+            encode=encode,
+            decode=decode,
+            type=type,
+            cache_if=cache_if,
             precision=precision,
             freshness=Freshness.of(options),
         )
-        return cast(Decorator, self._decorator(partial(Site, options=given)))
+        if depends_on is not None:
+            callable_argument(depends_on, "depends_on")
+        search = SearchOptions(superset=superset, depends_on=depends_on, index=index, tenant=tenant)
+        make = partial(SearchSite, options=given, search=search)
+        return cast(Decorator, self._decorator(make))
+
+    def bump_epoch(self, namespace: Any) -> None:
+        """Ends all cached searches of an index, of all functions, in both tiers and all processes.
+
+        `namespace` is what they were given for the parameter `index` of cache_vector_search(). As
+        invalidate_tags(): one step, and searches that are under way are ended too.
+        """
+        cast("Cache", self).invalidate_tags(epoch_tag(namespace, self._digest))
+
+    async def abump_epoch(self, namespace: Any) -> None:
+        """Twin of bump_epoch()."""
+        await cast("Cache", self).ainvalidate_tags(epoch_tag(namespace, self._digest))
 
     def bypass(self) -> AbstractContextManager[None]:
         """A block in which this cache is left out: what is asked for is computed, and not stored.
@@ -149,3 +197,7 @@ class Decorating:
 
     def _decorator(self, make: Callable[..., Site]) -> Any:
         return partial(decorate, cast("Cache", self), make=make)
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -221,6 +221,11 @@ class Signature:
             values.append(left)
         return values
 
+    @property
+    def single_names(self) -> list[str]:
+        """The parameters that take one argument each."""
+        return [parameter.name for parameter in self._single]
+
     def _value(
         self, index: int, parameter: inspect.Parameter, args: tuple[Any, ...], left: dict[str, Any]
     ) -> Any:
