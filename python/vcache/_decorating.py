@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 from ._arguments import Ttl, callable_argument
+from ._batches import BatchSite
 from ._core import DEFAULT
 from ._digest import KeyDigest
 from ._freshness import Freshness, FreshnessOptions
@@ -15,7 +16,7 @@ from ._modes import Modes
 from ._search import SearchOptions, SearchSite, epoch_tag
 from ._site import Site
 from ._site_options import Options
-from .decorators import AsyncCached, Cached, Decorator, decorate
+from .decorators import AsyncCached, BatchDecorator, Cached, Decorator, decorate
 
 if TYPE_CHECKING:
     from .cache import Cache
@@ -164,6 +165,42 @@ class Decorating:
         search = SearchOptions(superset=superset, depends_on=depends_on, index=index, tenant=tenant)
         make = partial(SearchSite, options=given, search=search)
         return cast(Decorator, self._decorator(make))
+
+    def cached_batch(
+        self,
+        *,
+        over: str,
+        ttl: Ttl = DEFAULT,
+        key_prefix: str | None = None,
+        encode: Callable[[Any], Any] | None = None,
+        decode: Callable[[Any], Any] | None = None,
+        type: Any = None,
+        cache_if: Callable[[Any], bool] | None = None,
+        **options: Unpack[FreshnessOptions],
+    ) -> BatchDecorator:
+        """Decorator of a function of a list: its results are cached for each item of that list.
+
+        `over` names the parameter. The function is called once, with the distinct missing items in
+        first-seen order and all other arguments as given; it returns a mapping of items, or a
+        sequence or matrix aligned to them. Another length is a ValueError, and nothing is stored.
+        What is returned is a list aligned to the items of the call, each value in its stored form,
+        duplicates kept. Items that another caller is computing are waited for.
+
+        The key of an item has the other arguments too. cache_key() returns a list of keys,
+        invalidate() how many values it removed, refresh() computes all items of its call anew.
+        `encode`, `decode`, `type` and `cache_if` are of the value of one item. Other options as for
+        cached().
+        """
+        given = Options(
+            ttl=ttl,
+            key_prefix=key_prefix,
+            encode=encode,
+            decode=decode,
+            type=type,
+            cache_if=cache_if,
+            freshness=Freshness.of(options),
+        )
+        return cast(BatchDecorator, self._decorator(partial(BatchSite, options=given, over=over)))
 
     def bump_epoch(self, namespace: Any) -> None:
         """Ends all cached searches of an index, of all functions, in both tiers and all processes.

@@ -226,6 +226,14 @@ class Signature:
         """The parameters that take one argument each."""
         return [parameter.name for parameter in self._single]
 
+    def with_value(
+        self, args: tuple[Any, ...], named: dict[str, Any], name: str, value: Any
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The same call with another argument for the parameter `name`."""
+        bound = self._inspected.bind(*args, **named)
+        bound.arguments[name] = value
+        return bound.args, bound.kwargs
+
     def _value(
         self, index: int, parameter: inspect.Parameter, args: tuple[Any, ...], left: dict[str, Any]
     ) -> Any:

@@ -12,6 +12,7 @@ from ._attributes import attributes
 from ._callers import is_async, run_blocking
 from ._calls import BLOCKING
 from ._core import MISSING, TextCall
+from ._many import ManySite
 from ._methods import Method
 from ._naming import full_name
 from ._site import Site
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncCached",
+    "AsyncCachedBatch",
+    "BatchDecorator",
     "CacheInfo",
     "Cached",
+    "CachedBatch",
     "Decorator",
     "decorate",
 ]
@@ -94,6 +98,60 @@ class Decorator(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Cached[P, R]: ...
 
 
+class CachedBatch(Protocol[P, R_co]):
+    """A function of a list whose results are cached for each of its items."""
+
+    @property
+    def __wrapped__(self) -> Callable[P, Any]:
+        """The function itself."""
+
+    def __call__(self, *args: P.args, **named: P.kwargs) -> R_co: ...
+
+    def __get__(self, instance: Any, owner: type | None = None) -> CachedBatch[..., R_co]: ...
+
+    def cache_info(self) -> CacheInfo:
+        """Hits and misses of this function: each item counts."""
+
+    def cache_clear(self) -> None:
+        """As that of any cached function."""
+
+    def cache_key(self, *args: P.args, **named: P.kwargs) -> list[str]:
+        """The keys of the items of a call, in their order."""
+
+    def invalidate(self, *args: P.args, **named: P.kwargs) -> int:
+        """Removes what is stored of the items of a call; how many there were."""
+
+    def refresh(self, *args: P.args, **named: P.kwargs) -> R_co:
+        """Calls the function with all distinct items, and stores its results."""
+
+
+class AsyncCachedBatch(CachedBatch[P, Coroutine[Any, Any, list[Any]]], Protocol[P]):
+    """An async function of a list; refresh() is to be awaited."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> AsyncCachedBatch[...]: ...
+
+    async def ainvalidate(self, *args: P.args, **named: P.kwargs) -> int:
+        """Twin of invalidate()."""
+
+    async def arefresh(self, *args: P.args, **named: P.kwargs) -> list[Any]:
+        """Twin of refresh()."""
+
+    async def acache_clear(self) -> None:
+        """Twin of cache_clear()."""
+
+
+class BatchDecorator(Protocol):
+    """What makes a function that is cached item by item of a function of a list."""
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, Any]], /
+    ) -> AsyncCachedBatch[P]: ...
+
+    @overload
+    def __call__(self, function: Callable[P, Any], /) -> CachedBatch[P, list[Any]]: ...
+
+
 def decorate(cache: Cache, function: Any, make: Callable[[Cache, Any], Site]) -> Any:
     """`function` with its results cached; class and static methods stay what they are.
 
@@ -105,7 +163,9 @@ def decorate(cache: Cache, function: Any, make: Callable[[Cache, Any], Site]) ->
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{full_name(function)} is a generator function: allowed are others")
     site = make(cache, function)
-    if is_async(function):
+    if isinstance(site, ManySite):
+        wrapper = site.wrapper()
+    elif is_async(function):
         wrapper = _async_wrapper(site)
     else:
         wrapper = _text_wrapper(site) if site.takes_one_text else _any_wrapper(site)
