@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
-from ._arguments import Ttl, callable_argument
+from ._arguments import Key, Ttl, callable_argument
 from ._batches import BatchSite
 from ._core import DEFAULT
 from ._digest import KeyDigest
 from ._freshness import Freshness, FreshnessOptions
+from ._lists import ListSite
 from ._modes import Modes
 from ._search import SearchOptions, SearchSite, epoch_tag
 from ._site import Site
@@ -164,6 +165,48 @@ class Decorating:
             callable_argument(depends_on, "depends_on")
         search = SearchOptions(superset=superset, depends_on=depends_on, index=index, tenant=tenant)
         make = partial(SearchSite, options=given, search=search)
+        return cast(Decorator, self._decorator(make))
+
+    def cached_list(
+        self,
+        *,
+        item_key: Callable[[Any], Key],
+        ttl: Ttl = DEFAULT,
+        key_prefix: str | None = None,
+        key: Callable[..., Any] | None = None,
+        encode: Callable[[Any], Any] | None = None,
+        decode: Callable[[Any], Any] | None = None,
+        type: Any = None,
+        cache_if: Callable[[Any], bool] | None = None,
+        **options: Unpack[FreshnessOptions],
+    ) -> Decorator:
+        """Decorator of a function that returns a list or tuple: it is cached, and so is each item.
+
+        An item is stored under the key `item_key(item)`, as cache.set() would, and the list as
+        these keys. So the list is read with its items as they are by then: one that was set anew is
+        served anew, and where one was deleted, invalidated or has expired, the function is called
+        again. A call stores all items over what was there, but for those that were written while
+        it ran: by set() in this process, of items that it has had in a list before, by any other
+        call of this process, of all. If one was removed meanwhile, the list is returned and not
+        stored. A hit is one look-up for the list and one for its items, each of which is counted.
+
+        The result is a list, of items in their stored form. `encode`, `decode` and `type` are of
+        one item, `cache_if` of the list; two items under one key that differ are not cached.
+        invalidate() and cache_clear() end lists, not items. Other options as for cached(). Nothing
+        is served past its expiry.
+        """
+        given = Options(
+            ttl=ttl,
+            key_prefix=key_prefix,
+            key=key,
+            encode=encode,
+            decode=decode,
+            type=type,
+            cache_if=cache_if,
+            freshness=Freshness.of(options),
+        )
+        named = callable_argument(item_key, "item_key")
+        make = partial(ListSite, options=given, item_key=named)
         return cast(Decorator, self._decorator(make))
 
     def cached_batch(

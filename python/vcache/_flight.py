@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from concurrent.futures import Future
 
-__all__ = ["Abandoned", "Claim", "Flight", "Flights", "Outcome", "TimeUp", "Work"]
+__all__ = ["Abandoned", "Claim", "Flight", "Flights", "Outcome", "Since", "TimeUp", "Work"]
 
 _REMEMBERED = 4096
 
@@ -94,6 +94,26 @@ class Flight:
         self.future.set_running_or_notify_cancel()  # so that no waiter can cancel it
 
 
+class Since:
+    """What was forgotten since it was made, whoever computes it."""
+
+    __slots__ = ("__weakref__", "_ends", "_keys")
+
+    def __init__(self) -> None:
+        self._keys: set[bytes] = set()
+        self._ends: list[Callable[[Flight], bool]] = []
+
+    def add(self, keys: Iterable[bytes]) -> None:
+        self._keys.update(keys)
+
+    def add_where(self, is_over: Callable[[Flight], bool]) -> None:
+        self._ends.append(is_over)
+
+    def has(self, key: bytes) -> bool:
+        flight = Flight(key, Work())
+        return key in self._keys or any(is_over(flight) for is_over in self._ends)
+
+
 @dataclass(slots=True)
 class Claim:
     """What a caller is to do: compute `led`, wait for `joined`, look up `again`."""
@@ -132,6 +152,7 @@ class Flights:
         self._open: dict[bytes, Flight] = {}
         self._alone: dict[Flight, None] = {}  # in the order of their beginnings
         self._finished: dict[bytes, int] = {}  # newest last, bounded
+        self._since: weakref.WeakSet[Since] = weakref.WeakSet()
         self.step = 0
 
     def claim(self, keys: Iterable[bytes], seen: int, tags: Tags = ()) -> Claim:
@@ -242,24 +263,37 @@ class Flights:
             if work.cancel is not None:
                 work.cancel()
 
+    def since_now(self) -> Since:
+        """What will be forgotten from now on, as long as somebody holds it."""
+        since = Since()
+        with self._lock:
+            self._since.add(since)
+        return since
+
     def forget(self, keys: Iterable[str | bytes]) -> None:
         """What is being computed for `keys` will not be stored, and later callers start anew."""
-        if self._open or self._alone:
+        if self._open or self._alone or self._since:
             normal = set(map(normal_key, keys))
             with self._lock:
+                for since in self._since:
+                    since.add(normal)
                 joined = [self._open[key] for key in normal if key in self._open]
                 for flight in (*joined, *(each for each in self._alone if each.key in normal)):
                     self._forget(flight)
 
     def forget_where(self, is_over: Callable[[Flight], bool]) -> None:
         """As forget(), for the flights of which that is true."""
-        if self._open or self._alone:
+        if self._open or self._alone or self._since:
             with self._lock:
+                for since in self._since:
+                    since.add_where(is_over)
                 for flight in filter(is_over, [*self._open.values(), *self._alone]):
                     self._forget(flight)
 
     def forget_all(self) -> None:
         with self._lock:
+            for since in self._since:
+                since.add_where(lambda flight: True)
             for flight in [*self._open.values(), *self._alone]:
                 self._forget(flight)
             self._finished.clear()

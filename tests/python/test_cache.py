@@ -251,7 +251,7 @@ def test_every_blocking_call_that_can_touch_redis_has_a_twin() -> None:
     local = {"stats", "get_stats", "cached", "cache_vector_search", "from_env"}
     local |= {"accesses", "mapping"}
     local.add("invalidate_on_write")  # whose guard is sync and async
-    local |= {"cached_batch", "bypass", "refreshing"}
+    local |= {"cached_list", "cached_batch", "bypass", "refreshing"}
     local |= {"predict", "explain", "retrain", "roll_back_model", "pin_expert"}
     public = {name for name, _ in inspect.getmembers(Cache, callable) if not name.startswith("_")}
     blocking = {name for name in public if f"a{name}" in public}
