@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
@@ -340,9 +341,10 @@ class Calls(_core.CacheBase):
             return await self._loader.load(caller, keys, source, storing, seen)
         if mode == "refresh":
             return await self._loader.renew(caller, keys, source, storing)
-        named = list(keys.values())
+        named, started = list(keys.values()), perf_counter()
         result = await caller.factory(Work(), source.function, *source.arguments(named))
         values = source.unpack(result, named)
+        source.on_computed(len(named), perf_counter() - started)
         return {key: Outcome(value, stored=False) for key, value in zip(keys, values, strict=True)}
 
     async def _fill(

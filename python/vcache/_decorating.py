@@ -143,8 +143,8 @@ class Decorating:
             such as one for each document in it: invalidate_tags("doc:42") ends every search that
             returned it, also one that was under way. A result with more is not cached, and warned
             of once.
-        index: the parameter that says which index is searched, for bump_epoch(); `namespace`, if
-            there is one, unless given.
+        index: the name of the argument that says which index is searched, for bump_epoch():
+            `namespace` unless given. A call without it has none.
         tenant: the name of an argument, or a callable that gets those of the call, which says who
             may share the result; it is part of the key, exactly. None, "" or a call without it is
             an UnkeyableError.
@@ -192,8 +192,8 @@ class Decorating:
 
         The result is a list, of items in their stored form. `encode`, `decode` and `type` are of
         one item, `cache_if` of the list; two items under one key that differ are not cached.
-        invalidate() and cache_clear() end lists, not items. Other options as for cached(). Nothing
-        is served past its expiry.
+        invalidate(), cache_clear() and the tags of vcache.current() end lists, not items. Other
+        options as for cached(). Nothing is served past its expiry.
         """
         given = Options(
             ttl=ttl,
@@ -262,9 +262,9 @@ class Decorating:
 
         Goes for cached functions, get_or_set(), get_or_set_many(), EmbeddingCache and their twins,
         called by the code of the block, in the threads and tasks that have its context, and by what
-        they call; not for get(), set() and their like. Calls are counted nowhere. Results are as
-        they were computed. Of several blocks the innermost counts. For one call of a function there
-        is its `__wrapped__`.
+        they call; not for get(), set() and their like. stats() and cache_info() do not count them.
+        Results are as they were computed. Of several blocks the innermost counts. For one call of a
+        function there is its `__wrapped__`.
         """
         return self._modes.block("bypass")
 

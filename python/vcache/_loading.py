@@ -113,6 +113,7 @@ class Loader:
             made = await self._begin(caller, storing)
             result, seconds = await self._call(caller, flights[0].work, named, source)
             values, storing = source.unpack(result, named), source.amend(result, storing)
+            source.on_computed(len(named), seconds)
             for flight in flights:
                 self.flights.overtake(flight)
             self.raised.forget(keys)

@@ -11,12 +11,16 @@ import numpy as np
 
 from ._callers import Caller
 from ._core import MISSING
+from ._current import Made, amended
 from ._digest import KeyDigest
 from ._filling import Storing
+from ._flight import Outcome
 from ._keying import Encoder, bounded
 from ._messages import shown
 from ._site import Args, Named, Site
 from ._site_options import Options
+from ._source import Source
+from ._superset import Found, TooSmall, has_rows, packed, unpacked
 from .errors import ConfigError, UnkeyableError
 
 if TYPE_CHECKING:
@@ -35,6 +39,10 @@ def epoch_tag(index: Any, digest: KeyDigest) -> bytes:
     """The tag of all cached searches of an index. Raises UnkeyableError for what has no key."""
     text = _EXACT.named(index, _INDEX)
     return f"epoch:{digest.of(text.encode(errors='surrogatepass'))[:32]}".encode()
+
+
+# An argument of a call.
+Find = Callable[[Args, Named], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,29 +93,45 @@ class SearchSite(Site):
 
     def storing_of(self, key: str, args: Args, named: Named) -> Storing:
         storing = super().storing_of(key, args, named)
-        if self._index is None and self._top_k is None:
-            return storing
-        values = self.signature.bind(args, named)
-        if self._index is not None:
-            tag = epoch_tag(values[self._index], self.digest)
-            storing = replace(storing, tags=(tag,))
-        top_k = self._asked(values)
+        index = MISSING if self._index is None else self._index(args, named)
+        if index is not MISSING:
+            storing = replace(storing, tags=(epoch_tag(index, self.digest),))
+        top_k = self._asked_by(args, named)
         if top_k is None:
             return storing
         return replace(
             storing,
-            encode=partial(_packed, top_k, storing.encode),
-            decode=partial(_unpacked, top_k, storing.decode),
+            encode=partial(packed, storing.encode),
+            decode=partial(unpacked, top_k, storing.decode),
+            wanted=_of_result(storing.wanted),
+            depends_on=_of_result(storing.depends_on),
         )
 
+    def source(self, args: Args, named: Named) -> Source:
+        source, top_k = super().source(args, named), self._asked_by(args, named)
+        if top_k is None:
+            return source
+        return replace(
+            source,
+            unpack=lambda made, _: [Found(top_k, made.result)],
+            amend=_amended_found,
+        )
+
+    def result(self, outcome: Outcome, storing: Storing, top_k: int | None = None) -> Any:
+        """Raises TooSmall for the outcome of another search that does not answer this one."""
+        result = super().result(outcome, storing)
+        if not isinstance(result, Found):
+            return result
+        if top_k is not None and result.top_k != top_k:  # it is not stored, so it was not packed
+            raise TooSmall
+        return result.result
+
     def decoded(self, found: Any, args: Args, named: Named) -> Any:
-        top_k = None
-        if self._top_k is not None:
-            top_k = self._asked(self.signature.bind(args, named))
+        top_k = self._asked_by(args, named)
         if top_k is None:
             return super().decoded(found, args, named)
         try:
-            return _unpacked(top_k, self.decode, found)
+            return unpacked(top_k, self.decode, found)
         except Exception:  # of a user's function too, whatever it raises
             return MISSING
 
@@ -115,12 +139,17 @@ class SearchSite(Site):
         """As of any call; where the search that was waited for was too small, in another one."""
         self.misses += 1
         source, storing = self.source(args, named), self.storing_of(key, args, named)
+        top_k = self._asked_by(args, named)
         while True:
             outcome = await self.cache._load_one(caller, key, source, storing, seen)
             try:
-                return self.result(outcome, storing)
-            except _TooSmall:
+                return self.result(outcome, storing, top_k)
+            except TooSmall:
                 seen = self.cache._loader.flights.step
+
+    def _asked_by(self, args: Args, named: Named) -> int | None:
+        """As _asked()."""
+        return None if self._top_k is None else self._asked(self.signature.bind(args, named))
 
     def _asked(self, values: Sequence[Any]) -> int | None:
         """The `top_k` of a call that a larger one may answer: one query that asks for some rows."""
@@ -129,7 +158,9 @@ class SearchSite(Site):
         top_k = values[self._top_k]
         if isinstance(top_k, np.integer):
             top_k = int(top_k)
-        if type(top_k) is not int or top_k < 1 or any(map(_has_rows, values)):
+        if type(top_k) is not int or top_k < 1 or has_rows(values):
+            return None
+        if self.signature.has_named and has_rows(values[-1].values()):
             return None
         return top_k
 
@@ -147,27 +178,31 @@ class SearchSite(Site):
             )
         return _TENANT + _EXACT.named(tenant, name)
 
-    def _index_of(self, given: object) -> int | None:
-        names = self.signature.names
-        if given is None:
-            return names.index(_INDEX) if _INDEX in self.signature.single_names else None
-        return self._place(given, "index")
+    def _index_of(self, given: str | None) -> Find | None:
+        names, has_named = self.signature.single_names, self.signature.has_named
+        if given is None and _INDEX not in names and not has_named:
+            return None
+        return self._finder(_INDEX if given is None else given, "index")
 
     def _top_k_of(self, given: object) -> int | None:
         if given is False:
             return None
         return self._place("top_k" if given is True else given, "superset")
 
-    def _tenant_of(self, given: object) -> tuple[str, Callable[[Args, Named], Any]] | None:
+    def _tenant_of(self, given: str | Callable[..., Any] | None) -> tuple[str, Find] | None:
         if given is None:
             return None
         if callable(given):
             return "tenant", lambda args, named: given(*args, **named)
-        is_named = isinstance(given, str) and self.signature.has_named
-        if not is_named or given in self.signature.single_names:
-            place = self._place(given, "tenant")
-            return str(given), lambda args, named: self.signature.bind(args, named)[place]
-        return str(given), lambda args, named: named.get(str(given), MISSING)
+        return given, self._finder(given, "tenant")
+
+    def _finder(self, name: str, option: str) -> Find:
+        """What finds an argument in a call, or MISSING among those that have no parameter."""
+        is_declared = name in self.signature.single_names
+        if isinstance(name, str) and self.signature.has_named and not is_declared:
+            return lambda args, named: named.get(name, MISSING)
+        place = self._place(name, option)
+        return lambda args, named: self.signature.bind(args, named)[place]
 
     def _place(self, given: object, option: str) -> int:
         """Where a parameter stands. Raises ConfigError for what names none."""
@@ -180,55 +215,10 @@ class SearchSite(Site):
         return self.signature.names.index(given)
 
 
-class _TooSmall(Exception):
-    """What is stored is of a smaller `top_k`, and not all there is; or only of another."""
+def _of_result(function: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    return None if function is None else lambda found: function(found.result)
 
 
-# How what is stored can be cut: by rows, by the rows of each of its columns, or not at all.
-_ROWS, _COLUMNS, _WHOLE = range(3)
-
-
-def _has_rows(value: Any) -> bool:
-    """Whether it is a matrix, so that the call is several queries."""
-    if isinstance(value, (list, tuple)):
-        first = value[0] if value else None
-        return isinstance(first, np.ndarray) or (
-            isinstance(first, (list, tuple)) and bool(first) and isinstance(first[0], (int, float))
-        )
-    return getattr(value, "ndim", 0) > 1
-
-
-def _packed(top_k: int, encode: Callable[[Any], Any] | None, result: Any) -> Any:
-    """What is stored of the result of a search for `top_k` rows."""
-    cut = _cut_of(result)
-    plain = result if encode is None else encode(result)
-    return [top_k, cut, list(plain) if cut == _COLUMNS else plain]
-
-
-def _cut_of(result: Any) -> int:
-    if isinstance(result, tuple) and result and all(map(_is_column, result)):
-        return _COLUMNS if len(set(map(len, result))) == 1 else _WHOLE
-    if isinstance(result, (list, tuple)):
-        # One list alone may be a row, or the rows of the one query.
-        return _WHOLE if len(result) == 1 and _is_column(result[0]) else _ROWS
-    if isinstance(result, np.ndarray) and result.ndim > 0:
-        return _WHOLE if result.ndim > 1 and len(result) == 1 else _ROWS
-    return _WHOLE
-
-
-def _is_column(value: Any) -> bool:
-    return isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim > 0)
-
-
-def _unpacked(top_k: int, decode: Callable[[Any], Any] | None, stored: Any) -> Any:
-    """The first `top_k` rows of what is stored. Raises _TooSmall where that are not enough."""
-    of, cut, rows = stored
-    if top_k != of:
-        known = -1 if cut == _WHOLE else len(rows[0] if cut == _COLUMNS else rows)
-        if cut == _WHOLE or (top_k > of and known >= of):
-            raise _TooSmall
-    if top_k < of:
-        rows = [column[:top_k] for column in rows] if cut == _COLUMNS else rows[:top_k]
-    if decode is not None:
-        return decode(rows)
-    return tuple(rows) if cut == _COLUMNS else rows
+def _amended_found(made: Made, storing: Storing) -> Storing:
+    """As amended(); a None is none by its own, not in a Found."""
+    return replace(amended(made, storing), ttl=amended(made, storing).ttl_of(made.result))

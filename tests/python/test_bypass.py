@@ -209,3 +209,5 @@ def test_embeddings(cache: ClockedCache) -> None:
         assert embeddings.embed(["a"]).tolist() == [[3, 3]]
     assert embeddings.embed(["a"]).tolist() == [[3, 3]]
     assert calls == [["a", "b"], ["a"], ["a"]]
+    report = embeddings.report()
+    assert (report.hits, report.misses, report.computed) == (1, 5, 4)

@@ -13,6 +13,7 @@ from clocked import ClockedCache
 from searches import FOUND, VECTOR, Index, plain, searching, searching_async
 from sync_points import Waiters, in_threads
 
+import vcache
 from vcache.errors import ConfigError
 
 BOTH = pytest.mark.parametrize("make", [searching, searching_async])
@@ -221,3 +222,67 @@ def test_a_refresh_of_another_size(cache: ClockedCache) -> None:
     with cache.bypass():
         assert search("docs", VECTOR, 3) == [0, 1, 2]
     assert index.asked == [20, 5, 20, 7, 3]
+
+
+def test_nobody_gets_the_rows_of_another_search_that_is_not_stored(
+    cache: ClockedCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiters, started, calls = Waiters(monkeypatch), threading.Event(), []
+
+    @cache.cache_vector_search(superset=True)
+    def search(vector: Any, top_k: int) -> list[int]:
+        calls.append(top_k)
+        vcache.current().skip()
+        if not started.is_set():
+            started.set()
+            waiters.wait_for(3)
+        return list(range(top_k))
+
+    def later(k: int) -> Any:
+        started.wait(30)
+        return search(VECTOR, k)
+
+    results = in_threads(lambda: search(VECTOR, 5), *(lambda k=k: later(k) for k in (3, 5, 20)))
+    assert [len(result) for result in results] == [5, 3, 5, 20]
+    assert not cache.exists(search.cache_key(VECTOR, 5))
+
+
+def test_options_see_the_result_itself(cache: ClockedCache) -> None:
+    index = Index(lambda k: list(range(k)) if k > 2 else None)
+    search = searching(
+        cache, index, superset=True, cache_if=lambda rows: rows != [0, 1, 2], negative_ttl=5
+    )
+    for k in (3, 3, 2, 2):
+        search("docs", VECTOR, k)
+    assert index.asked == [3, 3, 2]
+    cache.clock.advance(6)
+    assert search("docs", VECTOR, 2) is None
+    assert search("docs", VECTOR, 4) == search("docs", VECTOR, 4) == [0, 1, 2, 3]
+    assert index.asked == [3, 3, 2, 2, 4]
+
+
+def test_what_is_encoded_in_another_form_answers_its_own_k_only(cache: ClockedCache) -> None:
+    index = Index()
+    search = searching(
+        cache,
+        index,
+        superset=True,
+        encode=lambda rows: ",".join(map(str, rows)),
+        decode=lambda text: [int(row) for row in text.split(",")],
+    )
+    for k in (12, 12, 3):
+        assert search("docs", VECTOR, k) == list(range(k))
+    assert index.asked == [12, 3]
+
+
+@pytest.mark.parametrize("queries", [VECTOR[None], [VECTOR], [[np.float32(1)]], ((1, 2), (3, 4))])
+def test_queries_without_a_parameter(cache: ClockedCache, queries: Any) -> None:
+    index = Index(lambda k: [list(range(k)), list(range(k))])
+
+    @cache.cache_vector_search(superset=True)
+    def search(top_k: int, **params: Any) -> Any:
+        return index(top_k)
+
+    for k in (9, 2):
+        assert [len(found) for found in search(k, queries=queries)] == [k, k]
+    assert index.asked == [9, 2]

@@ -189,6 +189,35 @@ def test_index_names_the_parameter(cache: ClockedCache) -> None:
         cache.bump_epoch(object())
 
 
+def test_an_index_without_a_parameter(cache: ClockedCache) -> None:
+    calls = []
+
+    @cache.cache_vector_search()
+    def search(vector: Any, **params: Any) -> int:
+        calls.append(params)
+        return len(calls)
+
+    search(VECTOR)
+    search(VECTOR, namespace="docs")
+    cache.bump_epoch("docs")
+    assert search(VECTOR) == 1
+    assert search(VECTOR, namespace="docs") == 3
+
+
+def test_a_refresh_during_which_the_epoch_begins(cache: ClockedCache) -> None:
+    calls = []
+
+    @cache.cache_vector_search()
+    def search(namespace: str) -> int:
+        calls.append(1)
+        if len(calls) == 1:
+            cache.bump_epoch("docs")
+        return len(calls)
+
+    assert search.refresh("docs") == 1
+    assert [search("docs"), search("docs")] == [2, 2]
+
+
 @BOTH
 def test_tenants_share_nothing(cache: ClockedCache, make: Make) -> None:
     index = Index()
