@@ -42,7 +42,7 @@ class Modes:
     def __init__(self) -> None:
         self.are_on = False
         self._count = 0
-        self._lock = ForkLock()
+        self._lock = ForkLock(reentrant=True)  # a coroutine that is thrown away ends its blocks
         self._quick: weakref.WeakSet[Heads] = weakref.WeakSet()
 
     def now(self) -> Mode | None:

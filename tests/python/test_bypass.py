@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -173,6 +174,27 @@ def test_tasks_that_were_begun_in_a_block(cache: ClockedCache, answers: Iterator
         return [*inside, await task, await find("a")]
 
     assert asyncio.run(main()) == [1, 2, 0, 0]
+
+
+def test_a_coroutine_that_is_thrown_away_ends_its_block(
+    cache: ClockedCache, answers: Iterator[int]
+) -> None:
+    function = make(cache, "text", answers)
+
+    @types.coroutine
+    def pause() -> Iterator[None]:
+        yield
+
+    async def endless() -> None:
+        with cache.bypass():
+            await pause()
+
+    coroutine = endless()
+    contextvars.copy_context().run(coroutine.send, None)
+    assert [function("a"), function("a")] == [0, 0]
+    coroutine.close()
+    assert not cache._modes.are_on
+    assert function("a") == 0
 
 
 def test_batches_of_get_or_set(cache: ClockedCache) -> None:
