@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kMaxShards = 16;
 constexpr std::size_t kMinShardBytes = std::size_t{8} << 20;
 constexpr std::size_t kMinShardEntries = 4096;
+constexpr std::size_t kShareOfExamples = 50;  // one in so many bytes
 
 // Few enough that each shard is large: a policy sees its own shard only.
 std::size_t shard_count_for(const L1Options& options) {
@@ -28,6 +29,15 @@ std::uint64_t seed_for(const L1Options& options) {
   if (options.seed != 0) return options.seed;
   std::random_device device;
   return (std::uint64_t{device()} << 32) | device();
+}
+
+learning::TutorOptions tutor_of(const L1Options& options, std::size_t shards) {
+  using predictor::Learner;
+  learning::TutorOptions made = options.learning.tutor;
+  const std::size_t fit = options.bytes / kShareOfExamples / sizeof(predictor::Example);
+  made.examples = std::clamp(fit, Learner::kFirst, made.examples);
+  made.stewards = shards;
+  return made;
 }
 
 policy::AnyPolicy policy_of(const L1Options& options, std::uint64_t seed) {
@@ -73,7 +83,7 @@ L1Cache::L1Cache(const L1Options& options, const base::Clock& clock, metrics::Gr
     : options_(options), clock_(clock), groups_(groups), seed_(seed_for(options)) {
   const std::size_t count = shard_count_for(options);
   if (options.policy == policy::Prepared::kName) {
-    tutor_ = std::make_unique<learning::Tutor>(options.learning.tutor, clock, [this] {
+    tutor_ = std::make_unique<learning::Tutor>(tutor_of(options, count), clock, [this] {
       for (const auto& shard : shards_) shard->tend();
     });
   }

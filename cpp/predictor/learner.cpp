@@ -18,15 +18,17 @@ constexpr double kLeastProbability = 1e-6;
 }  // namespace
 
 Learner::Learner(std::unique_ptr<Trainer> trainer, std::shared_ptr<const Mlp> start,
-                 std::uint64_t seed)
-    : trainer_(std::move(trainer)), model_(std::move(start)), random_(seed) {}
+                 std::uint64_t seed, std::size_t kept)
+    : trainer_(std::move(trainer)), model_(std::move(start)), random_(seed), kept_(kept) {
+  ring_.reserve(kept_);
+}
 
 void Learner::add(const Example& example) {
-  if (ring_.size() < kKept) {
+  if (ring_.size() < kept_) {
     ring_.push_back(example);
   } else {
     ring_[next_] = example;
-    next_ = next_ + 1 < kKept ? next_ + 1 : 0;
+    next_ = next_ + 1 < kept_ ? next_ + 1 : 0;
   }
   ++since_;
 }
@@ -128,6 +130,6 @@ std::shared_ptr<const Mlp> Learner::fitted() {
   return Mlp::from_weights(weights).value();
 }
 
-std::size_t Learner::memory_bytes() const noexcept { return ring_.capacity() * sizeof(Example); }
+std::size_t Learner::memory_bytes() const noexcept { return ring_.size() * sizeof(Example); }
 
 }  // namespace vcache::predictor

@@ -28,12 +28,14 @@ struct LearnerRecord {
 // Replay buffer, periods and rate: as LRB (Song et al., NSDI 2020) in kind, for a smaller model.
 class Learner {
  public:
-  static constexpr std::size_t kKept = 32'768;   // the newest examples
+  static constexpr std::size_t kKept = 32'768;   // the newest examples, unless it is to keep fewer
   static constexpr std::size_t kFirst = 1'024;   // examples before the first fit
   static constexpr std::size_t kPeriod = 4'096;  // examples from fit to fit
 
-  // `start`, the model there is, where there is one, is what the trainer starts from.
-  Learner(std::unique_ptr<Trainer> trainer, std::shared_ptr<const Mlp> start, std::uint64_t seed);
+  // `start`, the model there is, where there is one, is what the trainer starts from. Requires:
+  // kept >= kFirst.
+  Learner(std::unique_ptr<Trainer> trainer, std::shared_ptr<const Mlp> start, std::uint64_t seed,
+          std::size_t kept = kKept);
 
   void add(const Example& example);
   // Examples kept.
@@ -72,6 +74,7 @@ class Learner {
   std::unique_ptr<Trainer> trainer_;
   std::shared_ptr<const Mlp> model_;
   std::uint64_t random_;
+  std::size_t kept_;
   std::vector<Example> ring_;
   std::size_t next_ = 0;  // where the next one goes once the ring is full
   std::size_t since_ = 0;

@@ -200,7 +200,7 @@ bool Steward::knows_of_gone() const noexcept { return policy_->knows_of_gone(); 
 std::size_t Steward::memory_bytes() const noexcept {
   return policy_->memory_bytes() + policy::occupied(generations_) +
          lessons_.capacity() * sizeof(predictor::Example) + chosen_.capacity() * sizeof(Named) +
-         hour_.memory_bytes();
+         hour_.memory_bytes() + tutor_.share_of_memory();
 }
 
 }  // namespace vcache::l1::learning

@@ -24,6 +24,7 @@ Tutor::Tutor(TutorOptions options, const base::Clock& clock, std::function<void(
     : options_(std::move(options)),
       clock_(clock),
       tend_(std::move(tend)),
+      most_lessons_(std::clamp(options_.examples / 4, Learner::kFirst, 2 * Learner::kPeriod)),
       keeper_(std::make_unique<base::Keeper>()) {}
 
 Tutor::~Tutor() { stop(); }
@@ -32,7 +33,7 @@ void Tutor::take(std::span<const predictor::Example> lessons) {
   bool are_enough = false;
   {
     const base::MutexLock lock(mutex_);
-    const std::size_t taken = std::min(lessons.size(), kMostLessons - lessons_.size());
+    const std::size_t taken = std::min(lessons.size(), most_lessons_ - lessons_.size());
     const auto fitting = lessons.first(taken);
     lessons_.insert(lessons_.end(), fitting.begin(), fitting.end());
     record_.lessons += taken;
@@ -101,6 +102,7 @@ void Tutor::add_lessons() {
     lessons.swap(lessons_);
   }
   for (const predictor::Example& lesson : lessons) learner_->add(lesson);
+  kept_bytes_.store(learner_->memory_bytes(), std::memory_order_relaxed);
 }
 
 // Without a model where the one in use is better.
@@ -134,7 +136,8 @@ base::Error Tutor::prepare_learner() {
     return trainer.error();
   }
   trainer_ = trainer.value().get();
-  learner_ = std::make_unique<Learner>(std::move(trainer).value(), options_.start, options_.seed);
+  learner_ = std::make_unique<Learner>(std::move(trainer).value(), options_.start, options_.seed,
+                                       options_.examples);
   return {};
 }
 

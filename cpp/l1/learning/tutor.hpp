@@ -36,7 +36,9 @@ struct TutorOptions {
   // What scores as the TorchScript archive does; empty: the plain-float twin does.
   std::function<base::Result<std::unique_ptr<predictor::Predictor>>(const std::string& archive)>
       load_scorer = {};
-  base::Millis interval{0};  // the least time from fit to fit
+  base::Millis interval{0};                          // the least time from fit to fit
+  std::size_t examples = predictor::Learner::kKept;  // to fit to, at most
+  std::size_t stewards = 1;
   std::uint64_t seed = 0;
 };
 
@@ -78,6 +80,10 @@ class Tutor final : public policy::Prepared::Alarm, private base::Chore {
     return version_.load(std::memory_order_acquire);
   }
   [[nodiscard]] const base::Clock& clock() const noexcept { return clock_; }
+  // Of the examples that are fitted to: a steward's share of it.
+  [[nodiscard]] std::size_t share_of_memory() const noexcept {
+    return kept_bytes_.load(std::memory_order_relaxed) / options_.stewards;
+  }
   [[nodiscard]] TutorRecord record() const VCACHE_EXCLUDES(mutex_);
 
   // The model in use that was fitted here or elsewhere; none as long as version() is 0.
@@ -135,17 +141,18 @@ class Tutor final : public policy::Prepared::Alarm, private base::Chore {
   [[nodiscard]] bool is_due() const noexcept VCACHE_REQUIRES(fitting_);
   [[nodiscard]] bool waits_to_retry() const noexcept VCACHE_REQUIRES(fitting_);
 
-  static constexpr std::size_t kMostLessons = 2 * predictor::Learner::kPeriod;
   static constexpr std::size_t kKeptVersions = 4;
 
   const TutorOptions options_;
   const base::Clock& clock_;
   const std::function<void()> tend_;
+  const std::size_t most_lessons_;
 
   // Own synchronization.
   std::unique_ptr<base::Keeper> keeper_;
   std::atomic<bool> has_begun_{false};
   std::atomic<std::uint64_t> version_{0};
+  std::atomic<std::size_t> kept_bytes_{0};
 
   mutable base::Mutex fitting_;  // taken before any lock of a steward and before mutex_
   std::unique_ptr<predictor::Learner> learner_ VCACHE_GUARDED_BY(fitting_);

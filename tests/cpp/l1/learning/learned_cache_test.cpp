@@ -153,6 +153,29 @@ TEST_F(LearnedCacheTest, LearnsFromWhatHappens) {
   EXPECT_GT(cache.tutor()->record().lessons, 1'000U);
 }
 
+TEST_F(LearnedCacheTest, WhatItLearnsFromIsInItsBudget) {
+  testing::Script script;
+  L1Options learning = options(0);
+  learning.bytes = std::size_t{6} << 20;
+  learning.learning.tutor.make_trainer = [&](predictor::StartWeights) {
+    return base::Result<std::unique_ptr<predictor::Trainer>>(
+        std::make_unique<testing::ScriptedTrainer>(script));
+  };
+  L1Cache cache(learning, clock_, groups_);
+  const std::vector<Key> requests = trace(30'000, 20'000);
+  EXPECT_TRUE(testing::poll_until([&] {
+    (void)misses_of(cache, requests);
+    return cache.tutor()->record().lessons > 10'000;
+  }));
+  (void)cache.learning();
+  cache.close();
+  const std::size_t examples = cache.tutor()->share_of_memory();
+  EXPECT_GT(examples, learning.bytes / 60);
+  EXPECT_LE(examples, learning.bytes / 50);
+  EXPECT_LE(cache.stats().memory_bytes, learning.bytes);
+  EXPECT_GT(cache.stats().learned_bytes, examples);
+}
+
 TEST_F(LearnedCacheTest, ManyThreadsUseItAtOnce) {
   testing::Script script;
   L1Options shared = options(4'096);
