@@ -83,7 +83,7 @@ class EmbeddingCache:
         if not isinstance(normalize, bool):
             raise ConfigError(f"normalize={shown(normalize)}: allowed are True and False")
         self._storing = _storing(ttl, cost_per_embedding)
-        self._cache = _cache(cache)
+        self._cache = cache_argument(cache)
         self._batch_size = batch_size
         self._normalize = normalize
         self._prefix = f"emb:{model}:"
@@ -308,7 +308,7 @@ def _as_matrix(result: Any, count: int) -> Matrix:
     return matrix
 
 
-def _cache(given: object) -> Cache:
+def cache_argument(given: object) -> Cache:
     if isinstance(given, Cache):
         return given
     if given is None:
