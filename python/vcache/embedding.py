@@ -227,10 +227,15 @@ class EmbeddingCache:
             )
 
     def _keys(self, texts: list[str]) -> list[str]:
+        prefix, copy, keys = self._prefix, self._hash.copy, list[str]()
         try:
-            return [self._key(text) for text in texts]
+            for text in texts:  # as _key() does; its calls would be a tenth of a hit
+                data, hashed = text.encode(), copy()
+                hashed.update(len(data).to_bytes(8, "little") + data)
+                keys.append(prefix + hashed.hexdigest())
         except (AttributeError, TypeError, UnicodeEncodeError):
             raise _bad_text(texts) from None
+        return keys
 
     def _count(
         self, *, hits: int = 0, misses: int = 0, computed: int = 0, seconds: float = 0.0
@@ -255,6 +260,8 @@ def _missing(
     keys: list[str], texts: list[str], found: NDArray[np.bool_], rows: Mapping[str, Any]
 ) -> dict[str, str]:
     """Texts by key that were neither found nor computed, each once."""
+    if found.all():
+        return {}
     pairs = zip(keys, texts, found, strict=True)
     return {key: text for key, text, hit in pairs if not hit and key not in rows}
 
