@@ -26,6 +26,9 @@ ROWS = {
     "L1 get_vectors": "memory.batch",
     "cached decorator": "memory.decorator",
     "ASGI middleware": "http.hit",
+    "embed from memory": "embedding.memory",
+    "embed from Redis": "embedding.from_redis",
+    "embed, LlamaIndex": "embedding.against_llamaindex",
     "two threads": "memory.two_threads",
     "memory per vector": "footprint.memory",
     "Redis get_vectors": "redis.get_vectors",
@@ -59,6 +62,7 @@ ROWS = {
     "demo": "demo.quick",
 }
 PEERS = ("numpy", "cachebox", "redis", "hiredis", "redisvl", "fastapi", "torch", "vcache")
+PEERS += ("langchain-core", "llama-index-core")
 ROOT = Path(__file__).parents[2]
 RESULTS, README = ROOT / "build" / "bench", ROOT / "README.md"
 DEFAULT_ROUNDS = 9
