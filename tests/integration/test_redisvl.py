@@ -209,11 +209,13 @@ def test_clear_takes_its_name_only(
         one.set("a", MODEL, [1.0])
     cache.set("mine", 1)
     client.set("embedcache:of-the-application", b"1")
+    client.set(f"embedcache:{'f' * 64}", b"2")
     ours.clear()
     assert ours.get("a", MODEL) is None
     assert nested.exists("a", MODEL)
     assert cache.get("mine") == 1
     assert client.get("embedcache:of-the-application") == b"1"
+    assert client.get(f"embedcache:{'f' * 64}") == b"2"
 
 
 def test_all_that_redisvl_kept_is_copied(
@@ -260,11 +262,25 @@ def test_a_key_that_is_no_hash_is_a_miss(
     assert [one and one["embedding"] for one in found] == [None, [2.0]]
 
 
-def test_redisvl_being_away_is_a_miss(ours: EmbeddingsCache, redis_server: RedisServer) -> None:
+def test_redisvl_being_away_is_a_miss_that_is_told_once(
+    ours: EmbeddingsCache, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
     ours.set("a", MODEL, [1.0])
     redis_server.kill()
-    found = ours.mget(["a", "b"], MODEL)
-    assert [one and one["embedding"] for one in found] == [[1.0], None]
+    for _ in range(2):
+        found = ours.mget(["a", "b"], MODEL)
+        assert [one and one["embedding"] for one in found] == [[1.0], None]
+    told = [record for record in caplog.records if "entries of RedisVL" in record.message]
+    assert [record.levelname for record in told if record.levelno > 10] == ["WARNING"]
+
+
+@pytest.mark.parametrize("changed", [{"embedding": [1.0]}, {"inserted_at": "now"}, {"more": 1}])
+def test_what_others_stored_under_its_key_is_a_miss(changed: dict[str, object]) -> None:
+    cache = Cache()
+    embeddings = EmbeddingsCache(cache=cache)
+    key = embeddings.set("a", MODEL, [1.0])
+    cache.set(key, cache.get(key) | changed)
+    assert embeddings.get("a", MODEL) is None
 
 
 def test_a_time_to_live_is_in_redis_and_read_anew_in_its_second_half(

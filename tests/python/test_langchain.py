@@ -229,6 +229,10 @@ def test_a_store_refuses_what_is_no_bytes_or_no_name() -> None:
     with pytest.raises(TypeError, match="value of type str for key 'k'"):
         store.mset([("k", "text")])  # type: ignore[list-item]
     assert store.mget(["k"]) == [None]
+    with pytest.raises(TypeError, match="key=1 of type int"):
+        store.mset([(1, b"value")])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="keys='text' of type str"):
+        store.mget("text")
     with pytest.raises(ConfigError, match="name='a:b'"):
         ByteStore(Cache(), name="a:b")
 

@@ -48,9 +48,16 @@ class Entry:
     @classmethod
     def of_stored(cls, value: object) -> Entry | None:
         """What stored() gave, or None for anything else."""
-        if isinstance(value, dict) and value.keys() == set(cls.__slots__):
-            return cls(**value)
-        return None
+        if not isinstance(value, dict) or value.keys() != set(cls.__slots__):
+            return None
+        entry = cls(**value)
+        is_one = (
+            isinstance(entry.content, str | bytes)
+            and isinstance(entry.model_name, str)
+            and isinstance(entry.embedding, np.ndarray)
+            and isinstance(entry.inserted_at, float)
+        )
+        return entry if is_one else None
 
     def answer(self, entry_id: str) -> dict[str, Any]:
         """As RedisVL returns it."""
@@ -82,6 +89,7 @@ class Hashes:
         self._name = name
         self._client = client
         self._async_client = async_client
+        self._has_warned = False
 
     def __bool__(self) -> bool:
         return self._client is not None or self._async_client is not None
@@ -99,7 +107,7 @@ class Hashes:
                 _ask(pipeline, keys)
                 return _old(pipeline.execute(raise_on_error=False))
         except _errors() as error:
-            return _unread(keys, error)
+            return self._unread(keys, error)
 
     async def aread(self, keys: Sequence[str]) -> list[Old | None]:
         """Twin of read(), through the client for coroutines, or else the other in a thread."""
@@ -112,7 +120,7 @@ class Hashes:
                 _ask(pipeline, keys)
                 return _old(await pipeline.execute(raise_on_error=False))
         except _errors() as error:
-            return _unread(keys, error)
+            return self._unread(keys, error)
 
     def delete(self, keys: Sequence[str]) -> None:
         """Removes entries. Raises what the client raises, for they would come back."""
@@ -131,8 +139,7 @@ class Hashes:
     def pages(self) -> Iterator[list[str]]:
         """The keys of all entries, some at a time."""
         page: list[str] = []
-        found = self._blocking().scan_iter(match=f"{escape(self._name)}:*", count=_AT_ONCE)
-        for name in found:
+        for name in self._scanned(self._blocking()):
             if _is_digest(key := _text(name), self._name):
                 page.append(key)
             if len(page) >= _AT_ONCE:
@@ -146,7 +153,7 @@ class Hashes:
         if self._async_client is None:
             await asyncio.to_thread(self.clear)
             return
-        found = self._async_client.scan_iter(match=f"{escape(self._name)}:*", count=_AT_ONCE)
+        found = self._scanned(self._async_client)
         await self.adelete(
             [key async for name in found if _is_digest(key := _text(name), self._name)]
         )
@@ -155,6 +162,15 @@ class Hashes:
         """Removes all entries."""
         for page in self.pages():
             self.delete(page)
+
+    def _scanned(self, client: Any) -> Any:
+        return client.scan_iter(match=f"{escape(self._name)}:*", count=_AT_ONCE, _type="HASH")
+
+    def _unread(self, keys: Sequence[str], error: Exception) -> list[Old | None]:
+        level = logging.DEBUG if self._has_warned else logging.WARNING
+        self._has_warned = True
+        _logger.log(level, "entries of RedisVL cannot be read (%s): they are misses", error)
+        return [None] * len(keys)
 
     def _blocking(self) -> Any:
         if self._client is None:
@@ -208,11 +224,6 @@ def _parsed(fields: object, left: object) -> Old | None:
         _logger.debug("a hash is no entry of RedisVL: %s", error)
         return None
     return Old(entry, max(1.0, left // 1000) if left >= 0 else None)
-
-
-def _unread(keys: Sequence[str], error: Exception) -> list[Old | None]:
-    _logger.warning("entries of RedisVL cannot be read (%s): they are misses", error)
-    return [None] * len(keys)
 
 
 def _errors() -> tuple[type[Exception], ...]:

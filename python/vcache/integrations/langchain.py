@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any
 
-from .._arguments import Ttl, ttl_argument
+from .._arguments import Ttl, key_list, ttl_argument
 from .._core import DEFAULT
 from .._messages import shown
 from ..cache import Cache
@@ -201,17 +201,23 @@ class ByteStore(BaseStore[str, bytes]):
         for key in await listed:
             yield key
 
-    def _named(self, keys: Sequence[str]) -> list[str]:
-        return [self._prefix + key for key in keys]
+    def _named(self, keys: Iterable[Any]) -> list[str]:
+        named = []
+        for key in key_list(keys):
+            if not isinstance(key, str):
+                raise TypeError(f"key={shown(key)} of type {type(key).__name__}: allowed is a str")
+            named.append(self._prefix + key)
+        return named
 
     def _items(self, pairs: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:
+        pairs = list(pairs)
         items: dict[str, bytes] = {}
-        for key, value in pairs:
+        for name, (key, value) in zip(self._named([key for key, _ in pairs]), pairs, strict=True):
             if not isinstance(value, bytes):
                 raise TypeError(
                     f"value of type {type(value).__name__} for key {shown(key)}: allowed are bytes"
                 )
-            items[self._prefix + key] = value
+            items[name] = value
         return items
 
 
