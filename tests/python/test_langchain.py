@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
+import threading
+import tracemalloc
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from typing import Any
 
@@ -141,6 +144,31 @@ def test_coroutines_call_the_models_coroutines_and_share_what_is_known() -> None
     assert (report.hits, report.misses, report.computed) == (2, 3, 3)
 
 
+def test_threads_and_coroutines_that_want_one_text_compute_it_once() -> None:
+    threads = 8
+    everyone_asks = threading.Barrier(threads, timeout=30.0)
+
+    class Slow(Model):
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            assert is_asked.wait(30.0)
+            return super().embed_documents(texts)
+
+    def ask(number: int) -> list[list[float]]:
+        everyone_asks.wait()
+        if number == 0:
+            is_asked.set()
+        if number % 2:
+            return asyncio.run(embeddings.aembed_documents(["a"]))
+        return embeddings.embed_documents(["a"])
+
+    is_asked = threading.Event()
+    model = Slow(model="m")
+    embeddings = Embeddings(model, cache=Cache())
+    with ThreadPoolExecutor(threads) as pool:
+        assert list(pool.map(ask, range(threads))) == [rows(["a"])] * threads
+    assert len(model.asked) == 1
+
+
 def test_an_array_comes_without_lists() -> None:
     embeddings = Embeddings(Model(model="m"), cache=Cache())
     matrix = embeddings.embed_documents_np(["a", "b"])
@@ -222,6 +250,16 @@ def test_a_store_lists_only_what_the_cache_still_holds() -> None:
     assert set(store.yield_keys()) == held
     cache.clear()
     assert list(store.yield_keys()) == []
+
+
+def test_what_a_store_remembers_of_evicted_keys_is_bounded() -> None:
+    store = ByteStore(Cache(memory="1MiB", max_entries=64))
+    tracemalloc.start()
+    for number in range(20_000):
+        store.mset([(f"{number:0200d}", b"value")])
+    remembered = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert remembered < 1 << 20  # of 5 MiB of keys
 
 
 def test_a_store_refuses_what_is_no_bytes_or_no_name() -> None:
