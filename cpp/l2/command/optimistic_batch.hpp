@@ -17,6 +17,12 @@ class OptimisticBatch : public Batch {
   void on_part(const client::ReplyPart& part) noexcept final;
 
  protected:
+  // Nothing is sent any more.
+  void give_up() noexcept { stage_ = Stage::kGivenUp; }
+
+ private:
+  enum class Stage : std::uint8_t { kReading, kWriting, kGivenUp };
+
   // Forgets what was read at an earlier sending.
   virtual void begin() = 0;
   // The WATCH; then one command that reads.
@@ -28,12 +34,6 @@ class OptimisticBatch : public Batch {
   virtual void on_read(const client::ReplyPart& part) noexcept = 0;
   // Of the replies behind it; the last is that of EXEC, nil where another wrote meanwhile.
   virtual void on_written(const client::ReplyPart& /*part*/) noexcept {}
-
-  // Nothing is sent any more.
-  void give_up() noexcept { stage_ = Stage::kGivenUp; }
-
- private:
-  enum class Stage : std::uint8_t { kReading, kWriting, kGivenUp };
 
   void on_reply_to_read(const client::ReplyPart& part) noexcept;
 

@@ -115,7 +115,7 @@ class Shelf:
     @contextmanager
     def watching(self, place: Place) -> Iterator[None]:
         """As long as a response for `place` is made."""
-        with self._cache._loader.flights.alone(normal_key(place.main)) as watch:
+        with self._cache._loader.flights.alone([normal_key(place.main)]) as (watch,):
             watch.work.tags = place.tags
             try:
                 (watch.writes,) = self._core.watch_fills([place.main])
