@@ -227,7 +227,8 @@ class Shard {
                                                       std::uint64_t hash) noexcept {
     return {.key_hash = hash,
             .bytes = static_cast<std::uint32_t>(entry.block_bytes()),
-            .cost = entry.costs().cost};
+            .cost = entry.costs().cost,
+            .group = static_cast<std::uint8_t>(entry.group < policy::kGroups ? entry.group : 0)};
   }
   void set_arena_limit(std::size_t extra) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] std::uint64_t hash_of(const Entry& entry) const noexcept;

@@ -33,6 +33,7 @@ using Weights = std::array<float, predictor::Mlp::kWeights>;
 // An input of write_features().
 inline constexpr std::size_t kAgeInput = 0;
 inline constexpr std::size_t kAccessesInput = 5;
+inline constexpr std::size_t kGroupReuseInput = 13;
 
 // A model that gives no score.
 class FailingModel final : public predictor::Predictor {

@@ -208,7 +208,8 @@ void Learned::on_update(EntryId id, const Candidate& candidate) {
   s.is_told = false;
   const Candidate known{.key_hash = s.entries.candidate(id).key_hash,
                         .bytes = candidate.bytes,
-                        .cost = candidate.cost};
+                        .cost = candidate.cost,
+                        .group = candidate.group};
   s.write(known);
   const bool was_chosen = s.entries.is_chosen(id);
   s.entries.on_update(id, known);

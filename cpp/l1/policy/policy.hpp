@@ -11,11 +11,15 @@ namespace vcache::l1::policy {
 using EntryId = std::uint32_t;
 inline constexpr EntryId kNoEntry = 0xFFFFFFFF;
 
+// Key groups that are told apart.
+inline constexpr std::size_t kGroups = 64;
+
 // What a policy may know of an entry.
 struct Candidate {
   std::uint64_t key_hash = 0;
   std::uint32_t bytes = 0;  // memory the entry occupies; 1 where capacity counts entries
   float cost = 0;           // of a miss; 0 when unknown
+  std::uint8_t group = 0;   // of the key, below kGroups; 0: another one, or unknown
 };
 
 // Decides which entry leaves. A pure bookkeeper over ids: no lock, no clock, no I/O, no values.

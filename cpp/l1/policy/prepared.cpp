@@ -22,7 +22,8 @@ void Prepared::on_insert(EntryId id, const Candidate& candidate) {
         .bytes = candidate.bytes,
         .cost = candidate.cost,
         .generation = slot.generation,
-        .kind = Note::Kind::kInsert});
+        .kind = Note::Kind::kInsert,
+        .group = candidate.group});
 }
 
 void Prepared::on_update(EntryId id, const Candidate& candidate) noexcept {
@@ -40,7 +41,8 @@ void Prepared::on_update(EntryId id, const Candidate& candidate) noexcept {
         .bytes = candidate.bytes,
         .cost = candidate.cost,
         .generation = slot.generation,
-        .kind = Note::Kind::kUpdate});
+        .kind = Note::Kind::kUpdate,
+        .group = candidate.group});
 }
 
 void Prepared::on_erase(EntryId id) noexcept {

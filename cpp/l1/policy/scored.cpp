@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kBatchShare = 32;  // a batch is at most so small a part of the entries
 constexpr double kLeastMissRatio = 0.002;
+constexpr float kUnseen = -1;
 constexpr double kMemory = 4;             // of the miss ratio, in residences of a full cache
 constexpr std::uint32_t kScoredAnew = 8;  // scorings, for what was spared to be scored again
 constexpr int kTries = 32;                // to draw an id that is held
@@ -38,6 +39,7 @@ constexpr int kTries = 32;                // to draw an id that is held
 
 Scored::Scored(History& history, Model model, Objective objective, std::uint64_t seed)
     : history_(&history), model_(std::move(model)), objective_(objective), random_(seed) {
+  group_miss_ratios_.fill(kUnseen);
   drawn_.reserve(kMostRanks);
   doomed_.reserve(kLargestBatch);
   spared_.reserve(kMostSpared);
@@ -58,11 +60,12 @@ void Scored::on_insert(EntryId id, const Candidate& candidate) {
                   .bytes = candidate.bytes,
                   .cost = candidate.cost,
                   .since = history_->now(),
-                  .state = State::kHeld};
+                  .state = State::kHeld,
+                  .group = candidate.group};
   (void)history_->hold(slot);
   bytes_ += candidate.bytes;
   ++size_;
-  note(false);
+  note(false, candidate.group);
   note_cost(candidate.cost);
 }
 
@@ -72,6 +75,7 @@ void Scored::on_update(EntryId id, const Candidate& candidate) noexcept {
   bytes_ -= entry.bytes;
   entry.bytes = candidate.bytes;
   entry.cost = candidate.cost;
+  entry.group = candidate.group;
   on_hit(id);
 }
 
@@ -79,7 +83,7 @@ void Scored::on_hit(EntryId id) noexcept {
   Entry& entry = entries_[id];
   if (entry.hits < std::numeric_limits<std::uint16_t>::max()) ++entry.hits;
   entry.state = State::kHeld;
-  note(true);
+  note(true, entry.group);
 }
 
 void Scored::on_erase(EntryId id) noexcept {
@@ -215,6 +219,7 @@ predictor::Snapshot Scored::snapshot(EntryId id, Means& known) const noexcept {
           .residence = {.since = entry.since, .hits = entry.hits},
           .now = history_->now(),
           .log2_residence = known.log2_residence,
+          .group_reuse = group_reuse(entry.group),
           .log2_size = known.log2_size,
           .log2_cost = log2_over(static_cast<double>(entry.cost), mean_cost_),
           .estimate = history_->estimate(entry.slot)};
@@ -222,7 +227,10 @@ predictor::Snapshot Scored::snapshot(EntryId id, Means& known) const noexcept {
 
 Candidate Scored::candidate(EntryId id) const noexcept {
   const Entry& entry = entries_[id];
-  return {.key_hash = history_->key_hash(entry.slot), .bytes = entry.bytes, .cost = entry.cost};
+  return {.key_hash = history_->key_hash(entry.slot),
+          .bytes = entry.bytes,
+          .cost = entry.cost,
+          .group = entry.group};
 }
 
 std::vector<EntryId> Scored::by_age() const {
@@ -258,9 +266,18 @@ void Scored::set_residence(double accesses) noexcept {
                            kLeastMissRatio, 1.0);
 }
 
-void Scored::note(bool hit) noexcept {
+void Scored::note(bool hit, std::uint8_t group) noexcept {
   const double rate = 1 / (kMemory * static_cast<double>(size_) + 100);
-  miss_ratio_ += ((hit ? 0.0 : 1.0) - miss_ratio_) * rate;
+  const double missed = hit ? 0 : 1;
+  float& of_group = group_miss_ratios_[group];
+  if (of_group == kUnseen) of_group = static_cast<float>(miss_ratio_);
+  of_group += static_cast<float>((missed - static_cast<double>(of_group)) * rate);
+  miss_ratio_ += (missed - miss_ratio_) * rate;
+}
+
+float Scored::group_reuse(std::uint8_t group) const noexcept {
+  const float missed = group_miss_ratios_[group];
+  return group == 0 || missed == kUnseen ? 0 : static_cast<float>(miss_ratio_) - missed;
 }
 
 void Scored::note_cost(float cost) noexcept {

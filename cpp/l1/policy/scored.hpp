@@ -87,6 +87,7 @@ class Scored {
     predictor::AccessTime since = 0;
     std::uint16_t hits = 0;
     State state = State::kFree;
+    std::uint8_t group = 0;
   };
   static_assert(sizeof(Entry) == 20);
   static constexpr std::size_t kLargestBatch = 32;  // entries that one scoring has leave
@@ -104,7 +105,8 @@ class Scored {
     float log2_size = 0;
   };
 
-  void note(bool hit) noexcept;
+  void note(bool hit, std::uint8_t group) noexcept;
+  [[nodiscard]] float group_reuse(std::uint8_t group) const noexcept;
   void doom_some();
   void note_cost(float cost) noexcept;
   void draw();
@@ -123,6 +125,7 @@ class Scored {
   std::size_t size_ = 0;
   std::uint64_t bytes_ = 0;
   double miss_ratio_ = 1;
+  std::array<float, kGroups> group_miss_ratios_;  // kUnseen of one that nothing is known of
   double one_in_ = 1;
   double mean_cost_ = 0;  // of newcomers of late whose cost is known; 0: of none
   std::uint64_t failures_ = 0;

@@ -50,6 +50,28 @@ class LearnedCacheTest : public ::testing::Test {
   metrics::GroupTable groups_;
 };
 
+// Each key is asked for again only after more others than there is room for.
+TEST_F(LearnedCacheTest, AModelMayJudgeByTheKeyGroup) {
+  constexpr Key kAgain = 300;
+  L1Options live = options(400);
+  live.learning.model = testing::model_of(testing::kGroupReuseInput, 4);
+  L1Cache cache(live, clock_, groups_);
+  ASSERT_TRUE(cache.pin("frozen"));
+  const Vector value(kWide, 1);
+  std::size_t hits = 0;
+  constexpr Key kRounds = 40;
+  for (Key i = 0; i < kRounds * kAgain; ++i) {
+    const std::string again = "again:" + std::to_string(i % kAgain);
+    if (cache.find(again)) {
+      ++hits;
+    } else {
+      cache.insert(again, value.view(), kNoExpiry);
+    }
+    cache.insert("once:" + std::to_string(i), value.view(), kNoExpiry);
+  }
+  EXPECT_GT(hits, kRounds * kAgain / 2);
+}
+
 // The same policy class decides, of what it is told a little later.
 TEST_F(LearnedCacheTest, MissesAsTheSimulatorDoes) {
   const std::vector<Key> requests = trace(60'000, 10'000);

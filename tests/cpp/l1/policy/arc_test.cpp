@@ -145,7 +145,7 @@ TEST(Arc, GhostsStayAsFewAsEntries) {
   const std::size_t before = policy.memory_bytes();
   for (int i = 0; i < 50'000; ++i) {  // small ones come and go beside the large ones
     const EntryId id = policy.evict();
-    policy.on_insert(id, {random(), 1, 0});
+    policy.on_insert(id, {.key_hash = random(), .bytes = 1});
     if (i % 2 == 0) policy.on_hit(id);
   }
   EXPECT_LE(policy.memory_bytes() - before, 102U * 40U);

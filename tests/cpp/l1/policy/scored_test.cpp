@@ -21,9 +21,9 @@ struct Judged {
   explicit Judged(Scored::Model model, Objective objective = Objective::kMisses)
       : policy(history, std::move(model), objective, 1) {}
 
-  void insert(EntryId key, std::uint32_t bytes = 1, float cost = 0) {
+  void insert(EntryId key, std::uint32_t bytes = 1, float cost = 0, std::uint8_t group = 0) {
     history.access(hash_of(key));
-    policy.on_insert(key, {.key_hash = hash_of(key), .bytes = bytes, .cost = cost});
+    policy.on_insert(key, {.key_hash = hash_of(key), .bytes = bytes, .cost = cost, .group = group});
   }
   void hit(EntryId key) {
     history.access(hash_of(key));
@@ -80,6 +80,20 @@ TEST(Scored, TellsAModelOfCostsAndSizesOverTheMean) {
   EXPECT_NEAR(double{judged.policy.snapshot(0).log2_cost}, 0, 0.02);
   EXPECT_NEAR(double{judged.policy.snapshot(2'000).log2_cost}, 3, 0.02);
   EXPECT_EQ(judged.policy.snapshot(2'001).log2_cost, 0);  // unknown
+}
+
+TEST(Scored, TellsAModelHowWellTheKeyGroupIsReused) {
+  Judged judged(nullptr);
+  for (EntryId key = 0; key < 2'000; ++key) {
+    const auto group = static_cast<std::uint8_t>(key % 3);  // 0 is of any
+    judged.insert(key, 1, 0, group);
+    for (int i = 0; i < 3 && group == 1; ++i) judged.hit(key);
+  }
+  EXPECT_EQ(judged.policy.snapshot(0).group_reuse, 0);
+  EXPECT_GT(judged.policy.snapshot(1).group_reuse, 0.1F);
+  EXPECT_LT(judged.policy.snapshot(2).group_reuse, -0.1F);
+  judged.insert(2'000, 1, 0, 40);
+  EXPECT_NEAR(double{judged.policy.snapshot(2'000).group_reuse}, 0, 0.01);
 }
 
 TEST(Scored, AnAccessSavesAnEntryThatWasAboutToLeave) {
