@@ -123,7 +123,7 @@ py::object explain(Core& core, const py::object& key) {
 std::string retrain(Core& core, double wait) {
   l1::learning::Tutor* const tutor = core.cache.memory().tutor();
   if (tutor == nullptr) return "policy is not learned";
-  if (!tutor->teaches()) return "torch is not installed";
+  if (!tutor->teaches()) return "torch is not installed, or memory is below 1MiB";
   if (tutor->is_stopped()) return "the cache is closed";
   const l1::learning::TutorRecord before = tutor->record();
   bool is_over = false;

@@ -17,6 +17,8 @@ constexpr std::size_t kMaxShards = 16;
 constexpr std::size_t kMinShardBytes = std::size_t{8} << 20;
 constexpr std::size_t kMinShardEntries = 4096;
 constexpr std::size_t kShareOfExamples = 50;  // one in so many bytes
+// Of fewer bytes the examples that a first model needs would take more than a sixteenth.
+constexpr std::size_t kWorthTeaching = std::size_t{1} << 20;
 
 // Few enough that each shard is large: a policy sees its own shard only.
 std::size_t shard_count_for(const L1Options& options) {
@@ -37,6 +39,7 @@ learning::TutorOptions tutor_of(const L1Options& options, std::size_t shards) {
   const std::size_t fit = options.bytes / kShareOfExamples / sizeof(predictor::Example);
   made.examples = std::clamp(fit, Learner::kFirst, made.examples);
   made.stewards = shards;
+  if (options.bytes < kWorthTeaching) made.make_trainer = nullptr;
   return made;
 }
 

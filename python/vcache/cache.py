@@ -40,7 +40,8 @@ class Cache(LearnedCalls, Decorating, Twins):
     max_entries: a second bound of the memory tier.
     policy: who is evicted from memory: "s3fifo", "lru", "lfu", "sieve", "arc", "wtinylfu"
         "gdsf" (by size and cost) or "learned": the best of these and of models of what was seen,
-        as each would have done of late. Without torch, the shipped model and no training.
+        as each would have done of late. Without torch, and below 1 MiB of memory, the shipped
+        model and no training.
     model_path, model_sha256: under "learned", a model to use instead of the shipped one, a file of
         weights or a TorchScript archive, and the digest that its bytes must have. One that cannot
         be used is warned of, and the shipped one is used.

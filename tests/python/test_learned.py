@@ -152,9 +152,16 @@ def test_without_torch_the_shipped_model_decides(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(_learning, "torch_library", lambda: None)
     with Cache(policy="learned", memory="2MiB") as cache:
         replay(cache, zipf(20_000, 5_000))
-        assert cache.retrain(wait=True) == "torch is not installed"
+        assert cache.retrain(wait=True) == "torch is not installed, or memory is below 1MiB"
         assert cache.stats().policy["experts"]["frozen"]["misses"] > 0
         assert cache.predict("v:0") > 0
+
+
+def test_a_small_cache_leaves_its_memory_to_values() -> None:
+    with Cache(policy="learned", memory="512KiB") as cache:
+        replay(cache, zipf(20_000, 5_000))
+        assert cache.retrain(wait=True) == "torch is not installed, or memory is below 1MiB"
+        assert cache.stats().policy["experts"]["frozen"]["misses"] > 0
 
 
 def test_without_any_model_classic_policies_decide(monkeypatch: pytest.MonkeyPatch) -> None:
