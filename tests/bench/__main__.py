@@ -74,7 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.traces is not None:
         GIVEN["traces"] = options.traces
     rows = ROWS | ({"demo": "demo.full"} if options.full else {})
-    chosen = {name: where for name, where in rows.items() if options.only.lower() in name.lower()}
+    wanted = [part.lower() for part in options.only or [""]]
+    chosen = {
+        name: where for name, where in rows.items() if any(part in name.lower() for part in wanted)
+    }
     if options.list or not chosen:
         console.print("\n".join(rows))
         return 0 if options.list else 2
@@ -103,7 +106,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
-    parser.add_argument("--only", default="", metavar="NAME", help="rows whose name holds this")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="rows whose name holds this, or another one"
+    )
     parser.add_argument(
         "--rounds", type=int, default=DEFAULT_ROUNDS, help="the best of so many counts"
     )
