@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from asgi_calls import Answer, Origin, ask, asked, run
+from polling import wait_until
 from redis_server import RedisServer
 
 from vcache import Cache
@@ -77,8 +78,7 @@ def test_requests_at_once_are_one_call(make_cache: MakeCache, memory: Any) -> No
 
     async def main() -> list[Answer]:
         requests = [asyncio.ensure_future(ask(app)) for _ in range(32)]
-        while cache.stats().coalesced < 31:
-            await asyncio.sleep(0.001)
+        await asyncio.to_thread(wait_until, lambda: cache.stats().coalesced >= 31)
         gate.set()
         return await asyncio.gather(*requests)
 
