@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kBatchShare = 32;  // a batch is at most so small a part of the entries
 constexpr double kLeastMissRatio = 0.002;
-constexpr float kUnseen = -1;
+constexpr float kUnseen = -1;             // the miss ratio of a group that nothing is known of
 constexpr double kMemory = 4;             // of the miss ratio, in residences of a full cache
 constexpr std::uint32_t kScoredAnew = 8;  // scorings, for what was spared to be scored again
 constexpr int kTries = 32;                // to draw an id that is held

@@ -125,7 +125,7 @@ class Scored {
   std::size_t size_ = 0;
   std::uint64_t bytes_ = 0;
   double miss_ratio_ = 1;
-  std::array<float, kGroups> group_miss_ratios_;  // kUnseen of one that nothing is known of
+  std::array<float, kGroups> group_miss_ratios_;  // of accesses of late
   double one_in_ = 1;
   double mean_cost_ = 0;  // of newcomers of late whose cost is known; 0: of none
   std::uint64_t failures_ = 0;
