@@ -86,7 +86,9 @@ void Promotion::promote(std::size_t index, const l2::StoredValue& stored) {
 
 l1::Identity Promotion::identity_of(std::string_view key, const l2::StoredValue& stored,
                                     base::Nanos lifetime) const {
-  return target_.memory.identity_of(key, lifetime, stored.age, made(stored));
+  l1::Identity identity = target_.memory.identity_of(key, lifetime, stored.age, made(stored));
+  identity.is_from_redis = true;
+  return identity;
 }
 
 base::Nanos Promotion::lifetime_of(const l2::StoredValue& stored) const noexcept {

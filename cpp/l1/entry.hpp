@@ -34,6 +34,7 @@ struct Identity {
   std::int64_t expires = kNever;  // steady nanoseconds
   metrics::GroupId group = 0;
   base::Moment made = {};  // of an entry with tags
+  bool is_from_redis = false;
 };
 
 // One cached value and its bookkeeping, in one block of an arena:
@@ -61,7 +62,7 @@ struct Entry {
   base::ValueKind kind;
   base::DType dtype;
   std::uint8_t ndim;
-  std::uint8_t extras;  // kHasCosts, kHasMetadata, kHasTags
+  std::uint8_t extras;  // kHasCosts, kHasMetadata, kHasTags; kFromRedis
 
   [[nodiscard]] static std::size_t bytes_for(std::string_view key,
                                              const base::ValueView& value) noexcept;
@@ -74,9 +75,11 @@ struct Entry {
     created = identity.created;
     expires.store(identity.expires, std::memory_order_relaxed);
     group = identity.group;
+    if (identity.is_from_redis) extras |= kFromRedis;
     if (has_tags()) write(tags_offset(), identity.made);
   }
   [[nodiscard]] bool has_tags() const noexcept { return (extras & kHasTags) != 0; }
+  [[nodiscard]] bool is_from_redis() const noexcept { return (extras & kFromRedis) != 0; }
   // Whether one of its tags was invalidated since it was made.
   [[nodiscard]] bool is_ended_by(const TagMarks& marks) const noexcept;
   // When it ends, verified or not.
@@ -141,6 +144,7 @@ struct Entry {
   static constexpr std::uint8_t kHasCosts = 1;
   static constexpr std::uint8_t kHasMetadata = 2;
   static constexpr std::uint8_t kHasTags = 4;
+  static constexpr std::uint8_t kFromRedis = 8;         // takes no room
   static constexpr std::uint32_t kHeld = 1U << 30;      // what being held by the index is worth
   static constexpr std::uint32_t kMostPins = 1U << 28;  // so that views cannot use that up
 
@@ -201,7 +205,7 @@ struct Entry {
     return read<std::uint32_t>(tags_offset() + sizeof(base::Moment));
   }
   [[nodiscard]] std::size_t head_bytes() const noexcept {
-    if (extras == 0 && ndim < 2) return kKeyOffset + key_bytes;
+    if ((extras & ~kFromRedis) == 0 && ndim < 2) return kKeyOffset + key_bytes;
     if (!has_tags()) return metadata_end();
     return marks_offset() + mark_count() * sizeof(TagMarks::Mark);
   }

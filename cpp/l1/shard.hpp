@@ -228,7 +228,9 @@ class Shard {
     return {.key_hash = hash,
             .bytes = static_cast<std::uint32_t>(entry.block_bytes()),
             .cost = entry.costs().cost,
-            .group = static_cast<std::uint8_t>(entry.group < policy::kGroups ? entry.group : 0)};
+            .origin = policy::Origin(
+                static_cast<std::uint8_t>(entry.group < policy::kGroups ? entry.group : 0),
+                entry.is_from_redis())};
   }
   void set_arena_limit(std::size_t extra) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] std::uint64_t hash_of(const Entry& entry) const noexcept;

@@ -102,7 +102,7 @@ void write_features(const Snapshot& snapshot, Inputs out) noexcept {
   out[13] = snapshot.group_reuse;
   out[14] = ratios[10];
   out[15] = ratios[11];
-  out[16] = snapshot.is_in_redis ? 1.0F : 0.0F;
+  out[16] = snapshot.is_from_redis ? 1.0F : 0.0F;
 }
 
 }  // namespace vcache::predictor

@@ -33,12 +33,12 @@ struct Snapshot {
   KeyPast past = {};
   Residence residence = {};
   AccessTime now = 0;
-  float log2_residence = 0;   // of the mean time that an entry stays, in accesses
-  float group_reuse = 0;      // hits in the key group's accesses, less the cache's
-  float log2_size = 0;        // of the entry's bytes over the mean
-  float log2_cost = 0;        // of a miss, over the mean
-  std::uint8_t estimate = 0;  // of the key's frequency, by a sketch whose memory is longer
-  bool is_in_redis = false;
+  float log2_residence = 0;    // of the mean time that an entry stays, in accesses
+  float group_reuse = 0;       // hits in the key group's accesses, less the cache's
+  float log2_size = 0;         // of the entry's bytes over the mean
+  float log2_cost = 0;         // of a miss, over the mean
+  std::uint8_t estimate = 0;   // of the key's frequency, by a sketch whose memory is longer
+  bool is_from_redis = false;  // promoted, not computed here
 };
 
 // Inputs of a model. All times are relative to the mean residence, so that one model fits caches of

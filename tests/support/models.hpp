@@ -34,6 +34,7 @@ using Weights = std::array<float, predictor::Mlp::kWeights>;
 inline constexpr std::size_t kAgeInput = 0;
 inline constexpr std::size_t kAccessesInput = 5;
 inline constexpr std::size_t kGroupReuseInput = 13;
+inline constexpr std::size_t kFromRedisInput = 16;
 
 // A model that gives no score.
 class FailingModel final : public predictor::Predictor {

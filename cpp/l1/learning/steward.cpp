@@ -53,7 +53,7 @@ void Steward::read(policy::NoteQueue& notes) {
 void Steward::read(const Note& note) {
   const Named named{.id = note.id, .generation = note.generation};
   const policy::Candidate candidate{
-      .key_hash = note.key_hash, .bytes = note.bytes, .cost = note.cost, .group = note.group};
+      .key_hash = note.key_hash, .bytes = note.bytes, .cost = note.cost, .origin = note.origin};
   if (note.kind == Note::Kind::kInsert) {
     insert({.named = named, .candidate = candidate});
     return observe(named, note.key_hash);

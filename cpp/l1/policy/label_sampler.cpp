@@ -59,7 +59,7 @@ void LabelSampler::sample(Scored& entries) {
                             .log2_cost = known.log2_cost,
                             .accesses = known.past.accesses,
                             .estimate = known.estimate,
-                            .is_in_redis = known.is_in_redis};
+                            .is_from_redis = known.is_from_redis};
   ++taken_;
   if (!waits_[0].is_any) look(0);
 }
@@ -104,7 +104,7 @@ predictor::Example LabelSampler::example(std::size_t head) const noexcept {
                        .log2_size = sample.log2_size,
                        .log2_cost = sample.log2_cost,
                        .estimate = sample.estimate,
-                       .is_in_redis = sample.is_in_redis},
+                       .is_from_redis = sample.is_from_redis},
           .weight = sample.weight,
           .head = static_cast<std::uint8_t>(head),
           .is_accessed = past.last != sample.last};

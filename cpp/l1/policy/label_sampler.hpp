@@ -64,7 +64,7 @@ class LabelSampler {
     float log2_cost = 0;
     std::uint16_t accesses = 0;
     std::uint8_t estimate = 0;
-    bool is_in_redis = false;
+    bool is_from_redis = false;
   };
   static_assert(sizeof(Sample) == 48);
 

@@ -209,7 +209,7 @@ void Learned::on_update(EntryId id, const Candidate& candidate) {
   const Candidate known{.key_hash = s.entries.candidate(id).key_hash,
                         .bytes = candidate.bytes,
                         .cost = candidate.cost,
-                        .group = candidate.group};
+                        .origin = candidate.origin};
   s.write(known);
   const bool was_chosen = s.entries.is_chosen(id);
   s.entries.on_update(id, known);

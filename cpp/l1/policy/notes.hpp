@@ -24,13 +24,13 @@ struct Note {
   // kSpared: it was chosen to leave, and is not any more, for it was used since.
   enum class Kind : std::uint8_t { kInsert, kUpdate, kHit, kErase, kEvict, kSpared };
 
-  std::uint64_t key_hash = 0;  // of kInsert and kUpdate, like bytes, cost and group
+  std::uint64_t key_hash = 0;  // of kInsert and kUpdate, like bytes, cost and origin
   EntryId id = kNoEntry;
   std::uint32_t bytes = 0;
   float cost = 0;
   Generation generation = 0;
   Kind kind = Kind::kHit;
-  std::uint8_t group = 0;
+  Origin origin = {};
 };
 static_assert(sizeof(Note) == 24);
 

@@ -15,11 +15,30 @@ inline constexpr EntryId kNoEntry = 0xFFFFFFFF;
 inline constexpr std::size_t kGroups = 64;
 
 // What a policy may know of an entry.
+// Of what key group the key is, and which tier the value came from.
+class Origin {
+ public:
+  constexpr Origin() = default;
+  // `group`: below kGroups; 0: another one, or unknown. `is_from_redis`: promoted, not computed
+  // here, so that a miss may cost a round trip only.
+  constexpr explicit Origin(std::uint8_t group, bool is_from_redis = false) noexcept
+      : bits_(static_cast<std::uint8_t>(group | (is_from_redis ? kFromRedis : 0))) {}
+
+  [[nodiscard]] constexpr std::uint8_t group() const noexcept { return bits_ & (kGroups - 1); }
+  [[nodiscard]] constexpr bool is_from_redis() const noexcept { return (bits_ & kFromRedis) != 0; }
+
+ private:
+  static constexpr std::uint8_t kFromRedis = 0x80;
+  static_assert(kGroups <= kFromRedis);
+
+  std::uint8_t bits_ = 0;
+};
+
 struct Candidate {
   std::uint64_t key_hash = 0;
   std::uint32_t bytes = 0;  // memory the entry occupies; 1 where capacity counts entries
   float cost = 0;           // of a miss; 0 when unknown
-  std::uint8_t group = 0;   // of the key, below kGroups; 0: another one, or unknown
+  Origin origin = {};
 };
 
 // Decides which entry leaves. A pure bookkeeper over ids: no lock, no clock, no I/O, no values.

@@ -23,7 +23,7 @@ void Prepared::on_insert(EntryId id, const Candidate& candidate) {
         .cost = candidate.cost,
         .generation = slot.generation,
         .kind = Note::Kind::kInsert,
-        .group = candidate.group});
+        .origin = candidate.origin});
 }
 
 void Prepared::on_update(EntryId id, const Candidate& candidate) noexcept {
@@ -42,7 +42,7 @@ void Prepared::on_update(EntryId id, const Candidate& candidate) noexcept {
         .cost = candidate.cost,
         .generation = slot.generation,
         .kind = Note::Kind::kUpdate,
-        .group = candidate.group});
+        .origin = candidate.origin});
 }
 
 void Prepared::on_erase(EntryId id) noexcept {

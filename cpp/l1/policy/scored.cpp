@@ -61,11 +61,11 @@ void Scored::on_insert(EntryId id, const Candidate& candidate) {
                   .cost = candidate.cost,
                   .since = history_->now(),
                   .state = State::kHeld,
-                  .group = candidate.group};
+                  .origin = candidate.origin};
   (void)history_->hold(slot);
   bytes_ += candidate.bytes;
   ++size_;
-  note(false, candidate.group);
+  note(false, candidate.origin.group());
   note_cost(candidate.cost);
 }
 
@@ -75,7 +75,7 @@ void Scored::on_update(EntryId id, const Candidate& candidate) noexcept {
   bytes_ -= entry.bytes;
   entry.bytes = candidate.bytes;
   entry.cost = candidate.cost;
-  entry.group = candidate.group;
+  entry.origin = candidate.origin;
   on_hit(id);
 }
 
@@ -83,7 +83,7 @@ void Scored::on_hit(EntryId id) noexcept {
   Entry& entry = entries_[id];
   if (entry.hits < std::numeric_limits<std::uint16_t>::max()) ++entry.hits;
   entry.state = State::kHeld;
-  note(true, entry.group);
+  note(true, entry.origin.group());
 }
 
 void Scored::on_erase(EntryId id) noexcept {
@@ -219,10 +219,11 @@ predictor::Snapshot Scored::snapshot(EntryId id, Means& known) const noexcept {
           .residence = {.since = entry.since, .hits = entry.hits},
           .now = history_->now(),
           .log2_residence = known.log2_residence,
-          .group_reuse = group_reuse(entry.group),
+          .group_reuse = group_reuse(entry.origin.group()),
           .log2_size = known.log2_size,
           .log2_cost = log2_over(static_cast<double>(entry.cost), mean_cost_),
-          .estimate = history_->estimate(entry.slot)};
+          .estimate = history_->estimate(entry.slot),
+          .is_from_redis = entry.origin.is_from_redis()};
 }
 
 Candidate Scored::candidate(EntryId id) const noexcept {
@@ -230,7 +231,7 @@ Candidate Scored::candidate(EntryId id) const noexcept {
   return {.key_hash = history_->key_hash(entry.slot),
           .bytes = entry.bytes,
           .cost = entry.cost,
-          .group = entry.group};
+          .origin = entry.origin};
 }
 
 std::vector<EntryId> Scored::by_age() const {

@@ -87,7 +87,7 @@ class Scored {
     predictor::AccessTime since = 0;
     std::uint16_t hits = 0;
     State state = State::kFree;
-    std::uint8_t group = 0;
+    Origin origin = {};
   };
   static_assert(sizeof(Entry) == 20);
   static constexpr std::size_t kLargestBatch = 32;  // entries that one scoring has leave

@@ -99,8 +99,19 @@ TEST_F(AdmissionTest, AValueEntersMemoryAtItsNthHitInRedis) {
 TEST_F(AdmissionTest, WhatIsWrittenEntersMemoryWhateverTheThreshold) {
   const auto cache = make(3);
   put(*cache, "k", 1, kLarge);
-  EXPECT_EQ(get(*cache, "k").tier, Tier::kMemory);
+  const Located located = get(*cache, "k");
+  EXPECT_EQ(located.tier, Tier::kMemory);
+  EXPECT_FALSE(located.entry->is_from_redis());
   EXPECT_EQ(declined(*cache), 0);
+}
+
+TEST_F(AdmissionTest, WhatIsPromotedIsKnownToBe) {
+  const auto cache = make(1);
+  write_elsewhere("k", 7);
+  (void)get(*cache, "k");
+  const Located located = get(*cache, "k");
+  EXPECT_EQ(located.tier, Tier::kMemory);
+  EXPECT_TRUE(located.entry->is_from_redis());
 }
 
 TEST_F(AdmissionTest, AValueThatWasInMemoryComesBackAtItsNextHit) {

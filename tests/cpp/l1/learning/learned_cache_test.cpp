@@ -72,6 +72,36 @@ TEST_F(LearnedCacheTest, AModelMayJudgeByTheKeyGroup) {
   EXPECT_GT(hits, kRounds * kAgain / 2);
 }
 
+// Admits whatever comes.
+class OpenGate final : public Gate {
+ public:
+  [[nodiscard]] bool is_open() const noexcept override { return true; }
+};
+
+TEST_F(LearnedCacheTest, AModelMayJudgeByTheTierAValueCameFrom) {
+  constexpr Key kAgain = 300;
+  L1Options live = options(400);
+  live.learning.model = testing::model_of(testing::kFromRedisInput, -4);
+  L1Cache cache(live, clock_, groups_);
+  ASSERT_TRUE(cache.pin("frozen"));
+  const Vector value(kWide, 1);
+  std::size_t hits = 0;
+  constexpr Key kRounds = 40;
+  for (Key i = 0; i < kRounds * kAgain; ++i) {
+    const std::string computed = "c" + std::to_string(i % kAgain);
+    if (cache.find(computed)) {
+      ++hits;
+    } else {
+      cache.insert(computed, value.view(), kNoExpiry);
+    }
+    const std::string promoted = "p" + std::to_string(i);
+    Identity identity = cache.identity_of(promoted, kNoExpiry, base::Nanos{0}, {});
+    identity.is_from_redis = true;
+    ASSERT_TRUE(cache.insert_pinned(promoted, value.view(), identity, OpenGate{}));
+  }
+  EXPECT_GT(hits, kRounds * kAgain / 2);
+}
+
 // The same policy class decides, of what it is told a little later.
 TEST_F(LearnedCacheTest, MissesAsTheSimulatorDoes) {
   const std::vector<Key> requests = trace(60'000, 10'000);

@@ -23,7 +23,8 @@ struct Judged {
 
   void insert(EntryId key, std::uint32_t bytes = 1, float cost = 0, std::uint8_t group = 0) {
     history.access(hash_of(key));
-    policy.on_insert(key, {.key_hash = hash_of(key), .bytes = bytes, .cost = cost, .group = group});
+    policy.on_insert(
+        key, {.key_hash = hash_of(key), .bytes = bytes, .cost = cost, .origin = Origin(group)});
   }
   void hit(EntryId key) {
     history.access(hash_of(key));
