@@ -49,6 +49,7 @@ ROWS = {
     "simulator LRU": "simulator.lru",
     "learned hit": "learned_live.hit",
     "learned eviction": "learned_live.eviction",
+    "learned training": "learned_live.training",
     "learned bytes": "learned_live.equal_bytes",
     "learned misses": "learned.misses",
     "learned experts": "learned.experts",
