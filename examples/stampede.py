@@ -25,6 +25,8 @@ PROCESSES, THREADS, SECONDS = 4, 64, 1.0
 
 def ask(url: str, namespace: str, ready: Barrier, calls: Any, answers: Any) -> None:
     """One process: all its threads ask at the same moment as those of the others."""
+    # A connection for each thread: one that finds none free computes on its own.
+    url = f"{url}{'&' if '?' in url else '?'}pool_size={THREADS}"
     cache = vcache.Cache(redis=url, namespace=namespace, ttl="1m", timeout=5)
 
     def compute() -> str:

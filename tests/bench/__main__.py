@@ -25,6 +25,7 @@ ROWS = {
     "L1 set": "memory.set_vector",
     "L1 get_vectors": "memory.batch",
     "cached decorator": "memory.decorator",
+    "awaited get": "awaited.hit",
     "ASGI middleware": "http.hit",
     "embed from memory": "embedding.memory",
     "embed from Redis": "embedding.from_redis",
@@ -38,6 +39,7 @@ ROWS = {
     "Redis rows": "concurrent.rows",
     "Redis coroutines": "concurrent.coroutines",
     "Redis threads": "concurrent.threads",
+    "stampede": "stampede.one_key",
     "Redis cluster": "concurrent.cluster",
     "float16 at rest": "precision.float16",
     "int8 at rest": "precision.int8",
@@ -63,7 +65,7 @@ ROWS = {
     "demo": "demo.quick",
 }
 PEERS = ("numpy", "cachebox", "redis", "hiredis", "redisvl", "fastapi", "torch", "vcache")
-PEERS += ("langchain-core", "llama-index-core")
+PEERS += ("langchain-core", "llama-index-core", "cashews", "moka-py")
 ROOT = Path(__file__).parents[2]
 RESULTS, README = ROOT / "build" / "bench", ROOT / "README.md"
 DEFAULT_ROUNDS = 9
