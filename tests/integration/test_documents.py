@@ -1,4 +1,4 @@
-"""What the documents show works: blocks of Python run, commands and their flags exist.
+"""What documents and docstrings show works: Python runs, commands and their flags exist.
 
 Blocks run in their order, each page in one module; names_of() puts there what a reader has before.
 The Redis at 127.0.0.1:6379 that they name is a server of the test.
@@ -6,9 +6,11 @@ The Redis at 127.0.0.1:6379 that they name is a server of the test.
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,12 @@ def test_an_error_in_a_block_is_seen(
     page.write_text(f"# Page\n\n```python\n{block}\n```\n")
     with pytest.raises(error):
         documents.run_blocks(page, "", reader)
+
+
+@pytest.mark.parametrize("name", documents.modules())
+def test_examples_of_docstrings_are_right(name: str) -> None:
+    result = doctest.testmod(import_module(name), optionflags=doctest.ELLIPSIS)
+    assert (result.failed, result.attempted > 0) == (0, True)
 
 
 def help_of(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:

@@ -20,6 +20,7 @@ REDIS = re.compile(
 )  # whose place the server of a test takes
 
 FENCED = re.compile(r"^```(?:sh|bash|console|shell)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DOCTEST = re.compile(r"^ *>>> ", re.MULTILINE)
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 COMMAND = re.compile(r"(?:script/\w+|python -m vcache|python examples/|pip install)\b.*")
 FLAG = re.compile(r"--?[a-z][\w-]*")
@@ -29,6 +30,15 @@ def documents() -> list[Path]:
     """All pages of Markdown but the log of changes."""
     pages = (path for path in ROOT.rglob("*.md") if not SKIPPED & set(path.parts))
     return sorted(path for path in pages if path.name != "CHANGELOG.md")
+
+
+def modules() -> list[str]:
+    """Those of the package whose docstrings have examples with a prompt."""
+    package = ROOT / "python"
+    files = (path for path in (package / "vcache").rglob("*.py"))
+    named = (f for f in sorted(files) if DOCTEST.search(f.read_text(encoding="utf-8")))
+    parts = (file.relative_to(package).with_suffix("").parts for file in named)
+    return [".".join(part for part in each if part != "__init__") for each in parts]
 
 
 def parsed(path: Path, url: str = "") -> Document:
@@ -58,7 +68,8 @@ def commands(text: str) -> Iterator[list[str]]:
     """The words of each command of ours in fenced blocks and in spans of code."""
     lines = [line for block in FENCED.findall(text) for line in block.splitlines()]
     for line in [*lines, *SPAN.findall(FENCED.sub("", text))]:
-        command = COMMAND.fullmatch(line.removeprefix("$ ").strip())
+        line = line.strip().removeprefix("$ ").removeprefix(".venv/bin/")
+        command = COMMAND.fullmatch(line)
         if command is not None:
             yield shlex.split(command.group(), comments=True)
 
