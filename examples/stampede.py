@@ -21,12 +21,11 @@ import servers
 import vcache
 
 PROCESSES, THREADS, SECONDS = 4, 64, 1.0
+START_SECONDS = 60.0  # for all processes to be ready
 
 
 def ask(url: str, namespace: str, ready: Barrier, calls: Any, answers: Any) -> None:
     """One process: all its threads ask at the same moment as those of the others."""
-    # A connection for each thread: one that finds none free computes on its own.
-    url = f"{url}{'&' if '?' in url else '?'}pool_size={THREADS}"
     cache = vcache.Cache(redis=url, namespace=namespace, ttl="1m", timeout=5)
 
     def compute() -> str:
@@ -52,13 +51,19 @@ def ask(url: str, namespace: str, ready: Barrier, calls: Any, answers: Any) -> N
 def main() -> None:
     context = multiprocessing.get_context("spawn")
     calls, answers = context.Value("i", 0), context.Value("i", 0)
-    ready = context.Barrier(PROCESSES * THREADS + 1)
+    ready = context.Barrier(PROCESSES * THREADS + 1, timeout=START_SECONDS)
     with servers.redis() as url:
+        # A connection for each thread: one that finds none free computes on its own.
+        url = f"{url}{'&' if '?' in url else '?'}pool_size={THREADS}"
+        vcache.Cache(redis=url).close()  # says here what may be wrong with the URL
         given = (url, f"example-{uuid4().hex[:8]}", ready, calls, answers)
         processes = [context.Process(target=ask, args=given) for _ in range(PROCESSES)]
         for process in processes:
             process.start()
-        ready.wait()
+        try:
+            ready.wait()
+        except threading.BrokenBarrierError:
+            sys.exit("wrong: not all processes began")
         start = time.perf_counter()
         for process in processes:
             process.join()

@@ -132,6 +132,18 @@ def test_retriever(name: str, host: str) -> None:
     assert "hits=11, misses=11, computed=11" in said
 
 
+def test_a_wrong_url_of_a_server_is_an_error_at_once() -> None:
+    finished = ended("stampede.py", REDIS_URL="nonsense")
+    assert finished.returncode == 1
+    assert "ConfigError" in finished.stderr
+
+
+def test_a_stampede_without_redis_is_a_wrong_answer() -> None:
+    finished = ended("stampede.py", REDIS_URL="redis://127.0.0.1:1")
+    assert finished.returncode == 1
+    assert "wrong: wanted are 256 answers and one call" in finished.stderr
+
+
 def test_an_example_without_its_server_says_what_is_missing() -> None:
     finished = ended("stampede.py", PATH="/nowhere")
     assert finished.returncode == 1
