@@ -27,7 +27,7 @@ except ImportError as error:
         name="vcache._core",
     ) from error
 
-from . import errors
+from . import errors, logs
 from ._current import current
 from .cache import Cache
 from .options import RedisOptions
@@ -57,6 +57,7 @@ __version__: str = _core.__version__
 
 # Silent until the application says where its log goes.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
+logs.mark_core_records()
 
 # Loaded with their first use.
 _LAZY = {"CostReport": ".costs", "EmbeddingCache": ".embedding", "get_cache": ".env"}

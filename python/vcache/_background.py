@@ -12,6 +12,7 @@ from contextvars import copy_context
 from time import monotonic
 
 from ._locks import ForkLock
+from .logs import tell
 
 __all__ = ["FailureLog", "Workers", "blocked", "factories", "workers"]
 
@@ -171,11 +172,14 @@ class FailureLog:
             if now < self._next:
                 return
             self._next, since, self._since = now + _LOG_EVERY, self._since, 0
-        _log.warning(
-            "a factory failed with %s where an older value could be served: %d since the last"
-            " such line",
-            type(error).__name__,  # its text may hold anything
-            since,
+        tell(
+            _log,
+            logging.WARNING,
+            "factory_failed",
+            "a factory failed with {error} where an older value could be served: {count} since the"
+            " last such line",
+            error=type(error).__name__,  # its text may hold anything
+            count=since,
         )
 
 

@@ -19,6 +19,7 @@ from .._core import DEFAULT, MISSING, TieredCache
 from .._flight import Flight as Watch
 from .._flight import normal_key
 from ..cache import Cache
+from ..logs import tell
 from ._asgi import Headers
 from ._keys import variant_of
 from ._recorder import Made
@@ -76,7 +77,12 @@ class Failures:
         now = monotonic()
         if now >= self._next:
             self._next = now + _LOG_EVERY
-            _log.warning("%s failed with %s: answered without it", what, type(error).__name__)
+            tell(
+                *(_log, logging.WARNING, "http_cache_failed"),
+                "{step} failed with {error}: answered without it",
+                step=what,
+                error=type(error).__name__,
+            )
 
 
 class Shelf:

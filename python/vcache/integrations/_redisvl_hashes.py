@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from .._messages import shown
 from ..errors import ConfigError
 from ..keys import escape
+from ..logs import tell
 
 __all__ = ["Entry", "Hashes", "Old", "as_vector"]
 
@@ -169,7 +170,11 @@ class Hashes:
     def _unread(self, keys: Sequence[str], error: Exception) -> list[Old | None]:
         level = logging.DEBUG if self._has_warned else logging.WARNING
         self._has_warned = True
-        _logger.log(level, "entries of RedisVL cannot be read (%s): they are misses", error)
+        tell(
+            *(_logger, level, "redisvl_unreadable"),
+            "entries of RedisVL cannot be read ({error}): they are misses",
+            error=type(error).__name__,
+        )
         return [None] * len(keys)
 
     def _blocking(self) -> Any:
@@ -221,7 +226,12 @@ def _parsed(fields: object, left: object) -> Old | None:
             metadata=None if metadata is None else json.loads(metadata),
         )
     except (KeyError, TypeError, ValueError) as error:
-        _logger.debug("a hash is no entry of RedisVL: %s", error)
+        tell(
+            *(_logger, logging.DEBUG, "value_unreadable"),
+            "a hash is no entry of RedisVL: {error}",
+            of="redisvl",
+            error=type(error).__name__,
+        )
         return None
     return Old(entry, max(1.0, left // 1000) if left >= 0 else None)
 

@@ -22,6 +22,7 @@ from ..costs import CostReport
 from ..durations import Duration
 from ..embedding import Matrix, cache_argument
 from ..errors import ConfigError
+from ..logs import tell
 from ._hosts import check_name, digest_of, dims_of, missing, model_of
 from ._kind import Kind, Rows, lists, total
 from ._listing import keys_under, note
@@ -292,12 +293,19 @@ class BaseCache(_BaseCache):
             if revived is not None and [dumps(answer) for answer in revived] == json.loads(text):
                 return text
         except (TypeError, ValueError) as error:
-            _logger.debug("an answer cannot be written: %s", error)
+            tell(
+                *(_logger, logging.DEBUG, "value_unreadable"),
+                "an answer cannot be written: {error}",
+                of="langchain",
+                error=type(error).__name__,
+            )
         if not self._has_warned:
             self._has_warned = True
-            _logger.warning(
+            tell(
+                *(_logger, logging.WARNING, "value_not_cached"),
                 "an answer is not cached, for it holds what allowed_objects= does not name or JSON"
-                " cannot hold; this is said once"
+                " cannot hold; this is said once",
+                of="langchain",
             )
         return None
 
@@ -307,6 +315,11 @@ class BaseCache(_BaseCache):
         try:
             found = [loads(one, allowed_objects=self._allowed) for one in json.loads(text)]
         except (TypeError, ValueError, NotImplementedError) as error:
-            _logger.debug("an answer cannot be read: %s", error)
+            tell(
+                *(_logger, logging.DEBUG, "value_unreadable"),
+                "an answer cannot be read: {error}",
+                of="langchain",
+                error=type(error).__name__,
+            )
             return None
         return found if all(isinstance(one, outputs.Generation) for one in found) else None

@@ -16,6 +16,7 @@ from .._messages import shown
 from ..cache import Cache
 from ..embedding import cache_argument
 from ..errors import ConfigError
+from ..logs import tell
 from ._hosts import check_name, digest_of, missing
 
 try:
@@ -128,16 +129,23 @@ class BaseCache(_BaseCache[ValueT]):
             value = self.serde.loads_typed((kind, data))
             is_same = self.serde.dumps_typed(value) == (kind, data)
         except Exception as error:  # whatever a serializer raises for what it cannot read
-            _logger.debug("a value cannot be read: %s", error)
+            tell(
+                *(_logger, logging.DEBUG, "value_unreadable"),
+                "a value cannot be read: {error}",
+                of="langgraph",
+                error=type(error).__name__,
+            )
             return MISSING
         return value if is_same else MISSING
 
     def _warn(self) -> None:
         if not self._has_warned:
             self._has_warned = True
-            _logger.warning(
+            tell(
+                *(_logger, logging.WARNING, "value_not_cached"),
                 "a value is not cached, for it holds what allowed_objects= does not name; this is"
-                " said once"
+                " said once",
+                of="langgraph",
             )
 
 
