@@ -16,6 +16,7 @@ from ._digest import parse_secret
 from ._freshness import Terms
 from ._learning import learning_of, parse_interval, parse_minimize, parse_path
 from ._messages import caller_level, shown
+from ._reporting import parse_metrics_interval
 from ._servers import parse_node
 from ._storing import parse_compression, parse_keys, parse_storage_dtype
 from .durations import MAX_SECONDS, parse_duration, parse_ttl
@@ -67,6 +68,8 @@ class Config:
     admit: SmallOrHot | None
     metrics: bool
     access_log: str | None
+    metrics_interval: float | None
+    announce: bool
     compression: str
     storage_dtype: str | None
     encryption_key: tuple[bytes, ...] = field(repr=False)
@@ -316,6 +319,8 @@ CHECKS: dict[str, Callable[[object, str], Any]] = {
     "admit": _admit,
     "metrics": _flag,
     "access_log": parse_access_log,
+    "metrics_interval": parse_metrics_interval,
+    "announce": _flag,
     "compression": parse_compression,
     "storage_dtype": parse_storage_dtype,
     "encryption_key": parse_keys,

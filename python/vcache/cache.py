@@ -16,9 +16,9 @@ from ._digest import KeyDigest, KeySecret
 from ._learning import LearnedCalls, Minimize
 from ._mapping import Entries
 from ._naming import Names
+from ._reporting import Reporting
 from ._secret import Secret, hidden, revealed
 from ._storing import Compression, EncryptionKey, StorageDtype
-from ._twins import Twins
 from .durations import Duration
 from .errors import ConfigError
 from .objects import decode, encode
@@ -32,7 +32,7 @@ _SECRETS = ("encryption_key", "key_secret")
 _core.set_object_codec(encode, decode)
 
 
-class Cache(LearnedCalls, Decorating, Twins):
+class Cache(LearnedCalls, Decorating, Reporting):
     """Vectors and objects in two tiers: this process' memory, and Redis if there is one.
 
     memory: budget of the memory tier with all its bookkeeping: bytes, "512MiB", "auto" (a tenth of
@@ -77,6 +77,11 @@ class Cache(LearnedCalls, Decorating, Twins):
         A native thread writes it, up to 10 ms late and at close(); what it has no room for is
         dropped and counted in stats(), as are errors of the file, which reach no caller. The
         newest 65,536 look-ups are kept for accesses(). Takes about 5 MiB beside `memory`.
+    metrics_interval: how often a line of figures is logged, as log_stats() has it; None: never.
+    announce: whether `python -m vcache stats`, `top` and `explain` of this user, or of those who
+        may use the same Redis, see this cache: its figures, host and process go to Redis every 5 s,
+        without Redis to a file of $XDG_RUNTIME_DIR that its user only may read; a thread of the
+        process asks there every second whether anybody has a question.
     compression: "auto" compresses objects over 1 KiB in Redis, "zstd" all but float vectors, "none"
         nothing; what would not shrink by a sixteenth is stored as it is.
     storage_dtype: float32 vectors in Redis as "float16" or "int8", in 0.5 or 0.25 times the bytes;
@@ -126,6 +131,8 @@ class Cache(LearnedCalls, Decorating, Twins):
         admit: SmallOrHot | None = None,
         metrics: bool = True,
         access_log: str | os.PathLike[str] | None = None,
+        metrics_interval: Duration | None = None,
+        announce: bool = False,
         compression: Compression = "auto",
         storage_dtype: StorageDtype | None = None,
         encryption_key: EncryptionKey | None = None,
@@ -143,6 +150,7 @@ class Cache(LearnedCalls, Decorating, Twins):
             has_redis=self._config.redis is not None,
         )
         self._close_log_at_exit()
+        self._start_reports(self._config)
 
     @classmethod
     def from_env(cls) -> Cache:

@@ -91,6 +91,7 @@ class _Variables(BaseSettings):
     VCACHE_ADMIT_HITS: str | None = None
     VCACHE_METRICS: str | None = None
     VCACHE_ACCESS_LOG: str | None = None
+    VCACHE_ANNOUNCE: str | None = None
     VCACHE_GRACE: str | None = None
     VCACHE_LEASE: str | None = None
     VCACHE_COMPRESSION: str | None = None
@@ -335,6 +336,8 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], Callable[[str, str], Any]]] = {
     "promotion_threshold": (("VCACHE_PROMOTION_THRESHOLD",), _int_up_to(MAX_HITS, least=1)),
     "metrics": (("VCACHE_METRICS",), _flag),
     "access_log": (("VCACHE_ACCESS_LOG",), CHECKS["access_log"]),
+    "metrics_interval": (("METRICS_INTERVAL",), CHECKS["metrics_interval"]),
+    "announce": (("VCACHE_ANNOUNCE",), _flag),
     "compression": (("VCACHE_COMPRESSION",), CHECKS["compression"]),
     "storage_dtype": (("VCACHE_STORAGE_DTYPE",), _storage_dtype),
     "encryption_key": (("VCACHE_ENCRYPTION_KEY",), split_keys),
@@ -372,7 +375,6 @@ _IDLE: dict[str, Callable[[str, str], Any]] = {
     "EVICTION_THRESHOLD": _share,
     "PREDICTION_BATCH_SIZE": _int_up_to(65536, least=1),
     "PROMETHEUS_PORT": _own_port,
-    "METRICS_INTERVAL": parse_duration,
 }
 
 _lock = ForkLock()

@@ -181,6 +181,8 @@ def test_redis_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
         ("PREDICTION_BATCH_SIZE", "0"),
         ("PROMETHEUS_PORT", "http"),
         ("METRICS_INTERVAL", "-1"),
+        ("METRICS_INTERVAL", "10ms"),
+        ("VCACHE_ANNOUNCE", "perhaps"),
         ("VCACHE_GRACE", "-5m"),
         ("VCACHE_GRACE", "11y"),
         ("VCACHE_LEASE", "2h"),
@@ -257,7 +259,6 @@ IDLE = {
     "EVICTION_THRESHOLD": "0.9",
     "PREDICTION_BATCH_SIZE": "64",
     "PROMETHEUS_PORT": "9100",
-    "METRICS_INTERVAL": "15s",
 }
 
 
@@ -386,7 +387,7 @@ def test_the_example_shows_every_variable_once_and_parses(tmp_path: Path) -> Non
         "memory", "max_entries", "ttl", "memory_ttl", "namespace", "policy", "grace", "jitter",
         "timeout", "connect_timeout", "lease", "strict", "max_value", "metrics", "redis",
         "compression", "storage_dtype", "promotion_threshold", "minimize",
-        "model_update_interval",
+        "model_update_interval", "metrics_interval", "announce",
     }  # fmt: skip
     redis = arguments["redis"]
     assert (redis.username, redis.password, redis.pool_size) == ("vcache", "change-me", 16)
