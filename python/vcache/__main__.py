@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from . import __version__
 
@@ -31,7 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser(
         "ab-test", add_help=False, help="compare two policies on live accesses (see --help)"
     )
+    for name, (_, what) in _CONSOLE.items():
+        commands.add_parser(name, add_help=False, help=f"{what} (see --help)")
     command = parser.parse_args(given[:1]).command
+    if command in _CONSOLE:
+        module, _ = _CONSOLE[command]
+        return int(import_module(module, __package__).main(given[1:]))
     return _COMMANDS[command](given[1:])
 
 
@@ -70,6 +76,11 @@ def _ab_test(arguments: list[str]) -> int:
 
     return ab_test(arguments)
 
+
+# Commands about live caches: their modules, and what they are for.
+_CONSOLE = {
+    "stats": (".console.stats", "the figures of live caches and of their Redis"),
+}
 
 _COMMANDS = {
     "demo": _demo,

@@ -1,0 +1,1 @@
+"""The commands that look at live caches: `stats`, `top`, `explain`, `warm` and `bench`."""
