@@ -80,6 +80,7 @@ def _ab_test(arguments: list[str]) -> int:
 # Commands about live caches: their modules, and what they are for.
 _CONSOLE = {
     "stats": (".console.stats", "the figures of live caches and of their Redis"),
+    "top": (".console.top", "the same as a view of the terminal that follows them"),
 }
 
 _COMMANDS = {
