@@ -81,6 +81,7 @@ def _ab_test(arguments: list[str]) -> int:
 _CONSOLE = {
     "stats": (".console.stats", "the figures of live caches and of their Redis"),
     "top": (".console.top", "the same as a view of the terminal that follows them"),
+    "explain": (".console.explain", "where a key is, and why it was a miss"),
 }
 
 _COMMANDS = {
