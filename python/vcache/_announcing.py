@@ -7,6 +7,7 @@ at their next heartbeat. What it wrote ends by itself soon after it stops.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import secrets
@@ -75,11 +76,15 @@ class Announcement:
         self._job: Job | None = None
         self._begin()
 
-    def start(self) -> None:
+    def start(self, *, until_exit: bool = False) -> None:
+        """`until_exit`: the end of the interpreter takes the record back as well."""
         self._job = self._ticker.add(self._tick, LOOK)
+        if until_exit:
+            atexit.register(self.stop)
 
     def stop(self) -> None:
         """Takes the record back, if the board can be reached."""
+        atexit.unregister(self.stop)
         if self._job is not None:
             self._ticker.remove(self._job)
         if self._slot is not None and self._pid == os.getpid():
@@ -158,7 +163,7 @@ def announce(cache: Reporting, config: Config) -> Announcement:
     name, is_local = config.namespace, config.redis is None
     board: Board = FolderBoard(name) if is_local else RedisBoard(cache._tiers)
     announcement = Announcement(cache, board, about_of(config))
-    announcement.start()
+    announcement.start(until_exit=is_local)  # where that waits for no server
     return announcement
 
 

@@ -43,8 +43,8 @@ def test_caches_of_a_host(tmp_path: Path, eventually: Eventually) -> None:
         assert "33.3%" in text
         one.call("close")
         eventually(lambda: len(caches_of(tmp_path)) == 1)
-        os.kill(other.pid, signal.SIGKILL)
-        eventually(lambda: caches_of(tmp_path) == [])
+        other.stop()  # as a crash would
+        assert caches_of(tmp_path) == []
     status, text = console(tmp_path, "stats")
     assert status == 1
     assert "no live cache" in text
@@ -163,3 +163,12 @@ def test_a_forked_child_is_a_cache_of_its_own(tmp_path: Path, eventually: Eventu
         eventually(lambda: len(caches_of(tmp_path)) == 2)
         assert {each["pid"] for each in caches_of(tmp_path)} == {worker.pid, child}
         os.kill(child, signal.SIGKILL)
+
+
+def test_a_process_that_ends_is_gone_at_once(tmp_path: Path, eventually: Eventually) -> None:
+    folder = tmp_path / "vcache"
+    with Worker(tmp_path) as worker:
+        eventually(lambda: list(folder.glob("vcache!live:*")))
+        worker.say('["leave"]')
+        assert worker.process.wait(60) == 0
+        assert list(folder.glob("vcache!live:*")) == []

@@ -21,6 +21,8 @@ sys.stdout.write("ready\\n")
 sys.stdout.flush()
 for line in sys.stdin:
     name, *arguments = json.loads(line)
+    if name == "leave":
+        break
     if name == "asked":
         for key in arguments[0]:
             cache.get_or_set(key, lambda: key)

@@ -6,6 +6,7 @@ and no text of it moves the cursor of a terminal.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -110,13 +111,27 @@ def find_live(place: Place, folder: FolderBoard | None = None) -> Found:
         names = board.namespaces() if place.namespace is None else {place.namespace}
         for name in sorted(names):
             own = folder or FolderBoard(name)
-            found.caches += _read(own.all_live(MOST_RECORD), "folder", now)
+            read = _read(own.all_live(MOST_RECORD), "folder", now)
+            found.caches += [live for live in read if not _has_ended(live.record)]
     except (ConfigError, OSError) as error:
         found.failures["folder"] = str(error)
     if place.redis is not None:
         _read_redis(place.redis, place.in_redis, found, now)
     found.caches.sort(key=lambda live: (live.record.namespace, live.record.host, live.record.pid))
     return found
+
+
+def _has_ended(record: Record) -> bool:
+    """Whether its process, on this host, is gone: it was killed a moment ago."""
+    if record.host != os.uname().nodename or record.pid <= 0:
+        return False
+    try:
+        os.kill(record.pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # another's
+        return False
+    return False
 
 
 def _read_redis(redis: RedisOptions, namespace: str, found: Found, now: float) -> None:

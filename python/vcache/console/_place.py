@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import Any
 
 from .._config import CHECKS
@@ -110,6 +111,8 @@ def ask_all(redis: RedisOptions, commands: Sequence[Sequence[Any]]) -> list[Repl
 
 def run(parser: argparse.ArgumentParser, command: Callable[[], int]) -> int:
     """The exit status of `command`; errors of its arguments end it as argparse does."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know ASCII only
     try:
         return command()
     except (ConfigError, OSError) as error:
