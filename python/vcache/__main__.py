@@ -82,6 +82,8 @@ _CONSOLE = {
     "stats": (".console.stats", "the figures of live caches and of their Redis"),
     "top": (".console.top", "the same as a view of the terminal that follows them"),
     "explain": (".console.explain", "where a key is, and why it was a miss"),
+    "warm": (".console.warm", "fill a cache with the keys or texts of a file"),
+    "bench": (".console.bench", "measure the cache on this machine"),
 }
 
 _COMMANDS = {
