@@ -8,6 +8,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ._locks import ForkLock
 from ._messages import shown
 from ._ticker import Job, Ticker, ticker
 from ._twins import Twins
@@ -27,6 +28,7 @@ _ALLOWED = 'allowed is None, for never, or at least 100 ms, such as 60, "15s", "
 _NOW: Any = object()
 
 _log = logging.getLogger("vcache.stats")
+_lock = ForkLock()  # of which reports caches have
 
 
 class Reporting(Twins):
@@ -44,22 +46,23 @@ class Reporting(Twins):
         forked child goes on with its own figures. Raises ConfigError below 100 ms.
         """
         if every is _NOW:
-            report = self._report or Report(self.stats, self._config.namespace)
-            report.log(self.stats())
+            (self._report or Report(self.stats, self._config.namespace)).log(self.stats())
             return
         seconds = parse_metrics_interval(every, "every")
-        self._stop_report()
+        report: Report | None = None
         if seconds is not None:
-            self._report = Report(self.stats, self._config.namespace)
-            self._report.start(seconds)
+            report = Report(self.stats, self._config.namespace)
+            report.start(seconds)
+        self._replace_report(report)
 
     def close(self) -> None:
         """Closes the connections, frees the memory tier and writes the access log to its end.
 
         Values handed out stay valid.
         """
-        self._stop_report()
-        announcement, self._announcement = self._announcement, None
+        self._replace_report(None)
+        with _lock:
+            announcement, self._announcement = self._announcement, None
         if announcement is not None:
             announcement.stop()
         super().close()
@@ -72,10 +75,11 @@ class Reporting(Twins):
 
             self._announcement = announce(self, config)
 
-    def _stop_report(self) -> None:
-        report, self._report = self._report, None
-        if report is not None:
-            report.stop()
+    def _replace_report(self, report: Report | None) -> None:
+        with _lock:
+            before, self._report = self._report, report
+        if before is not None:
+            before.stop()
 
 
 class Report:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ..durations import parse_duration
@@ -121,14 +123,27 @@ def _asked(place: Place, key: bytes, wait: float) -> tuple[Found, dict[str, Answ
 
 def _histories(found: Found, given: Sequence[str], key: bytes) -> list[History]:
     """Of the logs given and of those that caches of this user write."""
-    own = (live.record.access_log for live in found.caches if live.where == "folder")
-    paths = dict.fromkeys([*map(os.path.realpath, given), *(path for path in own if path)])
+    own = [path for live in found.caches if (path := _own_log(live)) is not None]
+    paths = dict.fromkeys([*map(os.path.realpath, given), *own])
     if not paths:
         return []
     from ..env import secret_from_env
 
     key_hash = hash_of(key, secret_from_env("key_secret"))
     return [read_history(path, key_hash) for path in paths]
+
+
+def _own_log(live: Live) -> str | None:
+    """The access log of a cache, if it is a file of this user on this host."""
+    path = live.record.access_log
+    if not path or live.record.host != os.uname().nodename:
+        return None
+    try:
+        status = Path(path).lstat()
+    except (OSError, ValueError):
+        return None
+    is_ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid()
+    return path if is_ours else None
 
 
 def _report(key: str, place: Place, facts: Facts, found: Found) -> dict[str, Any]:
