@@ -16,10 +16,20 @@ import numpy.typing as npt
 from .._messages import shown
 from ._trace import LARGEST_SIZE, Trace
 
-__all__ = ["LONGEST_LINE", "Access", "number_of", "read_csv", "read_log"]
+__all__ = [
+    "LONGEST_LINE",
+    "UNKNOWN",
+    "Access",
+    "id_of",
+    "known_costs",
+    "known_sizes",
+    "number_of",
+    "read_csv",
+    "read_log",
+]
 
 LONGEST_LINE = 1 << 20  # bytes
-_UNKNOWN = -1  # size or cost
+UNKNOWN = -1  # size or cost
 _HASH = re.compile(r"[0-9a-fA-F]{16}")
 _NUMBER = re.compile(r"\d{1,20}")
 _COLUMNS = {
@@ -75,7 +85,8 @@ class _Requests:
             )
         ids = np.frombuffer(self._ids, np.uint64)
         times = np.frombuffer(self._times, np.float64)
-        sizes, costs = self._known_sizes(ids), self._known_costs(ids)
+        sizes = known_sizes(ids, np.frombuffer(self._sizes, np.int64))
+        costs = known_costs(ids, np.frombuffer(self._costs, np.float64))
         late = 0
         known = not np.isnan(times).any()
         if known and by_time:
@@ -92,21 +103,6 @@ class _Requests:
             late,
         )
 
-    def _known_sizes(self, ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64] | None:
-        sizes = np.frombuffer(self._sizes, np.int64)
-        filled = _filled(ids, sizes)
-        if filled is None:
-            return None
-        known = filled != _UNKNOWN
-        if known.all():
-            return filled
-        _, firsts = np.unique(ids[known], return_index=True)  # an object counts once
-        return np.where(known, filled, round(filled[known][firsts].mean()))
-
-    def _known_costs(self, ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64] | None:
-        filled = _filled(ids, np.frombuffer(self._costs, np.float64))
-        return None if filled is None else np.where(filled == _UNKNOWN, 0, filled)
-
 
 def read_log(path: Path) -> Trace:
     """An access log; see read_trace()."""
@@ -116,9 +112,9 @@ def read_log(path: Path) -> Trace:
         try:
             access = decode(line)
             requests.add(
-                _id_of(access.key),
+                id_of(access.key),
                 np.nan if access.time is None else access.time,
-                access.size or _UNKNOWN,
+                access.size or UNKNOWN,
                 _cost_of(access),
             )
         except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
@@ -126,14 +122,15 @@ def read_log(path: Path) -> Trace:
     return requests.trace(by_time=True)
 
 
-def _id_of(key: int | str) -> int | str:
+def id_of(key: int | str) -> int | str:
+    """The number that 16 hexadecimal digits are."""
     return int(key, 16) if isinstance(key, str) and _HASH.fullmatch(key) else key
 
 
 def _cost_of(access: Access) -> float:
     """A cache that missed knows neither size nor cost: both are 0."""
     is_unknown = access.cost is None or (access.cost == 0 and access.size == 0)
-    return _UNKNOWN if is_unknown else access.cost  # type: ignore[return-value]
+    return UNKNOWN if is_unknown else access.cost  # type: ignore[return-value]
 
 
 def read_csv(path: Path) -> Trace:
@@ -164,12 +161,12 @@ def _columns_of(cells: list[str]) -> dict[str, int]:
 
 def _request_of(cells: list[str], columns: dict[str, int]) -> tuple[str, float, int, float]:
     values = {name: cells[place] for name, place in columns.items()}
-    size = int(values["size"]) if "size" in values else _UNKNOWN
-    cost = float(values["cost"]) if "cost" in values else _UNKNOWN
+    size = int(values["size"]) if "size" in values else UNKNOWN
+    cost = float(values["cost"]) if "cost" in values else UNKNOWN
     time = float(values["time"]) if "time" in values else np.nan
-    if not values["id"] or np.isinf(time) or not (cost == _UNKNOWN or 0 <= cost < np.inf):
+    if not values["id"] or np.isinf(time) or not (cost == UNKNOWN or 0 <= cost < np.inf):
         raise ValueError("needed are an id, a time, and a cost from 0 on where there is one")
-    if not _UNKNOWN <= size <= LARGEST_SIZE or (size == _UNKNOWN and "size" in values):
+    if not UNKNOWN <= size <= LARGEST_SIZE or (size == UNKNOWN and "size" in values):
         raise ValueError(f"sizes are from 0 to {LARGEST_SIZE} bytes")
     return values["id"], time, size, cost
 
@@ -197,16 +194,38 @@ def number_of(text: str) -> int:
     return int.from_bytes(digest, "little")
 
 
+def known_sizes(
+    ids: npt.NDArray[np.uint64], sizes: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64] | None:
+    """Sizes without UNKNOWN, as read_trace() says; None where all are that."""
+    filled = _filled(ids, sizes)
+    if filled is None:
+        return None
+    known = filled != UNKNOWN
+    if known.all():
+        return filled
+    _, firsts = np.unique(ids[known], return_index=True)  # an object counts once
+    return np.where(known, filled, round(filled[known][firsts].mean()))
+
+
+def known_costs(
+    ids: npt.NDArray[np.uint64], costs: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64] | None:
+    """Costs without UNKNOWN, as read_trace() says; None where all are that."""
+    filled = _filled(ids, costs)
+    return None if filled is None else np.where(filled == UNKNOWN, 0, filled)
+
+
 def _filled(ids: npt.NDArray[np.uint64], values: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
     """`values` with the largest known one of the id, if any, where one is unknown; None if all are
     unknown.
     """
-    unknown = values == _UNKNOWN
+    unknown = values == UNKNOWN
     if unknown.all():
         return None
     if not unknown.any():
         return values
     _, places = np.unique(ids, return_inverse=True)
-    largest = np.full(int(places.max()) + 1, _UNKNOWN, values.dtype)
+    largest = np.full(int(places.max()) + 1, UNKNOWN, values.dtype)
     np.maximum.at(largest, places, values)
     return np.where(unknown, largest[places], values)
