@@ -257,6 +257,8 @@ def plot_reliability(results: Sequence[Predicted], *, axes: Axes | None = None) 
 
     with drawn(axes) as axes:
         draw_reliability(axes, results)
+        axes.set_xlabel("predicted probability")
+        axes.set_ylabel("share that was read")
         axes.set_title("Reliability of P(read)")
     return axes
 

@@ -45,10 +45,14 @@ _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 @contextmanager
 def drawn(axes: Axes | None) -> Iterator[Axes]:
     """The axes to draw in: those given, or of a new figure of pyplot."""
-    with mpl.rc_context(_STYLE):
+    before = {name: mpl.rcParams[name] for name in _STYLE}
+    mpl.rcParams.update(_STYLE)  # no rc_context(): what a backend sets at its first use is to stay
+    try:
         if axes is None:
             _, axes = pyplot.subplots(figsize=_INCHES, dpi=_DPI, layout="constrained")
         yield axes
+    finally:
+        mpl.rcParams.update(before)
 
 
 def share_axis(axes: Axes, which: str = "y") -> None:

@@ -52,14 +52,16 @@ def what_if(
     *,
     unit: Unit = "bytes",
     seed: int = 0,
+    learns: bool = True,
 ) -> npt.NDArray[Any]:
     """Replays a log with each of `policies` at each of `sizes`.
 
     log: as for accesses(), or a Trace.
-    policies: of vcache.sim.POLICIES. "learned" takes longer than the others, and with torch fits a
-        model meanwhile. "belady" knows the future: what is left to gain.
+    policies: of vcache.sim.POLICIES. "belady" knows the future: what is left to gain.
     sizes: capacities as for vcache.sim.replay(): bytes, "512MiB", or shares of the trace.
     unit: "bytes" as in a live cache's `memory`, or "entries".
+    seed, learns: as for vcache.sim.replay(); with learns=False "learned" follows the shipped model
+        and the classic experts only, which takes a fraction of the time.
 
     Of shape (policies * sizes,), with the fields policy (text), and of the Result of each replay
     capacity, requests, hits, evictions (i8), miss_ratio, byte_miss_ratio, cost_requested and
@@ -75,7 +77,7 @@ def what_if(
         capacity_of(size, given, unit, f"sizes[{place}]") for place, size in enumerate(sizes)
     ]
     results = [
-        replay(given, policy, capacity, unit=unit, seed=seed)
+        replay(given, policy, capacity, unit=unit, seed=seed, learns=learns)
         for policy in policies
         for capacity in sorted(set(capacities))
     ]
