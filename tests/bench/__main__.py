@@ -62,6 +62,7 @@ ROWS = {
     "learned predict": "learned.predict",
     "learned speed": "learned.speed",
     "import vcache": "footprint.import_time",
+    "notebooks": "notebooks.second_run",
     "demo": "demo.quick",
 }
 PEERS = ("numpy", "cachebox", "redis", "hiredis", "redisvl", "fastapi", "torch", "vcache")

@@ -9,7 +9,7 @@ import lizard
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("build_backend", "cpp", "examples", "python", "script", "tests")
+FOLDERS = ("build_backend", "cpp", "examples", "notebooks", "python", "script", "tests")
 SUFFIXES = {".cpp", ".hpp", ".py", ".sh", ""}
 FILE_LINES = 500
 FUNCTION_LINES = 60

@@ -28,14 +28,16 @@ def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("path", files("python", "cpp", "examples"), ids=relative)
+@pytest.mark.parametrize("path", files("python", "cpp", "examples", "notebooks"), ids=relative)
 def test_nothing_is_unpickled_or_evaluated(path: Path) -> None:
     assert UNSAFE.findall(path.read_text(encoding="utf-8")) == []
 
 
 # tests/integration polls real servers with a deadline; a load and a slow link are paced.
 MAY_SLEEP = ("tests/integration/", "tests/bench/", "tests/load/", "tests/support/chaos_proxy.py")
-MAY_NOT_SLEEP = [path for path in files("tests") if not relative(path).startswith(MAY_SLEEP)]
+MAY_NOT_SLEEP = [
+    path for path in files("tests", "notebooks") if not relative(path).startswith(MAY_SLEEP)
+]
 
 
 @pytest.mark.parametrize("path", MAY_NOT_SLEEP, ids=relative)
@@ -43,7 +45,9 @@ def test_no_test_sleeps(path: Path) -> None:
     assert SLEEP.findall(path.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("path", files("python", "cpp", "tests", "examples"), ids=relative)
+@pytest.mark.parametrize(
+    "path", files("python", "cpp", "tests", "examples", "notebooks"), ids=relative
+)
 def test_nothing_is_left_open(path: Path) -> None:
     assert UNFINISHED.findall(path.read_text(encoding="utf-8")) == []
 
