@@ -67,7 +67,9 @@ bool Errand::take_idle() noexcept {
 void Errand::connect(client::Deadline deadline) noexcept {
   if (began_ == client::Deadline{}) began_ = client::Deadline::clock::now();
   try {
-    base::Result<Pool::Lease> lease = node_.pool().acquire(deadline);
+    const auto patience =
+        batch_.is_worth_waiting() ? Pool::Patience::kUntilDeadline : Pool::Patience::kBrief;
+    base::Result<Pool::Lease> lease = node_.pool().acquire(deadline, patience);
     if (!lease.ok()) {
       node_.on_failure(lease.error());
       return end(lease.error(), lease.error().code);

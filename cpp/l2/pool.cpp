@@ -56,9 +56,9 @@ Pool::Pool(Dialer& dialer, std::size_t size, base::Millis longest_wait)
   for (std::size_t slot = size; slot > 0; --slot) free_slots_.push_back(slot - 1);
 }
 
-base::Result<Pool::Lease> Pool::acquire(client::Deadline deadline) {
+base::Result<Pool::Lease> Pool::acquire(client::Deadline deadline, Patience patience) {
   for (;;) {
-    base::Result<Turn> turn = next_turn(deadline);
+    base::Result<Turn> turn = next_turn(deadline, patience);
     if (!turn.ok()) return turn.error();
     Turn& next = turn.value();
     if (!next.idle) return connect(next, deadline);
@@ -91,8 +91,10 @@ std::optional<Pool::Lease> Pool::take_idle() noexcept {
   }
 }
 
-base::Result<Pool::Turn> Pool::next_turn(client::Deadline deadline) {
-  deadline = std::min(deadline, client::Deadline::clock::now() + longest_wait_);
+base::Result<Pool::Turn> Pool::next_turn(client::Deadline deadline, Patience patience) {
+  if (patience == Patience::kBrief) {
+    deadline = std::min(deadline, client::Deadline::clock::now() + longest_wait_);
+  }
   const base::MutexLock lock(mutex_);
   for (;;) {
     if (closed_) return base::Error{base::ErrorCode::kClosed, "the cache is closed"};

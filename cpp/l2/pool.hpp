@@ -44,11 +44,14 @@ class Pool {
     bool fresh_;
   };
 
-  // At most `size` connections; who finds all of them in use waits for `longest_wait`.
+  // At most `size` connections; who finds all of them in use waits for `longest_wait`, or as long
+  // as he has.
+  enum class Patience : std::uint8_t { kBrief, kUntilDeadline };
   Pool(Dialer& dialer, std::size_t size, base::Millis longest_wait = base::Millis(5));
 
   // kBusy where none came back in time.
-  [[nodiscard]] base::Result<Lease> acquire(client::Deadline deadline);
+  [[nodiscard]] base::Result<Lease> acquire(client::Deadline deadline,
+                                            Patience patience = Patience::kBrief);
   // One that lies ready, if there is any.
   [[nodiscard]] std::optional<Lease> take_idle() noexcept;
   // No connection made so far is lent again.
@@ -84,7 +87,7 @@ class Pool {
     void close() noexcept;
   };
 
-  [[nodiscard]] base::Result<Turn> next_turn(client::Deadline deadline);
+  [[nodiscard]] base::Result<Turn> next_turn(client::Deadline deadline, Patience patience);
   [[nodiscard]] base::Result<Lease> connect(const Turn& turn, client::Deadline deadline);
   void give_back(client::Connection connection, std::size_t slot,
                  std::uint64_t generation) noexcept;

@@ -19,6 +19,8 @@ class Batch : public client::ReplySink {
   // Asked when all replies are there: adds commands that follow from them and must go out on the
   // same connection, or returns false when there are none.
   [[nodiscard]] virtual bool append_next(client::Request& /*request*/) { return false; }
+  // True where doing without an answer costs more than waiting for a connection that others use.
+  [[nodiscard]] virtual bool is_worth_waiting() const noexcept { return false; }
   // True when sending it twice does no harm.
   [[nodiscard]] virtual bool repeatable() const noexcept { return false; }
   // A reply is longer than anything of ours. True: the batch can do without that one.

@@ -21,6 +21,8 @@ class TakeLeases final : public Batch {
              const LeaseTerms& terms, std::span<Grant> grants) noexcept;
 
   void append(client::Request& request) override;
+  // Each process that gets none computes.
+  [[nodiscard]] bool is_worth_waiting() const noexcept override { return true; }
   void on_part(const client::ReplyPart& part) noexcept override;
 
  private:

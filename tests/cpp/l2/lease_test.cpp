@@ -39,6 +39,21 @@ TEST_F(LeaseTest, OneOwnerAtATime) {
   EXPECT_LE(left, 5'000);
 }
 
+// Who has no answer computes.
+TEST_F(LeaseTest, IsTakenThoughOthersUseAllConnections) {
+  RedisOptions one = options();
+  one.pool_size = 1;
+  one.timeout = std::chrono::seconds(5);
+  const std::unique_ptr<L2> tier = connect(one);
+  (void)take(*tier, {"a"}, "one");
+  server_.call({"CLIENT", "PAUSE", "100", "ALL"});
+  std::vector<Grant> grants;
+  std::jthread other([&] { grants = take(*tier, {"b"}, "one"); });
+  EXPECT_EQ(take(*tier, {"c"}, "one"), std::vector{Grant::kGranted});
+  other.join();
+  EXPECT_EQ(grants, std::vector{Grant::kGranted});
+}
+
 TEST_F(LeaseTest, IsGivenUpByItsOwnerOnly) {
   (void)take(*tier_, {"a", "b"}, "one");
   give_up(*tier_, {"a", "b", "c"}, "two");

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <optional>
+#include <semaphore>
 #include <string>
 #include <thread>
 #include <vector>
@@ -73,6 +74,24 @@ TEST_F(PoolTest, IsBoundedAndWaitsMilliseconds) {
   EXPECT_LT(Deadline::clock::now() - start, seconds(1));
   two.reset();
   EXPECT_TRUE(acquire().ok());
+}
+
+TEST_F(PoolTest, WhoIsPatientWaitsAsLongAsHeHas) {
+  const auto one = acquire();
+  std::optional<base::Result<Pool::Lease>> two(acquire());
+  std::binary_semaphore begun{0};
+  bool taken = false;
+  std::jthread waiter([&] {
+    begun.release();
+    taken = pool_.acquire(in(seconds(60)), Pool::Patience::kUntilDeadline).ok();
+  });
+  begun.acquire();
+  for (int round = 0; round < 4; ++round) {
+    EXPECT_EQ(acquire().error().code, base::ErrorCode::kBusy) << "others lose patience meanwhile";
+  }
+  two.reset();
+  waiter.join();
+  EXPECT_TRUE(taken);
 }
 
 TEST_F(PoolTest, OneThatComesBackGoesToWhoWaits) {
