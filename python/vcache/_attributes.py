@@ -22,6 +22,7 @@ def attributes(site: Site) -> dict[str, Any]:
 
     common = {
         "cache_info": site.info,
+        "cost_report": site.costs,
         "cache_clear": cache_clear,
         "cache_key": site.key_now,
         "invalidate": invalidate,

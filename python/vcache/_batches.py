@@ -153,6 +153,7 @@ class BatchSite(ManySite):
             function=call_async if is_async(self.function) else call,
             arguments=lambda keys: ([items[str(key)] for key in keys],),
             unpack=unpack,
+            on_computed=self.runs.note,
             amend=amended,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
@@ -48,6 +48,7 @@ class Calls(_core.CacheBase):
         self._tiers = core
         self._loader = Loader(core, terms)
         self._modes = Modes()
+        self._made_at = monotonic()
 
     if TYPE_CHECKING:
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ._callers import Caller, run_blocking
 from ._calls import BLOCKING
 from ._core import MISSING
+from ._costing import Runs
 from ._keying import LAST_TAGS, MAX_KEY
 from ._naming import full_name
 from ._site_options import key_prefix, signature_of
@@ -35,6 +36,7 @@ class Heads:
         self.quick_hits: Callable[[], int] = int  # hits that the wrapper itself counts
         self.restart: Callable[[str], object] = str  # tells the wrapper of another head
         self.hits = self.misses = self.uncached = 0
+        self.runs = Runs()
         self.name, closure = full_name(function), ""
         if prefix is None:
             self.name, closure = cache._names.claim(function)
@@ -104,6 +106,7 @@ class Heads:
         self.is_ready = True
         self.begin(self.cache._names.step(self.record))
         self.hits = self.misses = self.uncached = 0
+        self.runs.restart()
         if self.cache._has_redis:
             await caller.core(self._keep)
 

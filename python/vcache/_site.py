@@ -23,6 +23,7 @@ from .errors import UnkeyableError
 
 if TYPE_CHECKING:
     from .cache import Cache
+    from .costs import CostReport
 
 __all__ = ["Args", "Named", "Site"]
 
@@ -135,6 +136,7 @@ class Site(Heads):
             function=partial(self.run, *args, **named),
             arguments=lambda _: (),
             unpack=lambda made, _: [made.result],
+            on_computed=self.runs.note,
             amend=amended,
         )
 
@@ -204,6 +206,10 @@ class Site(Heads):
         entries = self.cache.stats().entries
         hits = self.hits + self.quick_hits()
         return CacheInfo(hits, self.misses, None, entries, self.uncached)
+
+    def costs(self, price: Any = None) -> CostReport:
+        hits = self.hits + self.quick_hits()
+        return self.runs.report(hits, self.misses, price, self.cache.stats())
 
     def key_now(self, *args: Any, **named: Any) -> Any:
         self.prepare()

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from . import _core
 from ._config import CHECKS, Config, Policy
+from ._costing import CostCalls
 from ._decorating import Decorating
 from ._digest import KeyDigest, KeySecret
 from ._learning import LearnedCalls, Minimize
@@ -32,7 +33,7 @@ _SECRETS = ("encryption_key", "key_secret")
 _core.set_object_codec(encode, decode)
 
 
-class Cache(LearnedCalls, Decorating, Reporting):
+class Cache(LearnedCalls, CostCalls, Decorating, Reporting):
     """Vectors and objects in two tiers: this process' memory, and Redis if there is one.
 
     memory: budget of the memory tier with all its bookkeeping: bytes, "512MiB", "auto" (a tenth of

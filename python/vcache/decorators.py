@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
@@ -20,6 +20,8 @@ from ._site_options import CacheInfo
 
 if TYPE_CHECKING:
     from .cache import Cache
+    from .costs import CostReport
+    from .prices import Price
 
 __all__ = [
     "AsyncCached",
@@ -50,6 +52,13 @@ class Cached(Protocol[P, R_co]):
 
     def cache_info(self) -> CacheInfo:
         """Hits and misses of this function."""
+
+    def cost_report(self, price: Price | float | Mapping[str, Any] | None = None) -> CostReport:
+        """What this function was asked for and saved here, since it was made or cleared.
+
+        price: what a call costs: a number or a vcache.prices.Price; without one the money is
+            None.
+        """
 
     def cache_clear(self) -> None:
         """Forgets the results of this function only.
@@ -111,6 +120,13 @@ class CachedBatch(Protocol[P, R_co]):
 
     def cache_info(self) -> CacheInfo:
         """Hits and misses of this function: each item counts."""
+
+    def cost_report(self, price: Price | float | Mapping[str, Any] | None = None) -> CostReport:
+        """What this function was asked for and saved here, since it was made or cleared.
+
+        price: what the value of an item costs: a number or a vcache.prices.Price; without one
+            the money is None.
+        """
 
     def cache_clear(self) -> None:
         """As that of any cached function."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -11,22 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from ._arguments import Key, callable_argument, cost_argument, ttl_argument
+from ._arguments import Key, callable_argument, ttl_argument
 from ._callers import Caller, refuse_async, run_blocking
 from ._calls import BLOCKING
 from ._filling import Storing
 from ._locks import ForkLock
 from ._messages import shown
+from ._meter import Asked, CountTokens, Meter, counter_argument, price_of
 from ._source import Source
 from .cache import Cache
 from .costs import CostReport
 from .durations import Duration
 from .errors import ConfigError
+from .prices import Price
 
 __all__ = ["EmbeddingCache"]
 
 Matrix = NDArray[np.float32]
 Found = tuple[NDArray[Any], NDArray[np.bool_]]
+LookUp = Callable[[Sequence[Key], int | None], Awaitable[Found]]
 
 _MAX_MODEL = 512
 _ALLOWED_TEXT = "allowed is text that UTF-8 can encode"
@@ -43,7 +47,13 @@ class EmbeddingCache:
     cache: where to keep them; vcache.get_cache() unless given.
     batch_size: most texts in one call of `embed`; what a call returned is stored at once.
     ttl: time to live of an embedding; None for no expiry.
-    cost_per_embedding: what one costs, for report().
+    cost_per_embedding: what one costs, for report(); or
+    prices: what the model costs, as a vcache.prices.Price, PriceTable, or mapping of models to
+        prices, of which it takes that of `model`. Unless given, with the cache of the environment,
+        its VCACHE_PRICES. Without a price the money in report() is None: none is built in.
+    count_tokens: how many tokens a text has, for prices by token: called once for each distinct
+        text of a call, also for hits, so it should be quick. Where it raises, or returns no number
+        of 0 or more, the text has no known price, and that is all.
     normalize: scale every row to length 1; rows of zeros stay.
     dims: numbers in an embedding; learned from the first call of `embed` unless given.
 
@@ -59,7 +69,9 @@ class EmbeddingCache:
         cache: Cache | None = None,
         batch_size: int = 256,
         ttl: Duration | None = "30d",
-        cost_per_embedding: float = 0.0,
+        cost_per_embedding: float | None = None,
+        prices: Price | Mapping[str, Any] | None = None,
+        count_tokens: CountTokens | None = None,
         kind: str = "document",
         normalize: bool = False,
         dims: int | None = None,
@@ -71,6 +83,8 @@ class EmbeddingCache:
             "batch_size": batch_size,
             "ttl": ttl,
             "cost_per_embedding": cost_per_embedding,
+            "prices": prices,
+            "count_tokens": count_tokens,
             "kind": kind,
             "normalize": normalize,
             "dims": dims,
@@ -82,7 +96,9 @@ class EmbeddingCache:
         _check_text("kind", kind)
         if not isinstance(normalize, bool):
             raise ConfigError(f"normalize={shown(normalize)}: allowed are True and False")
-        self._storing = _storing(ttl, cost_per_embedding)
+        price = price_of(model, cost_per_embedding, prices, of_environment=cache is None)
+        self._meter = Meter(price, counter_argument(count_tokens))
+        self._storing = _storing(ttl, self._meter.entry_cost)
         self._cache = cache_argument(cache)
         self._batch_size = batch_size
         self._normalize = normalize
@@ -92,9 +108,6 @@ class EmbeddingCache:
             self._hash.update(_prefixed(part.encode()))
         self._dims = dims
         self._lock = ForkLock()
-        self._hits = self._misses = self._computed = 0
-        self._seconds = 0.0
-        self._started = perf_counter()
 
     def embed(self, texts: Iterable[str]) -> Matrix:
         """Embeddings of `texts` as an (n, d) float32 matrix, in their order.
@@ -136,23 +149,22 @@ class EmbeddingCache:
 
     def report(self) -> CostReport:
         """What was asked for and saved since this object was made."""
-        with self._lock:
-            each = self._seconds / self._computed if self._computed else 0.0
-            requests = self._hits + self._misses
-            return CostReport(
-                hits=self._hits,
-                misses=self._misses,
-                computed=self._computed,
-                cost_per_embedding=self._storing.cost,
-                seconds_saved=(requests - self._computed) * each,
-                seconds=perf_counter() - self._started,
-            )
+        return self._meter.report(self._cache)
 
-    async def _embed(
-        self,
-        caller: Caller,
-        look_up: Callable[[Sequence[Key], int | None], Awaitable[Found]],
-        texts: list[str],
+    async def _embed(self, caller: Caller, look_up: LookUp, texts: list[str]) -> Matrix:
+        asked = self._meter.asked()
+        try:
+            matrix = await self._filled(caller, look_up, texts, asked)
+            asked.calls_asked = -(-len(texts) // self._batch_size)
+        except BaseException:
+            asked.calls_asked = asked.calls  # it would have failed without a cache, too
+            raise
+        finally:
+            self._meter.add(asked)
+        return matrix
+
+    async def _filled(
+        self, caller: Caller, look_up: LookUp, texts: list[str], asked: Asked
     ) -> Matrix:
         keys, rows = self._keys(texts), dict[str, NDArray[Any]]()
         seen = self._cache._loader.flights.step
@@ -160,9 +172,11 @@ class EmbeddingCache:
         if modes.are_on and modes.now() is not None:
             matrix, found = _nothing_found(len(keys), self._dims)
         else:
+            began = perf_counter()
             matrix, found = await look_up(keys, self._dims)
+            asked.lookup_seconds += perf_counter() - began
         while missing := _missing(keys, texts, found, rows):
-            rows |= await self._compute(caller, missing, Counter(keys), seen)
+            rows |= await self._compute(caller, missing, Counter(keys), seen, asked)
             if self._dims != matrix.shape[1]:
                 if found.any():  # what is stored has another width than the model's rows
                     seen = self._cache._loader.flights.step
@@ -172,41 +186,57 @@ class EmbeddingCache:
         computed = [index for index, key in enumerate(keys) if key in rows] if rows else []
         for index in computed:
             matrix[index] = rows[keys[index]]
-        self._count(hits=len(keys) - len(computed))
+        asked.found(len(keys) - len(computed), keys, texts, rows)
         return matrix
 
     async def _compute(
-        self, caller: Caller, texts: dict[str, str], asked: Mapping[str, int], seen: int
+        self,
+        caller: Caller,
+        texts: dict[str, str],
+        wanted: Mapping[str, int],
+        seen: int,
+        asked: Asked,
     ) -> dict[str, NDArray[Any]]:
         """Rows of the texts by key; those of each batch are stored before the next is computed.
 
-        Each text is a miss as often as it was `asked` for: once when it is computed, the others
-        when its batch is done. So what a failing batch leaves behind adds up too.
+        Each text is a miss as often as it is `wanted`: once when it is computed, the others when
+        its batch is done. So what a failing batch leaves behind adds up too.
         """
-        counted = 0
-
-        def on_computed(count: int, seconds: float) -> None:
-            nonlocal counted
-            counted += count
-            self._count(misses=count, computed=count, seconds=seconds)
-
-        source = Source(
-            function=self._function,
-            arguments=lambda keys: ([texts[str(key)] for key in keys],),
-            unpack=self._unpack,
-            on_computed=on_computed,
-        )
+        source = self._source(texts, asked)
         rows: dict[str, NDArray[Any]] = {}
         keys = list(texts)
         for start in range(0, len(keys), self._batch_size):
-            names, counted = keys[start : start + self._batch_size], 0
+            names = keys[start : start + self._batch_size]
             batch: dict[bytes, Key] = {key.encode(): key for key in names}
+            asked.begin(names, wanted)
             outcomes = await self._cache._load(caller, batch, source, self._storing, seen)
-            self._count(misses=max(0, sum(asked[key] for key in names) - counted))
+            asked.end(texts)
             for key, outcome in outcomes.items():
                 self._learn(len(outcome.value))
                 rows[key.decode()] = outcome.value
         return rows
+
+    def _source(self, texts: Mapping[str, str], asked: Asked) -> Source:
+        """The model, whose calls are counted as they end."""
+        given: dict[str, str] = {}  # the texts of its last call
+        began = 0.0
+
+        def arguments(keys: list[Key]) -> tuple[list[str]]:
+            nonlocal given, began
+            given = {str(key): texts[str(key)] for key in keys}
+            began = perf_counter()
+            return (list(given.values()),)
+
+        def amend(_: Any, storing: Storing) -> Storing:
+            return replace(storing, cost=self._meter.cost_of(asked, given, perf_counter() - began))
+
+        source = Source(
+            function=self._function,
+            arguments=arguments,
+            unpack=self._unpack,
+            on_computed=lambda _, seconds: asked.computed_some(given, seconds),
+        )
+        return replace(source, amend=amend) if self._meter.varies else source
 
     def _unpack(self, result: Any, keys: list[Key]) -> Matrix:
         """What `embed` returned as a float32 matrix, checked."""
@@ -236,15 +266,6 @@ class EmbeddingCache:
         except (AttributeError, TypeError, UnicodeEncodeError):
             raise _bad_text(texts) from None
         return keys
-
-    def _count(
-        self, *, hits: int = 0, misses: int = 0, computed: int = 0, seconds: float = 0.0
-    ) -> None:
-        with self._lock:
-            self._hits += hits
-            self._misses += misses
-            self._computed += computed
-            self._seconds += seconds
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _remake, (type(self), self._function, self._arguments)
@@ -327,9 +348,9 @@ def cache_argument(given: object) -> Cache:
     )
 
 
-def _storing(ttl: object, cost: object) -> Storing:
+def _storing(ttl: object, cost: float) -> Storing:
     try:
-        return Storing(ttl=ttl_argument(ttl), cost=cost_argument(cost, "cost_per_embedding"))
+        return Storing(ttl=ttl_argument(ttl), cost=cost)
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from None
 

@@ -32,7 +32,7 @@ from .options import (
     parse_timeout,
 )
 
-__all__ = ["VARIABLES", "arguments_from_env", "get_cache", "secret_from_env"]
+__all__ = ["VARIABLES", "arguments_from_env", "get_cache", "secret_from_env", "variable"]
 
 
 # Options, the variables that give them and how to read these.
@@ -98,6 +98,7 @@ class _Variables(BaseSettings):
     VCACHE_STORAGE_DTYPE: str | None = None
     VCACHE_ENCRYPTION_KEY: str | None = None
     VCACHE_KEY_SECRET: str | None = None
+    VCACHE_PRICES: str | None = None
     VCACHE_API_TOKEN: str | None = None
 
 
@@ -147,6 +148,12 @@ def secret_from_env(argument: str) -> Any:
     """What the environment gives for a secret argument, None where unset. Raises ConfigError."""
     (variable,), parse = _ARGUMENTS[argument]
     return _read_all().read(variable, parse)
+
+
+def variable(name: str) -> str | None:
+    """The text of one of VARIABLES, None where unset."""
+    text: str | None = _read_all().read(name, _text)
+    return text
 
 
 def _read_all() -> _Reader:

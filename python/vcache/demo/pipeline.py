@@ -141,7 +141,7 @@ def run_cached(
     run = run_stream(name, cached, questions, "redis", progress)
     stats = cache.stats()
     run.tiers = {"memory": stats.memory_hit_rate, "redis": stats.redis_hit_rate}
-    run.dollars_saved = cached.embeddings.report().cost_saved
+    run.dollars_saved = cached.embeddings.report().cost_saved or 0.0
     return run
 
 

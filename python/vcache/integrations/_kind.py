@@ -43,15 +43,7 @@ class Kind:
 
 def total(*kinds: Kind) -> CostReport:
     """What was asked for and saved in all of them."""
-    reports = [report for kind in kinds for report in kind.reports()]
-    return CostReport(
-        hits=sum(report.hits for report in reports),
-        misses=sum(report.misses for report in reports),
-        computed=sum(report.computed for report in reports),
-        cost_per_embedding=reports[0].cost_per_embedding,
-        seconds_saved=sum(report.seconds_saved for report in reports),
-        seconds=max(report.seconds for report in reports),
-    )
+    return CostReport.together(report for kind in kinds for report in kind.reports())
 
 
 def lists(matrix: NDArray[np.float32]) -> list[list[float]]:

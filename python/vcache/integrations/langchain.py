@@ -84,7 +84,7 @@ class Embeddings(_Embeddings):
         model: str | None = None,
         batch_size: int = 256,
         ttl: Duration | None = "30d",
-        cost_per_embedding: float = 0.0,
+        cost_per_embedding: float | None = None,
     ) -> None:
         if not isinstance(embeddings, _Embeddings):
             raise ConfigError(

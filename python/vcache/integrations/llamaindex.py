@@ -187,7 +187,7 @@ class BaseEmbedding(_BaseEmbedding):
         cache: Cache | None = None,
         model: str | None = None,
         ttl: Duration | None = "30d",
-        cost_per_embedding: float = 0.0,
+        cost_per_embedding: float | None = None,
         **options: Any,
     ) -> None:
         if not isinstance(embed_model, _BaseEmbedding):
