@@ -117,7 +117,7 @@ class EmbeddingCache:
         of another width than before, a masked array, or NaN or Inf.
         """
         refuse_async(self._function)
-        return run_blocking(self._embed(BLOCKING, self._look_up, _text_list(texts)))
+        return run_blocking(self._embed(BLOCKING, self._look_up, text_list(texts)))
 
     def embed_one(self, text: str) -> Matrix:
         """Embedding of one text, of shape (d,)."""
@@ -126,7 +126,7 @@ class EmbeddingCache:
 
     async def aembed(self, texts: Iterable[str]) -> Matrix:
         """Twin of embed(); a plain `embed` runs in a worker thread."""
-        return await self._embed(self._cache._on_loop, self._alook_up, _text_list(texts))
+        return await self._embed(self._cache._on_loop, self._alook_up, text_list(texts))
 
     async def aembed_one(self, text: str) -> Matrix:
         """Twin of embed_one()."""
@@ -141,6 +141,23 @@ class EmbeddingCache:
             return self._key(text)
         except UnicodeEncodeError:
             raise ValueError(f"text={shown(text)}: {_ALLOWED_TEXT}") from None
+
+    @property
+    def model(self) -> str:
+        """Name and version of the model."""
+        return str(self._arguments["model"])
+
+    def has(self, text: str) -> bool:
+        """Whether the embedding of a text is cached, in either tier; counts nothing."""
+        return self._cache.exists(self.key(text))
+
+    def find(self, texts: Iterable[str]) -> Found:
+        """Rows that are cached, else 0, as (n, d) float32, and as (n,) bool which these are."""
+        return self._cache.get_vectors(self._keys(text_list(texts)), dim=self._dims)
+
+    async def afind(self, texts: Iterable[str]) -> Found:
+        """Twin of find()."""
+        return await self._cache.aget_vectors(self._keys(text_list(texts)), dim=self._dims)
 
     def _key(self, text: str) -> str:
         hashed = self._hash.copy()
@@ -295,7 +312,7 @@ def _prefixed(data: bytes) -> bytes:
     return len(data).to_bytes(8, "little") + data
 
 
-def _text_list(texts: Iterable[str]) -> list[str]:
+def text_list(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
         raise TypeError(
             f"texts={shown(texts)} of type {type(texts).__name__}: allowed is a list of str"

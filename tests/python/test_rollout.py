@@ -346,6 +346,17 @@ def test_events_are_told_once_and_in_order(make: Make, tmp_path: Path) -> None:
     assert [event.kind for event in events] == ["advanced"] * 2 + ["rolled_back"] * 2
 
 
+def test_a_listener_may_ask_back(make: Make) -> None:
+    seen: list[float] = []
+
+    def on_event(event: Event) -> None:
+        seen.append(traffic.rollout.check().share)
+
+    traffic = make(on_event=on_event)
+    traffic.rollout.advance()
+    assert len(seen) == 1
+
+
 def test_a_listener_that_raises_breaks_nothing(make: Make) -> None:
     def on_event(event: Event) -> None:
         raise LookupError

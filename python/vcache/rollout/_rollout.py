@@ -11,14 +11,15 @@ from typing import Literal
 
 import msgspec
 
+from .._agreed import NO_ANSWER, Agreed
 from .._arguments import callable_argument
 from .._background import workers
 from .._locks import ForkLock
 from .._messages import shown
-from .._shared_state import MOST, state_of
+from .._shared_state import state_of
 from ..cache import Cache
 from ..durations import Duration, parse_duration
-from ..errors import ConfigError, RedisError
+from ..errors import ConfigError
 from ._judge import Limits, judge, judge_sums
 from ._report import RolloutReport, SideReport
 from ._routing import Routing
@@ -29,8 +30,6 @@ __all__ = ["Rollout"]
 
 _MOST_EVENTS = 50
 _MOST_NAME = 64
-_TRIES = 8
-_NO_ANSWER = (RedisError, OSError)
 _BY_HAND = "by hand"
 
 _log = logging.getLogger("vcache")
@@ -95,13 +94,19 @@ class Rollout(Routing):
         super().__init__(control, canary, seed_of(name), Window(self._limits.window_seconds))
         self._clock, self._timer = callable_argument(clock, "clock"), timer
         self._lock = ForkLock()
-        self._kept: Kept | None = None
         self._pending: str | None = None  # why it is rolled back here, which is not yet written
         self._problem: str | None = None
         self._next = 0.0
         self._seen = [self._errors_of(side) for side in (CONTROL, CANARY)]
-        self._store = state_of([control, canary], state_path, f"rollout:{name}")
-        self._refresh(self._clock(), is_first=True)
+        self._agreed: Agreed[Kept] = Agreed(
+            state_of([control, canary], state_path, f"rollout:{name}"),
+            Kept,
+            f"the state of the rollout {name!r}",
+            first=self._first,
+            check=self._check_stages,
+            on_news=self._on_news,
+        )
+        self._refresh(is_first=True)
 
     @property
     def share(self) -> float:
@@ -113,15 +118,16 @@ class Rollout(Routing):
         """None: not known."""
         if self._pending is not None:
             return "rolled_back"
-        return None if self._kept is None else self._kept.phase
+        newest = self._agreed.newest
+        return None if newest is None else newest.phase
 
     def check(self) -> RolloutReport:
         """Takes over what other processes found, judges the canary, and goes on or back."""
         now = self._clock()
         self._next = now + (self._every or 0.0)
-        self._refresh(now)
+        self._refresh()
         self._note_errors(now)
-        kept = self._kept
+        kept = self._agreed.newest
         if kept is not None and kept.phase == "running" and self._pending is None:
             self._judge(kept, now)
         return self.report()
@@ -138,6 +144,9 @@ class Rollout(Routing):
         """Begins the next stage now, or ends the last. Raises RedisError or OSError for no answer,
         and ConfigError unless it is running.
         """
+        self._refresh()
+        if self.phase not in ("running", None):
+            raise ConfigError(f"the rollout {self._name!r} is {self.phase}: allowed is running")
         self._change(partial(self._following, why=_why(why)), must=True)
         return self.report()
 
@@ -147,7 +156,7 @@ class Rollout(Routing):
         return self.report()
 
     def report(self) -> RolloutReport:
-        now, kept = self._clock(), self._kept
+        now, kept = self._clock(), self._agreed.newest
         control, canary = sum_of(self._window.slices(now))
         is_running = kept is not None and self.phase == "running"
         stage = self._stages[kept.stage] if is_running and kept is not None else None
@@ -194,82 +203,49 @@ class Rollout(Routing):
             self._pending, self._share = why, 0.0
         self._change(partial(self._rolled_back, why=why), must=False)
 
-    def _change(self, make: Callable[[Kept, float], Kept | None], *, must: bool) -> None:
+    def _change(self, make: Callable[[Kept], Kept | None], *, must: bool) -> None:
         """Writes what `make` makes of the newest state, unless it makes nothing of it."""
         try:
-            for _ in range(_TRIES):
-                now = self._clock()
-                found, kept = self._read(now)
-                made = make(kept, now)
-                if made is None or self._store.replace(found, msgspec.json.encode(made)):
-                    self._adopt(made or kept, now, decided=True)
-                    return
-            raise OSError(f"the state of the rollout {self._name!r} changes all the time")
-        except (*_NO_ANSWER, ConfigError) as error:
+            self._settle(is_decided=self._agreed.change(make))
+        except (*NO_ANSWER, ConfigError) as error:
             self._problem = f"{type(error).__name__}: {error}"
             if must:
                 raise
 
-    def _refresh(self, now: float, *, is_first: bool = False) -> None:
+    def _refresh(self, *, is_first: bool = False) -> None:
         """Takes over the newest state; writes what is not yet written."""
         pending = self._pending
         try:
-            _, kept = self._read(now)
+            self._agreed.refresh()
             self._problem = None
-        except (*_NO_ANSWER, ConfigError) as error:
+        except (*NO_ANSWER, ConfigError) as error:
             if is_first and isinstance(error, ConfigError):
                 raise
             self._problem = f"{type(error).__name__}: {error}"
             return
-        self._adopt(kept, now, decided=False)
+        self._settle(is_decided=False)
         if pending is not None:
             self._change(partial(self._rolled_back, why=pending), must=False)
 
-    def _read(self, now: float) -> tuple[bytes, Kept]:
-        """The state that is there, and the newest that is known; writes that where it is not."""
-        for _ in range(_TRIES):
-            found = self._store.read()
-            kept, mine = self._decoded(found), self._kept
-            if kept is not None and (mine is None or kept.version >= mine.version):
-                return found, kept
-            newest = mine or self._first(now)  # none was made yet, or Redis lost it
-            data = msgspec.json.encode(newest)
-            if self._store.replace(found, data):
-                return data, newest
-        raise OSError(f"the state of the rollout {self._name!r} changes all the time")
+    def _settle(self, *, is_decided: bool) -> None:
+        """Goes by the newest state; `is_decided`: it is of here, and over what was pending."""
+        with self._lock:
+            kept = self._agreed.newest
+            if kept is not None and (is_decided or kept.phase == "rolled_back"):
+                self._pending = None
+            self._share = 0.0 if kept is None or self._pending is not None else kept.share
 
-    def _decoded(self, data: bytes) -> Kept | None:
-        if not data:
-            return None
-        problem = f"the state of the rollout {self._name!r} is refused: "
-        if len(data) >= MOST:
-            raise ConfigError(f"{problem}it is longer than {MOST:,} bytes")
-        try:
-            kept = msgspec.json.decode(data, type=Kept)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{problem}{error}") from None
+    def _check_stages(self, kept: Kept) -> None:
         shares = [stage.share for stage in self._stages]
         if kept.shares != shares or not 0 <= kept.stage < len(shares):
             raise ConfigError(
                 f"stages of the shares {shares}: the rollout {self._name!r} has {kept.shares};"
                 " allowed are those, or another name"
             )
-        return kept
 
-    def _adopt(self, kept: Kept, now: float, *, decided: bool) -> None:
-        """Goes by a state from now on, unless a newer one is known."""
-        with self._lock:
-            mine = self._kept
-            if mine is not None and kept.version < mine.version:
-                return
-            news = 0 if mine is None else kept.version - mine.version
-            if kept.phase == "rolled_back" or (decided and news):
-                self._pending = None
-            if mine is None or news:
-                self._kept = kept
-                self._window.clear(now + self._limits.warm_seconds)
-            self._share = 0.0 if self._pending else kept.share
-        for event in kept.events[-news:] if news else ():
+    def _on_news(self, kept: Kept, before: Kept | None) -> None:
+        self._window.clear(self._clock() + self._limits.warm_seconds)
+        for event in kept.events[before.version - kept.version :] if before else ():
             self._tell(event)
 
     def _tell(self, event: Event) -> None:
@@ -284,30 +260,37 @@ class Rollout(Routing):
         except Exception as error:  # of a user's function, whatever it raises
             _log.warning("on_event of rollout %s raised %s", self._name, type(error).__name__)
 
-    def _first(self, now: float) -> Kept:
-        shares = [stage.share for stage in self._stages]
+    def _first(self) -> Kept:
+        now, shares = self._clock(), [stage.share for stage in self._stages]
         event = Event(now, "began", 0, shares[0], "it is new")
         return Kept(version=1, phase="running", stage=0, began=now, shares=shares, events=[event])
 
-    def _following(self, kept: Kept, now: float, *, why: str) -> Kept | None:
+    def _following(self, kept: Kept, *, why: str) -> Kept | None:
         """The next stage of the one that this process knows of; None where others began it."""
-        if kept.phase != "running":
-            if why == _BY_HAND:
-                raise ConfigError(f"the rollout {self._name!r} is {kept.phase}: allowed is running")
+        newest = self._agreed.newest
+        if newest is not None and kept.version != newest.version:
             return None
-        if self._kept is not None and kept.version != self._kept.version:
+        if kept.phase != "running":
             return None
         if kept.stage + 1 == len(self._stages):
-            return _changed(kept, "done", kept.stage, now, "done", why)
-        return _changed(kept, "running", kept.stage + 1, now, "advanced", why)
+            return self._changed(kept, "done", kept.stage, "done", why)
+        return self._changed(kept, "running", kept.stage + 1, "advanced", why)
 
-    def _rolled_back(self, kept: Kept, now: float, *, why: str) -> Kept | None:
+    def _rolled_back(self, kept: Kept, *, why: str) -> Kept | None:
         if kept.phase == "rolled_back":
             return None
-        return _changed(kept, "rolled_back", kept.stage, now, "rolled_back", why)
+        return self._changed(kept, "rolled_back", kept.stage, "rolled_back", why)
 
-    def _restarted(self, kept: Kept, now: float, *, why: str) -> Kept:
-        return _changed(kept, "running", 0, now, "restarted", why)
+    def _restarted(self, kept: Kept, *, why: str) -> Kept:
+        return self._changed(kept, "running", 0, "restarted", why)
+
+    def _changed(self, kept: Kept, phase: Phase, stage: int, kind: str, why: str) -> Kept:
+        now = self._clock()
+        share = 0.0 if phase == "rolled_back" else kept.shares[stage]
+        events = [*kept.events, Event(now, kind, stage, share, why)][-_MOST_EVENTS:]
+        changes = {"version": kept.version + 1, "phase": phase, "stage": stage, "events": events}
+        began = kept.began if phase == "rolled_back" else now
+        return msgspec.structs.replace(kept, began=began, **changes)
 
     def _note_errors(self, now: float) -> None:
         """What the tiers failed since the last time."""
@@ -328,14 +311,6 @@ class Rollout(Routing):
             return
         self._next = now + self._every
         workers.submit(self.check)
-
-
-def _changed(kept: Kept, phase: Phase, stage: int, now: float, kind: str, why: str) -> Kept:
-    share = 0.0 if phase == "rolled_back" else kept.shares[stage]
-    events = [*kept.events, Event(now, kind, stage, share, why)][-_MOST_EVENTS:]
-    changes = {"version": kept.version + 1, "phase": phase, "stage": stage, "events": events}
-    began = kept.began if phase == "rolled_back" else now
-    return msgspec.structs.replace(kept, began=began, **changes)
 
 
 def _limits(given: object) -> Limits:

@@ -1,0 +1,328 @@
+"""Embedding in the background what the new model's cache has not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from time import monotonic
+from typing import Any, Literal
+
+from .._callers import is_async
+from ..embedding import EmbeddingCache
+from ..errors import RedisError
+from ._waiting import Waiting
+
+__all__ = ["Job", "Order", "Progress", "State"]
+
+State = Literal["running", "following", "done", "cancelled", "failed", "lost"]
+
+_MOST_FAILURES = 100
+_IN_A_ROW = 8  # texts that fail in a row, after which the model counts as down
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 60.0  # seconds
+
+_log = logging.getLogger("vcache")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is, in texts.
+
+    state: "running"; "following": what was given is done, and what is asked for meanwhile is taken
+        up; "done"; "cancelled"; "failed": the model, or the texts, raised `error`; "lost": the
+        process was forked, and this is not the one where it runs.
+    seen: so many were looked at: `embedded` now, `skipped` since they were cached already, `dead`
+        since the old model has them no more, `failed` since the model did for each alone.
+    total: how many were given; None: not known. dropped: asked for meanwhile, and not taken up.
+    paused: whether it waits, for Redis to answer or the model to recover.
+    failures: the digest in the key of the first hundred of the failed, and what was raised.
+    """
+
+    state: State
+    seen: int
+    embedded: int
+    skipped: int
+    dead: int
+    failed: int
+    dropped: int
+    total: int | None
+    seconds: float
+    paused: bool
+    error: str | None
+    failures: tuple[tuple[str, str], ...]
+
+    @property
+    def share(self) -> float | None:
+        """Of the total, 0 to 1; None: that is not known."""
+        return None if not self.total else min(1.0, self.seen / self.total)
+
+    @property
+    def rate(self) -> float:
+        """Texts embedded a second."""
+        return self.embedded / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace so far; None: not known."""
+        if self.total is None or self.seen == 0:
+            return None
+        return max(0, self.total - self.seen) * self.seconds / self.seen
+
+    def __str__(self) -> str:
+        of = "" if self.total is None else f" of {self.total:,}"
+        text = (
+            f"{self.state}: {self.seen:,}{of} texts, {self.embedded:,} embedded at"
+            f" {self.rate:,.4g} a second, {self.skipped:,} were there, {self.failed:,} failed"
+        )
+        return f"{text}; {self.error}" if self.error else text
+
+    def as_dict(self) -> dict[str, Any]:
+        derived = {name: getattr(self, name) for name in ("share", "rate", "seconds_left")}
+        return asdict(self) | derived
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a job is to do: batches of texts, at most `rate` a second embedded."""
+
+    texts: Iterable[str]
+    total: int | None
+    batch: int
+    rate: float | None
+    only_live: bool
+    retries: int
+    retry_after: float
+    follow: bool
+    on_progress: Callable[[Progress], object] | None
+
+
+class _Stop(Exception):
+    """The job is over before its end."""
+
+
+class Job:
+    """A thread that embeds texts under the new model, batch by batch. Thread-safe.
+
+    Each batch is stored as it is done, and what is stored is skipped: a job that was cut short, by
+    whatever, is begun anew with the same texts, and does the rest.
+    """
+
+    def __init__(
+        self,
+        old: EmbeddingCache,
+        new: EmbeddingCache,
+        order: Order,
+        waiting: Waiting,
+        is_wanted: Callable[[], bool],
+    ) -> None:
+        self._old, self._new, self._order, self._waiting = old, new, order, waiting
+        self._is_wanted = is_wanted
+        self._cancelled = threading.Event()
+        self._counts = {"seen": 0, "embedded": 0, "skipped": 0, "dead": 0, "failed": 0}
+        self._failures: list[tuple[str, str]] = []
+        self._state: State = "running"
+        self._error: BaseException | None = None
+        self._paused = False
+        self._in_a_row = 0
+        self._next = self._started = monotonic()
+        self._ended: float | None = None
+        self._runner: asyncio.Runner | None = None
+        self._thread = threading.Thread(target=self._run, name="vcache-migration", daemon=True)
+        self._thread.start()
+
+    @property
+    def error(self) -> BaseException | None:
+        """What it failed with."""
+        return self._error
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def progress(self) -> Progress:
+        is_over = self._state not in ("running", "following")
+        ended = self._ended if self._ended is not None else monotonic()
+        return Progress(
+            state=self._state if is_over or self.is_alive else "lost",
+            **self._counts,
+            dropped=self._waiting.dropped,
+            total=self._order.total,
+            seconds=ended - self._started,
+            paused=self._paused,
+            error=None if self._error is None else type(self._error).__name__,
+            failures=tuple(self._failures),
+        )
+
+    def cancel(self) -> None:
+        """Has it end after the batch under way, which is stored."""
+        self._cancelled.set()
+        self._waiting.wake()
+
+    def wait(self, timeout: float | None = None) -> Progress:
+        """Waits for its end, or so many seconds; a following one has none unless cancelled."""
+        self._thread.join(timeout)
+        return self.progress()
+
+    def _run(self) -> None:
+        state: State = "failed"
+        try:
+            self._work()
+            state = "done"
+        except _Stop:
+            state = "cancelled"
+        except BaseException as error:
+            self._error = error
+        finally:
+            if self._runner is not None:
+                self._runner.close()
+            self._ended, self._state = monotonic(), state
+            self._tell()
+
+    def _work(self) -> None:
+        for batch in _batches(self._order.texts, self._order.batch):
+            while asked := self._waiting.take(self._order.batch):  # these are wanted sooner
+                self._embed_missing(asked)
+            self._embed_missing(batch)
+        if not self._order.follow:
+            return
+        self._state = "following"
+        while True:
+            self._check()
+            if asked := self._waiting.take(self._order.batch, wait=True):
+                self._embed_missing(asked)
+
+    def _embed_missing(self, texts: list[str]) -> None:
+        self._check()
+        missing = [text for text in dict.fromkeys(texts) if self._is_missing(text)]
+        self._counts["skipped"] += len(texts) - len(set(texts))
+        if missing:
+            self._await_redis()
+            self._await_turn(len(missing))
+            self._embed(missing)
+        self._counts["seen"] += len(texts)
+        self._tell()
+
+    def _is_missing(self, text: str) -> bool:
+        """Whether a text is to be embedded; counts those that are not."""
+        try:
+            if self._has(self._new, text):
+                self._counts["skipped"] += 1
+            elif self._order.only_live and not self._has(self._old, text):
+                self._counts["dead"] += 1
+            else:
+                return True
+        except ValueError as error:  # it is no UTF-8
+            self._note_failure("", error)
+        return False
+
+    def _has(self, embeddings: EmbeddingCache, text: str) -> bool:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return embeddings.has(text)
+            except RedisError:  # of a strict cache
+                self._pause(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _embed(self, texts: list[str]) -> None:
+        """All at once, else one by one, so that one that cannot be embedded keeps none back."""
+        error = self._tried(texts)
+        if error is None:
+            self._counts["embedded"] += len(texts)
+            self._in_a_row = 0
+            return
+        if len(texts) == 1:
+            self._fail(texts[0], error)
+            return
+        for text in texts:
+            self._check()
+            error = self._tried([text], retries=0)
+            if error is None:
+                self._counts["embedded"] += 1
+                self._in_a_row = 0
+            else:
+                self._fail(text, error)
+
+    def _fail(self, text: str, error: Exception) -> None:
+        """Notes a text that fails alone. Raises the error where so many did in a row."""
+        self._in_a_row += 1
+        if self._in_a_row >= _IN_A_ROW:
+            raise error
+        self._note_failure(self._new.key(text).rpartition(":")[2], error)
+
+    def _note_failure(self, digest: str, error: Exception) -> None:
+        self._counts["failed"] += 1
+        if len(self._failures) < _MOST_FAILURES:
+            self._failures.append((digest, type(error).__name__))
+
+    def _tried(self, texts: list[str], retries: int | None = None) -> Exception | None:
+        """None when they are embedded, else what the last try raised."""
+        left = self._order.retries if retries is None else retries
+        pause = self._order.retry_after
+        while True:
+            try:
+                self._call(texts)
+            except Exception as error:
+                if left == 0:
+                    return error
+            else:
+                return None
+            left -= 1
+            self._pause(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _call(self, texts: list[str]) -> None:
+        if not is_async(self._new._function):
+            self._new.embed(texts)
+            return
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        self._runner.run(self._new.aembed(texts))
+
+    def _await_redis(self) -> None:
+        """What is embedded while Redis takes no writes might be lost."""
+        pause, cache = _FIRST_PAUSE, self._new._cache
+        while (redis := cache.stats().redis) is not None and redis["breaker"] != "closed":
+            self._pause(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            cache.healthy()  # asks it again
+
+    def _await_turn(self, count: int) -> None:
+        """Texts come at the rate that is given, on average."""
+        rate = self._order.rate
+        if rate is None:
+            return
+        self._wait(self._next - monotonic())
+        self._next = max(self._next, monotonic()) + count / rate
+
+    def _pause(self, seconds: float) -> None:
+        self._paused = True
+        self._tell()
+        self._wait(seconds)
+        self._paused = False
+
+    def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            self._cancelled.wait(seconds)
+        self._check()
+
+    def _check(self) -> None:
+        if self._cancelled.is_set() or not self._is_wanted():
+            raise _Stop
+
+    def _tell(self) -> None:
+        if self._order.on_progress is None:
+            return
+        try:
+            self._order.on_progress(self.progress())
+        except Exception as error:  # of a user's function, whatever it raises
+            _log.warning("on_progress of a migration raised %s", type(error).__name__)
+
+
+def _batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
+    left = iter(texts)
+    while batch := list(islice(left, size)):
+        yield batch
