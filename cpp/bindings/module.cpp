@@ -22,6 +22,7 @@ PYBIND11_MODULE(_core, module) {
   bind_singletons(module);
   bind_codec(module);
   bind_vectors(module);
+  bind_similar(module);
   bind_sim(module);  // its Model is what a cache learns from
   bind_cache(module);
   bind_cache_base(module);

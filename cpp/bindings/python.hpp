@@ -72,5 +72,6 @@ void bind_sim(py::module_& module);
 void bind_torch(py::module_& module);
 void bind_learning(py::module_& module);
 void bind_vectors(py::module_& module);
+void bind_similar(py::module_& module);
 
 }  // namespace vcache::bindings

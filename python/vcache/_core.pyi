@@ -11,6 +11,7 @@ __all__: list[str] = [
     "CacheBase",
     "DEFAULT",
     "DefaultType",
+    "FlatIndex",
     "Learning",
     "MISSING",
     "MODEL_HEADS",
@@ -62,6 +63,47 @@ class DefaultType:
     def __repr__(self):
         """
         Return repr(self).
+        """
+
+class FlatIndex:
+    """
+    Vectors of one width, searched by looking at all. Thread-safe.
+    """
+    def __init__(
+        self,
+        *,
+        width: typing.SupportsInt | typing.SupportsIndex,
+        max_bytes: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    def add(self, vector: typing.Any) -> int | None:
+        """
+        The id of a 1-d float64 array; None for zeros and what is not finite.
+        """
+    def nearest(
+        self,
+        vector: typing.Any,
+        *,
+        at_least: typing.SupportsFloat | typing.SupportsIndex,
+        most: typing.SupportsInt | typing.SupportsIndex,
+    ) -> list:
+        """
+        Ids and cosine similarities, the nearest first.
+        """
+    def remove(self, id: typing.SupportsInt | typing.SupportsIndex) -> bool:
+        """
+        Whether it was there.
+        """
+    def take_oldest(self) -> tuple:
+        """
+        Ids and unit vectors of the oldest block, which leaves.
+        """
+    @property
+    def memory_bytes(self) -> int: ...
+    @property
+    def oldest(self) -> int:
+        """
+        Ids below have left.
         """
 
 class Model:

@@ -18,7 +18,8 @@ ALLOWED = {
     "l2": {"base", "metrics"},
     "cache": {"base", "metrics", "predictor", "l1", "l2"},
     "sim": {"base", "l1", "predictor"},
-    "bindings": {"base", "metrics", "predictor", "l1", "l2", "cache", "sim"},
+    "similar": {"base"},
+    "bindings": {"base", "metrics", "predictor", "l1", "l2", "cache", "sim", "similar"},
 }
 NARROWED = {("sim", "l1"): "l1/policy/"}  # of a room, what begins so
 OWN = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
