@@ -27,7 +27,8 @@ def attributes(site: Site) -> dict[str, Any]:
         "cache_key": site.key_now,
         "invalidate": invalidate,
     }
-    return common | (_async_twins(site) if is_async(site.function) else _blocking(site))
+    twins = _async_twins(site) if is_async(site.function) else _blocking(site)
+    return common | twins | site.attributes()
 
 
 def _blocking(site: Site) -> dict[str, Any]:

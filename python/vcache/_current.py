@@ -61,18 +61,21 @@ class CurrentCall:
     tags: add(), update(): tags of the result. What ended one of them since the call began has ended
         the result.
     skip(): the result is not stored.
+    similarity: under `similar`, that of the nearest answered query, which did not answer this call:
+        a cosine similarity; None for none that is near.
 
     Raises RuntimeError where it is changed once the function has returned. Of a batch, all this
     goes for each value that the call computes. What several threads of one function say is taken in
     their order.
     """
 
-    __slots__ = ("_default", "_is_over", "_skipped", "_ttl", "tags")
+    __slots__ = ("_default", "_is_over", "_skipped", "_ttl", "similarity", "tags")
 
     def __init__(self, ttl: Any, default: float | None) -> None:
         self._ttl: Any = DEFAULT
         self._default = default if ttl is DEFAULT else ttl
         self._skipped = self._is_over = False
+        self.similarity: float | None = None
         self.tags = Tags(self)
 
     @property

@@ -14,10 +14,18 @@ from ._digest import KeyDigest
 from ._freshness import Freshness, FreshnessOptions
 from ._lists import ListSite
 from ._modes import Modes
-from ._search import SearchOptions, SearchSite, epoch_tag
+from ._search import SearchOptions, epoch_tag
+from ._similar_options import VectorSearchOptions, search_site, split_options
 from ._site import Site
 from ._site_options import Options
-from .decorators import AsyncCached, BatchDecorator, Cached, Decorator, decorate
+from .decorators import (
+    AsyncCached,
+    BatchDecorator,
+    Cached,
+    Decorator,
+    SearchDecorator,
+    decorate,
+)
 
 if TYPE_CHECKING:
     from .cache import Cache
@@ -125,8 +133,8 @@ class Decorating:
         decode: Callable[[Any], Any] | None = None,
         type: Any = None,
         cache_if: Callable[[Any], bool] | None = None,
-        **options: Unpack[FreshnessOptions],
-    ) -> Decorator:
+        **options: Unpack[VectorSearchOptions],
+    ) -> SearchDecorator:
         """Decorator of a vector search: as cached(), with vectors rounded to `precision` decimals.
 
         A list and an array of the same numbers are the same query, and -0.0 is 0.0. NaN or Inf in
@@ -148,7 +156,10 @@ class Decorating:
         tenant: the name of an argument, or a callable that gets those of the call, which says who
             may share the result; it is part of the key, exactly. None, "" or a call without it is
             an UnkeyableError.
+        similar: 0.97, say, has the result of the nearest query answer where there is none of the
+            same: as VectorSearchOptions has it, and similar_vector, similar_text, similar_memory.
         """
+        near, rest = split_options(options)
         if precision is not None and (not _is_int(precision) or not 0 <= precision <= 15):
             raise ValueError(f"precision={precision!r}: allowed is None or an int from 0 to 15")
         given = Options(
@@ -159,13 +170,10 @@ class Decorating:
             type=type,
             cache_if=cache_if,
             precision=precision,
-            freshness=Freshness.of(options),
+            freshness=Freshness.of(rest),
         )
-        if depends_on is not None:
-            callable_argument(depends_on, "depends_on")
         search = SearchOptions(superset=superset, depends_on=depends_on, index=index, tenant=tenant)
-        make = partial(SearchSite, options=given, search=search)
-        return cast(Decorator, self._decorator(make))
+        return cast(SearchDecorator, self._decorator(partial(search_site, given, search, near)))
 
     def cached_list(
         self,

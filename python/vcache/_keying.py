@@ -20,7 +20,7 @@ from . import _core
 from ._digest import PLAIN, KeyDigest
 from .errors import UnkeyableError
 
-__all__ = ["LAST_TAGS", "MAX_KEY", "Encoder", "Signature", "bounded"]
+__all__ = ["LAST_TAGS", "MAX_KEY", "Encoder", "Signature", "bounded", "numbers_of"]
 
 MAX_KEY = 1024
 _EXACT_INT = 2**53  # up to here a float64 holds every int
@@ -298,7 +298,7 @@ def _stacked(values: Sequence[Any]) -> NDArray[Any] | None:
         return _if_real(np.asarray(values))
     rows: list[NDArray[Any]] = []
     for value in values:
-        row = _numbers(value)
+        row = numbers_of(value)
         if row is None or (rows and row.shape != rows[0].shape):
             return None
         rows.append(row)
@@ -309,7 +309,7 @@ def _may_be_numbers(kind: type) -> bool:
     return kind in (int, float, list, tuple) or hasattr(kind, "__array__")
 
 
-def _numbers(value: Any) -> NDArray[Any] | None:
+def numbers_of(value: Any) -> NDArray[Any] | None:
     """A number, a list or an array of them as an array; None if it is no such."""
     if type(value) in (list, tuple):
         return _stacked(value)

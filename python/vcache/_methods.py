@@ -9,7 +9,7 @@ from typing import Any
 __all__ = ["Method"]
 
 # Attributes of a cached method that take what the method takes.
-_OF_A_CALL = frozenset({"cache_key", "invalidate", "refresh", "ainvalidate", "arefresh"})
+_OF_A_CALL = frozenset({"cache_key", "invalidate", "refresh", "ainvalidate", "arefresh", "nearest"})
 
 
 class Method(partial[Any]):

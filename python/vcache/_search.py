@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._arguments import callable_argument
 from ._callers import Caller
 from ._core import MISSING
 from ._current import Made, amended
@@ -54,6 +55,10 @@ class SearchOptions:
     index: str | None = None
     tenant: str | Callable[..., Any] | None = None
 
+    def __post_init__(self) -> None:
+        if self.depends_on is not None:
+            callable_argument(self.depends_on, "depends_on")
+
 
 class SearchSite(Site):
     """How the calls of one vector search are keyed and stored.
@@ -83,13 +88,18 @@ class SearchSite(Site):
         if self._tenant is None and self._top_k is None:
             return super().key(args, named)
         self.prepare_here()
+        return bounded(self.head, self.arguments(args, named), self.digest)
+
+    def arguments(self, args: Args, named: Named, left_out: Iterable[int] = ()) -> str:
+        """The part of a key for the arguments of a call, but those in the places `left_out`."""
         values, names = list(self.signature.bind(args, named)), list(self.signature.names)
-        marks = "" if self._tenant is None else self._tenant_part(args, named)
-        if self._asked(values) is not None and self._top_k is not None:
+        marks, places = self._tenant_part(args, named), set(left_out)
+        if self._top_k is not None and self._asked(values) is not None:
             marks += _SUPERSET
-            del values[self._top_k], names[self._top_k]
-        arguments = self.encoded(values, names) if values else ""
-        return bounded(self.head, marks + arguments, self.digest)
+            places.add(self._top_k)
+        for place in sorted(places, reverse=True):
+            del values[place], names[place]
+        return marks + (self.encoded(values, names) if values else "")
 
     def storing_of(self, key: str, args: Args, named: Named) -> Storing:
         storing = super().storing_of(key, args, named)
@@ -136,14 +146,22 @@ class SearchSite(Site):
             return MISSING
 
     async def load(self, caller: Caller, key: str, seen: int, args: Args, named: Named) -> Any:
-        """As of any call; where the search that was waited for was too small, in another one."""
+        source = self.source(args, named)
+        return (await self.outcome(caller, key, seen, source, args, named))[1]
+
+    async def outcome(
+        self, caller: Caller, key: str, seen: int, source: Source, args: Args, named: Named
+    ) -> tuple[Outcome, Any]:
+        """As of any call, and its result.
+
+        Where the search that was waited for was too small, those of another one.
+        """
         self.misses += 1
-        source, storing = self.source(args, named), self.storing_of(key, args, named)
-        top_k = self._asked_by(args, named)
+        storing, top_k = self.storing_of(key, args, named), self._asked_by(args, named)
         while True:
             outcome = await self.cache._load_one(caller, key, source, storing, seen)
             try:
-                return self.result(outcome, storing, top_k)
+                return outcome, self.result(outcome, storing, top_k)
             except TooSmall:
                 seen = self.cache._loader.flights.step
 

@@ -202,6 +202,10 @@ class Site(Heads):
                 message = f"results of {self.name} are not cached: {outcome.refused}"
                 warnings.warn(message, RuntimeWarning, stacklevel=caller_level())
 
+    def attributes(self) -> dict[str, Callable[..., Any]]:
+        """What the function carries beside what all cached functions do, by name."""
+        return {}
+
     def info(self) -> CacheInfo:
         entries = self.cache.stats().entries
         hits = self.hits + self.quick_hits()

@@ -25,7 +25,7 @@ class CacheInfo(NamedTuple):
     """Calls of one wrapped function in this process, since it was made or cleared.
 
     `maxsize` is None: all share the budget of the cache, whose entries in memory are `currsize`.
-    `uncached` results could not be stored.
+    `uncached` results could not be stored. `similar` of the hits had the result of another query.
     """
 
     hits: int
@@ -33,6 +33,7 @@ class CacheInfo(NamedTuple):
     maxsize: int | None
     currsize: int
     uncached: int
+    similar: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from ._core import MISSING, TextCall
 from ._many import ManySite
 from ._methods import Method
 from ._naming import full_name
+from ._similar_records import Nearest, SimilarAdvice, SimilarBand
 from ._site import Site
 from ._site_options import CacheInfo
 
@@ -26,11 +27,17 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncCached",
     "AsyncCachedBatch",
+    "AsyncCachedSearch",
     "BatchDecorator",
     "CacheInfo",
     "Cached",
     "CachedBatch",
+    "CachedSearch",
     "Decorator",
+    "Nearest",
+    "SearchDecorator",
+    "SimilarAdvice",
+    "SimilarBand",
     "decorate",
 ]
 
@@ -105,6 +112,48 @@ class Decorator(Protocol):
 
     @overload
     def __call__(self, function: Callable[P, R], /) -> Cached[P, R]: ...
+
+
+class CachedSearch(Cached[P, R_co], Protocol[P, R_co]):
+    """A vector search whose results are cached."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> CachedSearch[..., R_co]: ...
+
+    def nearest(self, *args: P.args, **named: P.kwargs) -> Nearest | None:
+        """The answered query nearest to a call; None for none. Only with `similar`."""
+
+    def advice(self, precision: float = 0.95) -> SimilarAdvice:
+        """The threshold for a wanted precision, by live traffic. Only with `similar`.
+
+        precision: the share of the rows of semantic answers that a computed answer has as well.
+        Compared are, where a call was computed, its result and that of the nearest answered query
+        down to 0.1 below `similar`. Rows count by what `depends_on` returns for a result, else by
+        their id, or all that they are but floats. Raises ValueError for no share over 0 up to 1.
+        """
+
+
+class AsyncCachedSearch(AsyncCached[P, R_co], Protocol[P, R_co]):
+    """An async one; nearest() and advice() are not to be awaited."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> AsyncCachedSearch[..., R_co]: ...
+
+    def nearest(self, *args: P.args, **named: P.kwargs) -> Nearest | None:
+        """As that of any cached search."""
+
+    def advice(self, precision: float = 0.95) -> SimilarAdvice:
+        """As that of any cached search."""
+
+
+class SearchDecorator(Protocol):
+    """What makes a cached search of a function."""
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncCachedSearch[P, R]: ...
+
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> CachedSearch[P, R]: ...
 
 
 class CachedBatch(Protocol[P, R_co]):
