@@ -26,6 +26,8 @@ ROWS = {
     "L1 get_vectors": "memory.batch",
     "cached decorator": "memory.decorator",
     "awaited get": "awaited.hit",
+    "vector search hit": "similar.exact_hit",
+    "semantic look-up": "similar.look_up",
     "ASGI middleware": "http.hit",
     "embed from memory": "embedding.memory",
     "embed from Redis": "embedding.from_redis",
@@ -66,7 +68,7 @@ ROWS = {
     "demo": "demo.quick",
 }
 PEERS = ("numpy", "cachebox", "redis", "hiredis", "redisvl", "fastapi", "torch", "vcache")
-PEERS += ("langchain-core", "llama-index-core", "cashews", "moka-py")
+PEERS += ("langchain-core", "llama-index-core", "cashews", "moka-py", "usearch")
 ROOT = Path(__file__).parents[2]
 RESULTS, README = ROOT / "build" / "bench", ROOT / "README.md"
 DEFAULT_ROUNDS = 9
