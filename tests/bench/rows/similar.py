@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from harness import DIM, ENTRIES, OPERATIONS, Check, Outcome, compete, expect, loop, vectors, zipf
+from harness import DIM, OPERATIONS, Check, Outcome, compete, expect, loop, vectors, zipf
 from usearch.index import MetricKind, search
 
 import vcache
