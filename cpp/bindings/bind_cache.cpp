@@ -7,6 +7,7 @@
 #include "bindings/arguments.hpp"
 #include "bindings/bind_learning.hpp"
 #include "bindings/cache_calls.hpp"
+#include "bindings/listing_calls.hpp"
 #include "bindings/loading_calls.hpp"
 #include "cache/recovery.hpp"
 #include "l2/null_l2.hpp"
@@ -214,6 +215,7 @@ void bind_cache(py::module_& module) {
   bind_blobs(cache);
   bind_tags(cache);
   bind_loading(cache);
+  bind_listing(cache);
   bind_learning_calls(cache);
   bind_access_log(cache);
   cache

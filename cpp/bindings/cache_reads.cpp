@@ -106,7 +106,7 @@ Target make_target(std::size_t count, std::uint32_t width, base::DType dtype,
 }
 
 std::optional<std::uint32_t> width_of(const l1::EntryRef& entry, base::DType dtype) {
-  if (!entry || entry->kind != base::ValueKind::kVector || entry->dtype != dtype ||
+  if (!entry || entry->kind() != base::ValueKind::kVector || entry->dtype != dtype ||
       entry->ndim != 1) {
     return std::nullopt;
   }

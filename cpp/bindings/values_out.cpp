@@ -5,7 +5,7 @@
 namespace vcache::bindings {
 
 PyObject* to_python(l1::EntryRef entry) noexcept {
-  if (entry->kind == base::ValueKind::kVector) return view_of(std::move(entry));
+  if (entry->kind() == base::ValueKind::kVector) return view_of(std::move(entry));
   const PyOwned payload(memory_of(std::move(entry)));
   return payload ? decode_object(payload.get()) : nullptr;
 }

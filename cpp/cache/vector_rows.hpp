@@ -12,7 +12,7 @@ namespace vcache::cache {
 
 // True when the entry is a 1-d vector of the rows' element type and width.
 [[nodiscard]] inline bool fits(const l1::Entry& entry, const VectorRows& rows) noexcept {
-  return entry.kind == base::ValueKind::kVector && entry.dtype == rows.dtype && entry.ndim == 1 &&
+  return entry.kind() == base::ValueKind::kVector && entry.dtype == rows.dtype && entry.ndim == 1 &&
          entry.payload_bytes == row_bytes(rows);
 }
 

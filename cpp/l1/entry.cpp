@@ -49,10 +49,9 @@ Entry* Entry::create(void* memory, store::Arena& arena, std::string_view key,
   auto* entry = new (memory) Entry{};
   entry->arena = &arena;
   entry->balance.store(kHeld, std::memory_order_relaxed);
-  entry->pins = views;
+  entry->pins = static_cast<std::uint8_t>(views);
   entry->payload_bytes = static_cast<std::uint32_t>(value.payload.size());
   entry->key_bytes = static_cast<std::uint16_t>(key.size());
-  entry->kind = value.kind;
   entry->dtype = value.dtype;
   entry->ndim = value.shape.ndim;
   entry->extras = extras_of(value);
@@ -107,7 +106,7 @@ base::Shape Entry::shape() const noexcept {
 
 base::ValueView Entry::view() const noexcept {
   const Costs worth = costs();
-  return {.kind = kind,
+  return {.kind = kind(),
           .dtype = dtype,
           .shape = shape(),
           .payload = payload(),

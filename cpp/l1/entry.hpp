@@ -46,8 +46,9 @@ struct Identity {
 //
 // Ownership: the index holds the entry, and so does each view; the last one out frees the block.
 // Views are taken under the shard's lock and given back without it, so the two are counted apart:
-// `pins` is plain, `balance` is what the index and the counted pins are worth, less the views given
-// back. It is 0 only once the index has let go, which adds the pins that are left.
+// `pins` is plain and settled now and then, `balance` is what the index and the counted pins are
+// worth, less the views given back. It is 0 only once the index has let go, which adds the pins
+// that are left.
 struct Entry {
   store::Arena* arena;
   std::int64_t created;  // steady nanoseconds
@@ -55,19 +56,24 @@ struct Entry {
   // negation says.
   std::atomic<std::int64_t> expires;
   std::atomic<std::uint32_t> balance;
-  std::uint32_t pins;  // guarded by the shard's lock
+  // Look-ups that it answered, and earlier entries under its key that it replaced: at least
+  // kMostHits where that is reached. Guarded by the shard's lock, as the pins.
+  std::uint32_t hits;
   std::uint32_t payload_bytes;
   std::uint16_t key_bytes;
   metrics::GroupId group;
-  base::ValueKind kind;
-  base::DType dtype;
+  std::uint8_t pins;
+  base::DType dtype;  // kNone: an object
   std::uint8_t ndim;
   std::uint8_t extras;  // kHasCosts, kHasMetadata, kHasTags; kFromRedis
+
+  // So many hits are told of at most.
+  static constexpr std::uint32_t kMostHits = 4'000'000'000;
 
   [[nodiscard]] static std::size_t bytes_for(std::string_view key,
                                              const base::ValueView& value) noexcept;
   // Lays out everything but the payload and the identity; `memory` is of bytes_for() bytes. Held
-  // by the index and by `views` views.
+  // by the index and by `views` views, fewer than kMostPins.
   static Entry* create(void* memory, store::Arena& arena, std::string_view key,
                        const base::ValueView& value, std::uint32_t views) noexcept;
 
@@ -108,6 +114,9 @@ struct Entry {
   [[nodiscard]] bool has_key(std::string_view other) const noexcept {
     return key_bytes == other.size() && same_bytes(data() + kKeyOffset, other.data(), key_bytes);
   }
+  [[nodiscard]] base::ValueKind kind() const noexcept {
+    return dtype == base::DType::kNone ? base::ValueKind::kObject : base::ValueKind::kVector;
+  }
   [[nodiscard]] base::ByteView metadata() const noexcept;
   [[nodiscard]] Costs costs() const noexcept {
     return (extras & kHasCosts) == 0 ? Costs{} : read<Costs>(costs_offset());
@@ -144,15 +153,17 @@ struct Entry {
   static constexpr std::uint8_t kHasCosts = 1;
   static constexpr std::uint8_t kHasMetadata = 2;
   static constexpr std::uint8_t kHasTags = 4;
-  static constexpr std::uint8_t kFromRedis = 8;         // takes no room
-  static constexpr std::uint32_t kHeld = 1U << 30;      // what being held by the index is worth
-  static constexpr std::uint32_t kMostPins = 1U << 28;  // so that views cannot use that up
+  static constexpr std::uint8_t kFromRedis = 8;     // takes no room
+  static constexpr std::uint32_t kHeld = 1U << 30;  // what being held by the index is worth
+  static constexpr std::uint8_t kMostPins = 255;
 
   [[nodiscard]] static std::uint8_t extras_of(const base::ValueView& value) noexcept;
   void write_marks(base::ByteView tags) noexcept;
+  // At least each kMostPins hits.
   void settle() noexcept {
     balance.fetch_add(pins, std::memory_order_relaxed);
     pins = 0;
+    hits = std::min(hits, kMostHits);
   }
   [[nodiscard]] const std::byte* data() const noexcept {
     return reinterpret_cast<const std::byte*>(this);

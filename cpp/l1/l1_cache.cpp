@@ -259,6 +259,17 @@ void L1Cache::erase_matching(std::string_view pattern, std::vector<std::string>&
   }
 }
 
+std::vector<HotKey> L1Cache::hot_keys(std::size_t most) const {
+  Hottest hottest(most);
+  for (const auto& shard : shards_) {
+    std::size_t at = 0;
+    do {
+      at = shard->hottest_some(at, now(), hottest);
+    } while (at != 0);
+  }
+  return std::move(hottest).take();
+}
+
 void L1Cache::lock_all() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
   if (tutor_ != nullptr) {
     tutor_->begin_fork();

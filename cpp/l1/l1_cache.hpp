@@ -116,6 +116,9 @@ class L1Cache {
   // Drops all entries whose key the glob pattern takes; adds their keys to `erased`. Throws
   // std::bad_alloc.
   void erase_matching(std::string_view pattern, std::vector<std::string>& erased);
+  // The keys of at most `most` entries, those with the most hits, hottest first; none without any.
+  // Entries that come or go meanwhile may be missed. Throws std::bad_alloc.
+  [[nodiscard]] std::vector<HotKey> hot_keys(std::size_t most) const;
   // By which entries with tags are judged.
   [[nodiscard]] TagMarks& tags() noexcept { return tags_; }
 

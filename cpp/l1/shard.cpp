@@ -207,6 +207,7 @@ void Shard::free_id(EntryId id) noexcept {
 
 void Shard::replace(EntryId id, Entry* entry) {
   Entry* older = entries_[id];
+  entry->hits = older->hits;
   entries_[id] = entry;
   let_go(older);
 }

@@ -14,6 +14,7 @@
 #include "base/page_allocator.hpp"
 #include "l1/access/recorder.hpp"
 #include "l1/entry.hpp"
+#include "l1/hottest.hpp"
 #include "l1/index/key_index.hpp"
 #include "l1/learning/steward.hpp"
 #include "l1/policy/any_policy.hpp"
@@ -134,6 +135,9 @@ class Shard {
   // Adds the keys of entries, a few under one lock. Goes on from a place as distrust_some(). Throws
   // std::bad_alloc.
   [[nodiscard]] std::size_t keys_some(std::size_t from, std::vector<std::string>& keys) const
+      VCACHE_EXCLUDES(mutex_);
+  // Offers the entries that have not ended, in the same way.
+  [[nodiscard]] std::size_t hottest_some(std::size_t from, std::int64_t now, Hottest& hottest) const
       VCACHE_EXCLUDES(mutex_);
   void clear() VCACHE_EXCLUDES(mutex_);
   [[nodiscard]] ShardStats stats() const VCACHE_EXCLUDES(mutex_);

@@ -135,6 +135,7 @@ bool Shard::is_over(const Entry& entry, std::int64_t now) const noexcept {
 Entry* Shard::hit(EntryId id) noexcept {
   Entry* entry = entries_[id];
   entry->pin();
+  ++entry->hits;
   notes_[note_count_++] = id;
   if (note_count_ == kNotes) drain_notes();
   ++counters_.hits;

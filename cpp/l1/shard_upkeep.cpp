@@ -51,6 +51,17 @@ std::size_t Shard::keys_some(std::size_t from, std::vector<std::string>& keys) c
   return end >= entries_.size() ? 0 : end;
 }
 
+std::size_t Shard::hottest_some(std::size_t from, std::int64_t now, Hottest& hottest) const {
+  const base::SpinLock lock(mutex_);
+  const std::size_t end = std::min(from + kSlice, entries_.size());
+  for (std::size_t id = from; id < end; ++id) {
+    const Entry* entry = entries_[id];
+    if (entry == nullptr || !hottest.takes(entry->hits)) continue;
+    if (entry->ends() > now && !is_ended_by_tag(*entry)) hottest.add(entry->key(), entry->hits);
+  }
+  return end >= entries_.size() ? 0 : end;
+}
+
 // Looks at one entry for each publication, so that expired ones do not wait for an eviction; at
 // several in a row, so that the memory each needs is on its way at once.
 void Shard::sweep(std::int64_t now) {

@@ -15,6 +15,7 @@ from ._costing import CostCalls
 from ._decorating import Decorating
 from ._digest import KeyDigest, KeySecret
 from ._learning import LearnedCalls, Minimize
+from ._listing import ListingCalls
 from ._mapping import Entries
 from ._naming import Names
 from ._reporting import Reporting
@@ -33,7 +34,7 @@ _SECRETS = ("encryption_key", "key_secret")
 _core.set_object_codec(encode, decode)
 
 
-class Cache(LearnedCalls, CostCalls, Decorating, Reporting):
+class Cache(ListingCalls, LearnedCalls, CostCalls, Decorating, Reporting):
     """Vectors and objects in two tiers: this process' memory, and Redis if there is one.
 
     memory: budget of the memory tier with all its bookkeeping: bytes, "512MiB", "auto" (a tenth of
