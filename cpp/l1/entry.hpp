@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -129,6 +130,20 @@ struct Entry {
     std::memcpy(reinterpret_cast<std::byte*>(this) + payload_offset(), payload.data(),
                 payload.size());
   }
+  // Of its tags.
+  [[nodiscard]] std::uint8_t mark_count() const noexcept {
+    return has_tags() ? static_cast<std::uint8_t>(read<std::uint32_t>(count_offset())) : 0;
+  }
+  [[nodiscard]] TagMarks::Mark mark(std::size_t index) const noexcept {
+    return read<TagMarks::Mark>(marks_offset() + index * sizeof(TagMarks::Mark));
+  }
+  [[nodiscard]] base::Moment made() const noexcept {
+    return has_tags() ? read<base::Moment>(tags_offset()) : base::Moment{};
+  }
+  // In place of those of the tags it was created with. Requires: not published, no more of them.
+  void put_marks(std::span<const TagMarks::Mark> marks) noexcept {
+    for (std::size_t i = 0; i < marks.size(); ++i) write(marks_offset() + i * 2, marks[i]);
+  }
   [[nodiscard]] base::Shape shape() const noexcept;
   [[nodiscard]] base::ValueView view() const noexcept;
   [[nodiscard]] std::size_t block_bytes() const noexcept {
@@ -209,11 +224,11 @@ struct Entry {
     return metadata + sizeof(std::uint32_t) + read<std::uint32_t>(metadata);
   }
   [[nodiscard]] std::size_t tags_offset() const noexcept { return aligned(metadata_end()); }
-  [[nodiscard]] std::size_t marks_offset() const noexcept {
-    return tags_offset() + sizeof(base::Moment) + sizeof(std::uint32_t);
+  [[nodiscard]] std::size_t count_offset() const noexcept {
+    return tags_offset() + sizeof(base::Moment);
   }
-  [[nodiscard]] std::uint32_t mark_count() const noexcept {
-    return read<std::uint32_t>(tags_offset() + sizeof(base::Moment));
+  [[nodiscard]] std::size_t marks_offset() const noexcept {
+    return count_offset() + sizeof(std::uint32_t);
   }
   [[nodiscard]] std::size_t head_bytes() const noexcept {
     if ((extras & ~kFromRedis) == 0 && ndim < 2) return kKeyOffset + key_bytes;

@@ -1,5 +1,7 @@
 #include "l1/l1_cache.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -288,6 +290,7 @@ void L1Cache::unlock_all() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
 }
 
 void L1Cache::on_child() noexcept VCACHE_NO_THREAD_SAFETY_ANALYSIS {
+  instance_ = ~instance_ + static_cast<std::uint64_t>(getpid());
   if (tutor_ != nullptr) tutor_->on_child();
 }
 

@@ -54,6 +54,21 @@ struct LearningStats {
 // Lifetime of an entry in L1, from now; kNoExpiry: none.
 inline constexpr base::Nanos kNoExpiry = base::Nanos::max();
 
+// Entries being taken over. Used by one thread.
+struct Restoration {
+  struct Taken {
+    policy::EntryId id = policy::kNoEntry;
+    std::uint32_t uses = 0;
+  };
+  struct Share {
+    bool is_full = false;
+    std::vector<Taken> taken = {};  // where something learns of it
+  };
+  std::vector<Share> shards = {};
+};
+
+[[nodiscard]] std::uint64_t random_instance();
+
 // The memory tier: shards chosen by key hash. Thread-safe.
 class L1Cache {
  public:
@@ -161,6 +176,20 @@ class L1Cache {
   // Ends the learning. Idempotent.
   void close() noexcept;
 
+  // Throws std::bad_alloc.
+  [[nodiscard]] Tour hottest_first();
+  // The entry there, pinned, verified or not, neither counted nor noted; empty where it has ended.
+  [[nodiscard]] EntryRef pin(const Placed& placed);
+  // Takes over an entry that was kept elsewhere where there is room: nothing is evicted for it.
+  // Hottest first; once a shard has no room for one, it takes none after. Throws std::bad_alloc.
+  Restored restore(std::string_view key, const base::ValueView& value, const Kept& kept,
+                   const Gate* gate, Restoration& restoration);
+  [[nodiscard]] bool is_full(const Restoration& restoration) const noexcept;
+  // Tells who learns of what was taken over. Throws std::bad_alloc.
+  void finish(Restoration& restoration);
+  // Whose invalidations base::Moment::here counts: another one in each cache and process.
+  [[nodiscard]] std::uint64_t instance() const noexcept { return instance_; }
+
   // Keep other threads out of all shards, and of what learns; for a fork.
   void lock_all() noexcept;
   void unlock_all() noexcept;
@@ -203,6 +232,7 @@ class L1Cache {
   const base::Clock& clock_;
   metrics::GroupTable& groups_;
   const std::uint64_t seed_;
+  std::uint64_t instance_ = random_instance();
   std::unique_ptr<learning::Tutor> tutor_;
   AccessLog* log_ = nullptr;                    // null: look-ups are not recorded
   std::vector<std::unique_ptr<Shard>> shards_;  // a power of two

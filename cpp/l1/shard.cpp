@@ -14,7 +14,6 @@ using policy::kNoEntry;
 
 constexpr std::size_t kMinChunk = std::size_t{16} << 10;
 constexpr std::size_t kMaxChunk = std::size_t{1} << 20;
-constexpr std::size_t kFragmentedShare = 4;  // a quarter of the limit
 
 // An eighth of the shard, so that a partly used chunk wastes little of it.
 std::size_t chunk_bytes_for(std::size_t shard_bytes) noexcept {

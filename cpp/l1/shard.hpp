@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "l1/entry.hpp"
 #include "l1/hottest.hpp"
 #include "l1/index/key_index.hpp"
+#include "l1/kept.hpp"
 #include "l1/learning/steward.hpp"
 #include "l1/policy/any_policy.hpp"
 
@@ -157,6 +159,24 @@ class Shard {
   // That of the key's entry.
   [[nodiscard]] policy::EntryId id_of(const Probe& probe) const VCACHE_EXCLUDES(mutex_);
 
+  // All entries, the first of them the last to leave if none were accessed again. Copies what the
+  // policy knows under the lock. Throws std::bad_alloc.
+  [[nodiscard]] std::vector<policy::Ranked> ranking() VCACHE_EXCLUDES(mutex_);
+  // The entry of that id, pinned, verified or not, without counting or noting; empty where it has
+  // ended.
+  [[nodiscard]] EntryRef pin(policy::EntryId id, std::int64_t now) VCACHE_EXCLUDES(mutex_);
+  // What became of an entry, and its id if it was stored.
+  struct Placement {
+    Restored outcome = Restored::kVoid;
+    policy::EntryId id = policy::kNoEntry;
+  };
+  // Takes over an entry, which leaves before those that were taken over before. Throws
+  // std::bad_alloc, having stored nothing.
+  Placement restore(std::string_view key, const base::ValueView& value,
+                    const Publication& publication, const Kept& kept) VCACHE_EXCLUDES(mutex_);
+  // Tells the policy of a use of each, in that order. Some may be gone.
+  void use_again(std::span<const policy::EntryId> ids) VCACHE_EXCLUDES(mutex_);
+
   // Keeps other threads out; for a fork.
   void lock() VCACHE_ACQUIRE(mutex_) { mutex_.lock(); }
   void unlock() VCACHE_RELEASE(mutex_) { mutex_.unlock(); }
@@ -236,13 +256,23 @@ class Shard {
                 static_cast<std::uint8_t>(entry.group < policy::kGroups ? entry.group : 0),
                 entry.is_from_redis())};
   }
+  [[nodiscard]] std::optional<std::vector<policy::Ranked>> judged_ranking(
+      learning::Steward& steward) VCACHE_REQUIRES(steward) VCACHE_EXCLUDES(mutex_);
+  [[nodiscard]] bool outdates(const Publication& publication, const Probe& probe) const
+      VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] Entry* reserve_free(std::string_view key, const base::ValueView& value)
+      VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] Placement settle(Entry* entry, const Publication& publication,
+                                 const policy::Standing& standing) VCACHE_REQUIRES(mutex_);
   void set_arena_limit(std::size_t extra) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] std::uint64_t hash_of(const Entry& entry) const noexcept;
 
   static constexpr std::size_t kNotes = 64;
   static constexpr std::size_t kWindow = 64;
   static constexpr std::size_t kSweep = 8;
-  static constexpr std::size_t kSlice = 64;  // entries changed under one lock
+  static constexpr std::size_t kReplayed = 16;        // uses told again under one lock
+  static constexpr std::size_t kFragmentedShare = 4;  // what the arena may take more, of the limit
+  static constexpr std::size_t kSlice = 64;           // entries changed under one lock
   // A second turn of the lock costs more than copying this much.
   static constexpr std::size_t kCopyUnderLock = std::size_t{8} << 10;
 

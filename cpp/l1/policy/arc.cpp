@@ -92,4 +92,22 @@ void Arc::limit_ghosts() noexcept {
   }
 }
 
+Standing Arc::standing(EntryId id) const noexcept {
+  return {.uses = used_again_[id] + 1U,
+          .segment = used_again_[id],
+          .weight = static_cast<float>(target_ / std::max(static_cast<double>(bytes()), 1.0))};
+}
+
+void Arc::on_restore(EntryId id, const Candidate& candidate, const Standing& standing) {
+  reach(nodes_, id);
+  reach(used_again_, id);
+  nodes_[id].bytes = candidate.bytes;
+  nodes_[id].fingerprint = fingerprint(candidate.key_hash);
+  const bool is_known = standing.segment != Standing::kAnySegment;
+  used_again_[id] = (is_known ? standing.segment != 0 : standing.uses > 1) ? 1 : 0;
+  queue_of(id).push_back(nodes_, id);
+  if (is_known)
+    target_ = std::clamp(double{standing.weight}, 0.0, 1.0) * static_cast<double>(bytes());
+}
+
 }  // namespace vcache::l1::policy

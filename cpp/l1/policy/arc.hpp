@@ -9,6 +9,7 @@
 #include "l1/policy/ghost_lists.hpp"
 #include "l1/policy/id_list.hpp"
 #include "l1/policy/policy.hpp"
+#include "l1/policy/standing.hpp"
 
 namespace vcache::l1::policy {
 
@@ -29,6 +30,8 @@ class Arc {
   void on_hit(EntryId id) noexcept;
   void on_erase(EntryId id) noexcept { queue_of(id).remove(nodes_, id); }
   [[nodiscard]] EntryId evict();
+  [[nodiscard]] Standing standing(EntryId id) const noexcept;
+  void on_restore(EntryId id, const Candidate& candidate, const Standing& standing);
 
   [[nodiscard]] std::size_t size() const noexcept { return once_.size() + again_.size(); }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return once_.bytes() + again_.bytes(); }

@@ -49,4 +49,22 @@ Gdsf::Rank Gdsf::next_rank(const Entry& entry) noexcept {
   return {.priority = age_ + entry.uses * worth, .used = uses_++};
 }
 
+Standing Gdsf::standing(EntryId id) const noexcept {
+  return {.uses = entries_[id].uses,
+          .segment = 0,
+          .weight = static_cast<float>(heap_.rank(id).priority - age_)};
+}
+
+void Gdsf::on_restore(EntryId id, const Candidate& candidate, const Standing& standing) {
+  reach(entries_, id);
+  const Entry entry{
+      .bytes = candidate.bytes, .uses = std::max(standing.uses, 1U), .cost = cost_of(candidate)};
+  const bool is_known = standing.segment != Standing::kAnySegment;
+  const double worth = double{entry.cost} / std::max(entry.bytes, 1U) * entry.uses;
+  const double above = is_known ? std::max(double{standing.weight}, 0.0) : worth;
+  heap_.push(id, {.priority = age_ + above, .used = --restored_});
+  entries_[id] = entry;
+  bytes_ += entry.bytes;
+}
+
 }  // namespace vcache::l1::policy

@@ -8,6 +8,7 @@
 #include "base/page_allocator.hpp"
 #include "l1/policy/indexed_heap.hpp"
 #include "l1/policy/policy.hpp"
+#include "l1/policy/standing.hpp"
 
 namespace vcache::l1::policy {
 
@@ -28,6 +29,8 @@ class Gdsf {
   void on_hit(EntryId id) noexcept;
   void on_erase(EntryId id) noexcept;
   [[nodiscard]] EntryId evict() noexcept;
+  [[nodiscard]] Standing standing(EntryId id) const noexcept;
+  void on_restore(EntryId id, const Candidate& candidate, const Standing& standing);
 
   [[nodiscard]] std::size_t size() const noexcept { return heap_.size(); }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
@@ -41,6 +44,8 @@ class Gdsf {
     std::uint32_t uses = 0;
     float cost = 1;
   };
+  static constexpr std::uint64_t kFirstUse = std::uint64_t{1} << 32;
+
   struct Rank {
     double priority;
     std::uint64_t used;  // number of the last use
@@ -53,7 +58,8 @@ class Gdsf {
   base::Table<Entry> entries_;
   IndexedHeap<Rank> heap_;
   double age_ = 0;
-  std::uint64_t uses_ = 0;
+  std::uint64_t uses_ = kFirstUse;
+  std::uint64_t restored_ = kFirstUse;  // of what was restored last
   std::uint64_t bytes_ = 0;
 };
 

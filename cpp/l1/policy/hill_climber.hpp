@@ -17,6 +17,8 @@ class HillClimber {
   HillClimber(double first, double highest) noexcept : share_(first), highest_(highest) {}
 
   [[nodiscard]] double share() const noexcept { return share_; }
+  // Goes on from a share that was found elsewhere.
+  void resume(double share) noexcept { share_ = std::clamp(share, 0.0, highest_); }
   // Counts a request to a full cache of that many entries.
   void count(bool hit, std::size_t entries) noexcept {
     hits_ += hit ? 1 : 0;

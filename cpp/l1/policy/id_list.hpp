@@ -43,6 +43,14 @@ class IdList {
   }
 
   template <class T>
+  void push_back(base::Table<T>& nodes, EntryId id) noexcept {
+    nodes[id].prev = back_;
+    nodes[id].next = kNoEntry;
+    (back_ == kNoEntry ? front_ : nodes[back_].next) = id;
+    back_ = id;
+  }
+
+  template <class T>
   void remove(base::Table<T>& nodes, EntryId id) noexcept {
     const EntryId prev = nodes[id].prev;
     const EntryId next = nodes[id].next;
@@ -74,6 +82,13 @@ class Queue {
   template <class T>
   void push_front(base::Table<T>& nodes, EntryId id) noexcept {
     list_.push_front(nodes, id);
+    bytes_ += nodes[id].bytes;
+    ++size_;
+  }
+
+  template <class T>
+  void push_back(base::Table<T>& nodes, EntryId id) noexcept {
+    list_.push_back(nodes, id);
     bytes_ += nodes[id].bytes;
     ++size_;
   }

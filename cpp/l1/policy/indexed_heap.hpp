@@ -20,6 +20,9 @@ class IndexedHeap {
   [[nodiscard]] EntryId top() const noexcept { return items_.front().id; }
   [[nodiscard]] const Rank& lowest() const noexcept { return items_.front().rank; }
 
+  // Requires: `id` is held.
+  [[nodiscard]] const Rank& rank(EntryId id) const noexcept { return items_[places_[id]].rank; }
+
   // Requires: `id` is not held. Throws std::bad_alloc, having changed nothing.
   void push(EntryId id, Rank rank) {
     reach(places_, id);

@@ -281,6 +281,10 @@ bool Learned::is_chosen(EntryId id) const noexcept { return state_->entries.is_c
 
 Candidate Learned::candidate(EntryId id) const noexcept { return state_->entries.candidate(id); }
 
+predictor::KeyPast Learned::past(EntryId id) const noexcept {
+  return state_->history.past(state_->entries.slot(id));
+}
+
 std::size_t Learned::ids() const noexcept { return state_->entries.ids(); }
 
 std::optional<Judgement> Learned::judge(std::uint64_t key_hash, EntryId id) const noexcept {

@@ -70,6 +70,8 @@ class Learned {
   [[nodiscard]] bool is_chosen(EntryId id) const noexcept;
   // As it was given.
   [[nodiscard]] Candidate candidate(EntryId id) const noexcept;
+  // Of its key. Requires: holds(id).
+  [[nodiscard]] predictor::KeyPast past(EntryId id) const noexcept;
   // Every id that was ever held is below that.
   [[nodiscard]] std::size_t ids() const noexcept;
 

@@ -101,4 +101,28 @@ bool Lfu::lone(EntryId id) const noexcept {
   return entries.front() == id && entries.back() == id;
 }
 
+Standing Lfu::standing(EntryId id) const noexcept {
+  return {.uses = buckets_[nodes_[id].bucket].frequency, .segment = 0};
+}
+
+void Lfu::on_restore(EntryId id, const Candidate& candidate, const Standing& standing) {
+  reach(nodes_, id);
+  reserve_buckets();
+  const std::uint32_t frequency = std::max(standing.uses, 1U);
+  BucketId below = kNoBucket;
+  BucketId bucket = lowest_;
+  while (bucket != kNoBucket && buckets_[bucket].frequency < frequency) {
+    below = bucket;
+    bucket = buckets_[bucket].higher;
+  }
+  if (bucket == kNoBucket || buckets_[bucket].frequency != frequency) {
+    bucket = add_bucket(frequency, below);
+  }
+  nodes_[id].bytes = candidate.bytes;
+  nodes_[id].bucket = bucket;
+  buckets_[bucket].entries.push_back(nodes_, id);
+  bytes_ += candidate.bytes;
+  ++size_;
+}
+
 }  // namespace vcache::l1::policy

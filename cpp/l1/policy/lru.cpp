@@ -13,4 +13,12 @@ void Lru::on_update(EntryId id, const Candidate& candidate) noexcept {
   on_hit(id);
 }
 
+Standing Lru::standing(EntryId /*id*/) const noexcept { return {.segment = 0}; }
+
+void Lru::on_restore(EntryId id, const Candidate& candidate, const Standing& /*standing*/) {
+  reach(nodes_, id);
+  nodes_[id].bytes = candidate.bytes;
+  queue_.push_back(nodes_, id);
+}
+
 }  // namespace vcache::l1::policy

@@ -7,6 +7,7 @@
 #include "base/page_allocator.hpp"
 #include "l1/policy/id_list.hpp"
 #include "l1/policy/policy.hpp"
+#include "l1/policy/standing.hpp"
 
 namespace vcache::l1::policy {
 
@@ -20,6 +21,8 @@ class Lru {
   void on_hit(EntryId id) noexcept { queue_.move_to_front(nodes_, id); }
   void on_erase(EntryId id) noexcept { queue_.remove(nodes_, id); }
   [[nodiscard]] EntryId evict() noexcept { return queue_.pop_back(nodes_); }
+  [[nodiscard]] Standing standing(EntryId id) const noexcept;
+  void on_restore(EntryId id, const Candidate& candidate, const Standing& standing);
 
   [[nodiscard]] std::size_t size() const noexcept { return queue_.size(); }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return queue_.bytes(); }

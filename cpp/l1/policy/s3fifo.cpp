@@ -1,5 +1,7 @@
 #include "l1/policy/s3fifo.hpp"
 
+#include <algorithm>
+
 #include "l1/policy/fingerprint.hpp"
 
 namespace vcache::l1::policy {
@@ -58,6 +60,21 @@ EntryId S3Fifo::evict_main() noexcept {
   }
   main_.remove(nodes_, id);
   return id;
+}
+
+Standing S3Fifo::standing(EntryId id) const noexcept {
+  return {.uses = states_[id] & std::uint32_t{kUses},
+          .segment = static_cast<std::uint8_t>((states_[id] & kInMain) != 0 ? 1 : 0)};
+}
+
+void S3Fifo::on_restore(EntryId id, const Candidate& candidate, const Standing& standing) {
+  reach(nodes_, id);
+  reach(states_, id);
+  nodes_[id].bytes = candidate.bytes;
+  nodes_[id].fingerprint = fingerprint(candidate.key_hash);
+  const std::uint32_t uses = std::min<std::uint32_t>(standing.uses, kUses);
+  states_[id] = static_cast<std::uint8_t>(uses | (standing.segment == 0 ? 0 : kInMain));
+  queue_of(id).push_back(nodes_, id);
 }
 
 }  // namespace vcache::l1::policy

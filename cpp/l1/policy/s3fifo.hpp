@@ -8,6 +8,7 @@
 #include "l1/policy/ghost.hpp"
 #include "l1/policy/id_list.hpp"
 #include "l1/policy/policy.hpp"
+#include "l1/policy/standing.hpp"
 
 namespace vcache::l1::policy {
 
@@ -30,6 +31,8 @@ class S3Fifo {
   }
   void on_erase(EntryId id) noexcept { queue_of(id).remove(nodes_, id); }
   [[nodiscard]] EntryId evict();
+  [[nodiscard]] Standing standing(EntryId id) const noexcept;
+  void on_restore(EntryId id, const Candidate& candidate, const Standing& standing);
 
   [[nodiscard]] std::size_t size() const noexcept { return small_.size() + main_.size(); }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return small_.bytes() + main_.bytes(); }

@@ -36,4 +36,14 @@ EntryId Sieve::step(EntryId id) const noexcept {
   return newer == kNoEntry ? queue_.back() : newer;
 }
 
+Standing Sieve::standing(EntryId id) const noexcept { return {.uses = visited_[id], .segment = 0}; }
+
+void Sieve::on_restore(EntryId id, const Candidate& candidate, const Standing& standing) {
+  reach(nodes_, id);
+  reach(visited_, id);
+  nodes_[id].bytes = candidate.bytes;
+  visited_[id] = standing.uses > 0 ? 1 : 0;
+  queue_.push_back(nodes_, id);
+}
+
 }  // namespace vcache::l1::policy

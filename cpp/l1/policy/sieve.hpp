@@ -7,6 +7,7 @@
 #include "base/page_allocator.hpp"
 #include "l1/policy/id_list.hpp"
 #include "l1/policy/policy.hpp"
+#include "l1/policy/standing.hpp"
 
 namespace vcache::l1::policy {
 
@@ -24,6 +25,8 @@ class Sieve {
   void on_hit(EntryId id) noexcept { visited_[id] = 1; }
   void on_erase(EntryId id) noexcept;
   [[nodiscard]] EntryId evict() noexcept;
+  [[nodiscard]] Standing standing(EntryId id) const noexcept;
+  void on_restore(EntryId id, const Candidate& candidate, const Standing& standing);
 
   [[nodiscard]] std::size_t size() const noexcept { return queue_.size(); }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return queue_.bytes(); }

@@ -139,4 +139,28 @@ bool WTinyLfu::admits(EntryId candidate, EntryId victim) noexcept {
   return asked >= kFrequentCandidate && base::next_random(random_) % kChances == 0;
 }
 
+Standing WTinyLfu::standing(EntryId id) const noexcept {
+  return {.uses = sketch_.estimate(nodes_[id].fingerprint),
+          .segment = static_cast<std::uint8_t>(places_[id]),
+          .weight = static_cast<float>(window_.share())};
+}
+
+// In a cache of another size the shares of the queues differ for a while.
+void WTinyLfu::on_restore(EntryId id, const Candidate& candidate, const Standing& standing) {
+  reach(nodes_, id);
+  reach(places_, id);
+  sketch_.reach(nodes_.size());
+  Entry& entry = nodes_[id];
+  entry.bytes = candidate.bytes;
+  entry.fingerprint = fingerprint(candidate.key_hash);
+  const std::uint32_t uses = std::min(standing.uses, FrequencySketch::kHighest);
+  for (std::uint32_t use = sketch_.estimate(entry.fingerprint); use < uses; ++use) {
+    sketch_.add(entry.fingerprint);
+  }
+  const bool is_known = standing.segment <= static_cast<std::uint8_t>(Place::kProtected);
+  places_[id] = is_known ? static_cast<Place>(standing.segment) : Place::kProbation;
+  queue_of(id).push_back(nodes_, id);
+  if (is_known) window_.resume(standing.weight);
+}
+
 }  // namespace vcache::l1::policy

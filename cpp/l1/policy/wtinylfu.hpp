@@ -10,6 +10,7 @@
 #include "l1/policy/hill_climber.hpp"
 #include "l1/policy/id_list.hpp"
 #include "l1/policy/policy.hpp"
+#include "l1/policy/standing.hpp"
 
 namespace vcache::l1::policy {
 
@@ -35,6 +36,8 @@ class WTinyLfu {
   void on_hit(EntryId id) noexcept;
   void on_erase(EntryId id) noexcept { queue_of(id).remove(nodes_, id); }
   [[nodiscard]] EntryId evict() noexcept;
+  [[nodiscard]] Standing standing(EntryId id) const noexcept;
+  void on_restore(EntryId id, const Candidate& candidate, const Standing& standing);
   // Takes over what was counted elsewhere, fingerprints of keys as fingerprint() has them.
   void recall(const FrequencySketch& sketch) { sketch_ = sketch; }
 
