@@ -2,26 +2,10 @@
 
 #include <new>
 
+#include "cache/unwritten.hpp"
 #include "l1/detached.hpp"
 
 namespace vcache::cache {
-
-namespace {
-
-// Open while nobody has written to the key since its fetch began.
-class Unwritten final : public l1::Gate {
- public:
-  Unwritten(const FillGuard& fills, std::string_view key, const FillGuard::Token& token) noexcept
-      : fills_(fills), key_(key), token_(token) {}
-  [[nodiscard]] bool is_open() const noexcept override { return fills_.may_keep(key_, token_); }
-
- private:
-  const FillGuard& fills_;
-  const std::string_view key_;
-  const FillGuard::Token& token_;
-};
-
-}  // namespace
 
 // An invalidation may have overtaken it, or it waited for Redis meanwhile.
 void Promotion::on_value(std::size_t index, const l2::StoredValue& stored) noexcept {

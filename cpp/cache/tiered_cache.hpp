@@ -126,6 +126,8 @@ class TieredCache final : private base::ForkParticipant {
   [[nodiscard]] const CacheOptions& options() const noexcept { return options_; }
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
   [[nodiscard]] l1::L1Cache& memory() noexcept { return memory_; }
+  // Whom what is fetched has to pass on its way into memory.
+  [[nodiscard]] const FillGuard& fills() const noexcept { return fills_; }
   [[nodiscard]] l2::L2& redis() const noexcept { return *redis_; }
   // Null where look-ups are not recorded.
   [[nodiscard]] l1::AccessLog* access_log() const noexcept { return log_.get(); }

@@ -383,8 +383,13 @@ class TieredCache:
         """
         Writes if the bytes are the expected ones; whether it did.
         """
+    def restore_snapshot(self, path: bytes, packing: Packing, keep_unconfirmed: bool) -> dict: ...
     def retrain(self, wait: typing.SupportsFloat | typing.SupportsIndex) -> str: ...
     def roll_back_model(self) -> bool: ...
+    def save_snapshot(self, path: bytes, packing: Packing) -> dict:
+        """
+        Writes memory to a file. As the next one raises OSError and SnapshotError.
+        """
     def set_vectors(
         self,
         keys: typing.Any,

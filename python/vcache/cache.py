@@ -21,6 +21,7 @@ from ._naming import Names
 from ._reporting import Reporting
 from ._secret import Secret, hidden, revealed
 from ._storing import Compression, EncryptionKey, StorageDtype
+from ._upkeep import UpkeepCalls
 from .durations import Duration
 from .errors import ConfigError
 from .objects import decode, encode
@@ -34,7 +35,7 @@ _SECRETS = ("encryption_key", "key_secret")
 _core.set_object_codec(encode, decode)
 
 
-class Cache(ListingCalls, LearnedCalls, CostCalls, Decorating, Reporting):
+class Cache(ListingCalls, LearnedCalls, UpkeepCalls, CostCalls, Decorating, Reporting):
     """Vectors and objects in two tiers: this process' memory, and Redis if there is one.
 
     memory: budget of the memory tier with all its bookkeeping: bytes, "512MiB", "auto" (a tenth of

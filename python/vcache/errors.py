@@ -7,7 +7,8 @@ VcacheError
 ├── RedisError                              Redis failed; raised by `strict=True` caches only
 │   └── RedisTimeout                        the deadline of the call passed
 ├── FactoryTimeout                          a factory took longer than it was given
-└── ModelError                              a model file is missing, foreign or broken
+├── ModelError                              a model file is missing, foreign or broken
+└── SnapshotError                           a file is no snapshot, or none that this cache may use
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = [
     "RedisError",
     "RedisTimeout",
     "SerializationError",
+    "SnapshotError",
     "UnkeyableError",
     "VcacheError",
 ]
@@ -54,3 +56,7 @@ class FactoryTimeout(VcacheError):
 
 class ModelError(VcacheError):
     """A model file is missing, foreign or broken."""
+
+
+class SnapshotError(VcacheError):
+    """A file is no snapshot, or none that this cache may use; names the file and says why."""

@@ -34,6 +34,7 @@ ROWS = {
     "embed, LlamaIndex": "embedding.against_llamaindex",
     "two threads": "memory.two_threads",
     "memory per vector": "footprint.memory",
+    "snapshot": "snapshot.file",
     "Redis get_vectors": "redis.get_vectors",
     "Redis set_vectors": "redis.set_vectors",
     "Redis get": "redis.one_get",

@@ -17,6 +17,7 @@ from vcache import errors
         (errors.RedisTimeout, (errors.RedisError,)),
         (errors.FactoryTimeout, (errors.VcacheError,)),
         (errors.ModelError, (errors.VcacheError,)),
+        (errors.SnapshotError, (errors.VcacheError,)),
     ],
 )
 def test_tree(error: type[Exception], bases: tuple[type[Exception], ...]) -> None:
