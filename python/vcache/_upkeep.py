@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ._snapshot import SnapshotCalls
+from ._warming import WarmCalls
 
 __all__ = ["UpkeepCalls"]
 
 
-class UpkeepCalls(SnapshotCalls):
-    """Files."""
+class UpkeepCalls(SnapshotCalls, WarmCalls):
+    """Files and warming."""
