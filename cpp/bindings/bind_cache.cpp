@@ -213,6 +213,7 @@ void bind_cache(py::module_& module) {
                                                 "Both tiers of one namespace.");
   bind_leases(cache);
   bind_blobs(cache);
+  bind_reads(cache);
   bind_snapshot(cache);
   bind_tags(cache);
   bind_loading(cache);

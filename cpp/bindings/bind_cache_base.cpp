@@ -85,6 +85,7 @@ PyObject* get_as(const char* name, cache::Stale stale, PyObject* object, PyObjec
   return guarded(as_base(object), [&](Core& core) -> PyObject* {
     const auto [key_object, otherwise] = get_arguments(name, args, count, names);
     const std::string_view key = key_view(key_object);
+    core.reads.note(key_object);
     PyObject* value = hit_in_memory(core, key, as_base(object)->count, stale);
     if (value != nullptr || PyErr_Occurred() != nullptr) return value;
     if (!core.cache.has_redis()) {
@@ -111,6 +112,7 @@ PyObject* memory_get_as(const char* name, cache::Stale stale, PyObject* object,
   return guarded(as_base(object), [&](Core& core) -> PyObject* {
     const auto [key_object, otherwise] = get_arguments(name, args, count, names);
     PyObject* value = hit_in_memory(core, key_view(key_object), as_base(object)->count, stale);
+    if (value != nullptr) core.reads.note(key_object);  // who missed asks again
     return value != nullptr || PyErr_Occurred() != nullptr ? value : Py_NewRef(otherwise);
   });
 }

@@ -208,6 +208,7 @@ py::tuple lookup(Core& core, const py::object& key) {
 
 py::list mget(Core& core, const py::object& keys, const py::object& otherwise, bool fresh) {
   const KeyBatch batch(keys.ptr());
+  core.reads.note(batch.objects());
   Timer timer(core, Operation::kMget);
   std::vector<Located> located = find_many(core, batch, stale_for(fresh));
   const Tier slowest = slowest_of(located, core.cache.has_redis());
@@ -243,6 +244,7 @@ py::tuple get_vectors(Core& core, const py::object& keys, std::optional<std::uin
                       const std::string& dtype_name, const py::object& out) {
   const base::DType dtype = dtype_argument(dtype_name);
   const KeyBatch batch(keys.ptr());
+  core.reads.note(batch.objects());
   std::optional<std::uint32_t> width = dim;
   if (!out.is_none()) {
     check_out(out, batch.size(), dtype, dim);

@@ -8,6 +8,7 @@
 #include "bindings/fill_watch.hpp"
 #include "bindings/log.hpp"
 #include "bindings/python.hpp"
+#include "bindings/read_ring.hpp"
 #include "cache/tiered_cache.hpp"
 
 namespace vcache::bindings {
@@ -27,6 +28,7 @@ struct Core {
   const std::shared_ptr<base::Clock> clock;  // null: the system's
   cache::TieredCache cache;
   FillWatch fills;
+  ReadRing reads;
   const bool strict;
   // Width of the vectors that were read last from Redis into rows; 0: none yet.
   std::atomic<std::uint32_t> last_width{0};

@@ -33,6 +33,7 @@ class KeyBatch {
   KeyBatch& operator=(const KeyBatch&) = delete;
 
   [[nodiscard]] std::span<const std::string_view> views() const noexcept { return views_; }
+  [[nodiscard]] std::span<PyObject* const> objects() const noexcept { return keys_; }
   [[nodiscard]] std::size_t size() const noexcept { return views_.size(); }
 
  private:

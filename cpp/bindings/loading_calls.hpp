@@ -24,6 +24,7 @@ void unwatch_all(Core& core);
 void bind_loading(py::class_<Core, std::shared_ptr<Core>>& cache);
 void bind_leases(py::class_<Core, std::shared_ptr<Core>>& cache);
 void bind_snapshot(py::class_<Core, std::shared_ptr<Core>>& cache);
+void bind_reads(py::class_<Core, std::shared_ptr<Core>>& cache);
 void bind_blobs(py::class_<Core, std::shared_ptr<Core>>& cache);
 
 }  // namespace vcache::bindings

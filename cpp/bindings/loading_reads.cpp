@@ -43,6 +43,7 @@ std::vector<Located> in_both(Core& core, const KeyBatch& keys) {
 
 py::list find_timed(Core& core, const py::object& keys, bool memory_only) {
   const KeyBatch batch(keys.ptr());
+  if (memory_only) core.reads.note(batch.objects());  // who missed asks again
   std::vector<Located> located = memory_only ? in_memory(core, batch) : in_both(core, batch);
   py::list out(batch.size());
   for (std::size_t i = 0; i < located.size(); ++i) {
