@@ -122,6 +122,12 @@ class Loader:
             outcomes = await caller.core(put, named, values, storing, share, flights, made)
         return dict(zip(keys, outcomes, strict=True))
 
+    def refresh(
+        self, caller: Caller, keys: Mapping[bytes, Key], source: Source, storing: Storing
+    ) -> None:
+        """Computes values anew, but those that are being computed or failed a short time ago."""
+        self._refresh(caller, keys, _Order(keys, source, storing))
+
     def forget(self, keys: Iterable[Key]) -> None:
         """Has what is computed for `keys` not be stored, and what was raised not raised again."""
         keys = list(keys)

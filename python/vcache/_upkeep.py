@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ._refreshing import RefreshCalls
 from ._snapshot import SnapshotCalls
 from ._warming import WarmCalls
 
 __all__ = ["UpkeepCalls"]
 
 
-class UpkeepCalls(SnapshotCalls, WarmCalls):
-    """Files and warming."""
+class UpkeepCalls(SnapshotCalls, WarmCalls, RefreshCalls):
+    """Files, warming and refreshing."""

@@ -1,0 +1,163 @@
+"""Computing the hottest entries anew before they expire."""
+
+from __future__ import annotations
+
+import random
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Unpack, cast
+
+from ._ahead import batches, count_argument, share_argument
+from ._arguments import Key, Ttl, callable_argument
+from ._callers import Blocking, Computation, refuse_async
+from ._calls import Calls, storing_of
+from ._core import DEFAULT
+from ._filling import Storing
+from ._flight import Work, normal_key
+from ._freshness import FreshnessOptions
+from ._jobs import Job, JobRunner
+from ._source import Source, batch_source
+from .durations import Duration, parse_duration
+
+if TYPE_CHECKING:
+    HotKeys = Callable[[int], Sequence[tuple[Key, int]]]
+
+__all__ = ["RefreshCalls", "RefreshReport"]
+
+_MOST_ERRORS = 16
+_AHEAD = 1.25  # intervals before its end that a value is refreshed, as the next round may be late
+
+
+@dataclass(frozen=True)
+class RefreshReport:
+    """What the rounds came to so far."""
+
+    rounds: int = 0
+    looked_at: int = 0
+    """Keys, over all rounds."""
+    refreshed: int = 0
+    failed: int = 0
+    """Values whose factory raised: those in the cache stay until they expire."""
+    errors: tuple[Exception, ...] = ()
+    """The newest, up to 16."""
+    seconds: float = 0.0
+    """That the last round took."""
+
+
+class _Here(Blocking):
+    """Computes in the calling thread what others compute in the background."""
+
+    def spawn(self, work: Work, computation: Computation, end: Callable[[], None]) -> None:
+        from ._callers import run_blocking
+
+        try:
+            run_blocking(computation)
+        finally:
+            end()
+
+
+class _Refreshing:
+    """What to refresh, how, and what came of it."""
+
+    def __init__(self, source: Source, storing: Storing, n: int, every: float, size: int) -> None:
+        self._given = source
+        self._source = replace(source, function=self._counted)
+        self._storing = storing
+        self._n = n
+        self._every = every
+        self._size = size
+        self.report = RefreshReport()
+
+    def round(self, cache: Calls, is_over: Callable[[], bool]) -> None:
+        started = perf_counter()
+        hot = [key for key, _ in cast(Any, cache).hot_keys(self._n)]
+        for keys in batches(hot, self._size):
+            if is_over():
+                return
+            due = self._due(cache, keys)
+            self.report = replace(self.report, looked_at=self.report.looked_at + len(keys))
+            if due:
+                cache._loader.refresh(_Here(), due, self._source, self._storing)
+        self.report = replace(
+            self.report, rounds=self.report.rounds + 1, seconds=perf_counter() - started
+        )
+
+    def _due(self, cache: Calls, keys: Sequence[Key]) -> dict[bytes, Key]:
+        has_redis, terms = cast(Any, cache)._has_redis, cast(Any, cache)._config.terms
+        due = {}
+        for key, times in zip(keys, cache._tiers.peek_times(keys), strict=True):
+            if times is None or times[1] is None:
+                continue
+            age, left = times
+            left = terms.left(self._storing.ttl, age, left) if has_redis else left
+            if left is not None and left <= _AHEAD * self._every:
+                due[normal_key(key)] = key
+        return due
+
+    def _counted(self, keys: list[Key]) -> Any:
+        report = self.report
+        try:
+            result = self._given.function(keys)
+            self._given.unpack(result, keys)
+        except Exception as error:
+            self.report = replace(
+                report,
+                failed=report.failed + len(keys),
+                errors=(*report.errors, error)[-_MOST_ERRORS:],
+            )
+            raise
+        self.report = replace(report, refreshed=report.refreshed + len(keys))
+        return result
+
+
+class RefreshCalls(JobRunner):
+    """Calls that keep what is hot from expiring."""
+
+    def refresh_hot(
+        self,
+        n: int,
+        every: Duration,
+        factory: Callable[[list[Key]], Any],
+        *,
+        batch_size: int = 256,
+        jitter: float = 0.1,
+        ttl: Ttl = DEFAULT,
+        **options: Unpack[FreshnessOptions],
+    ) -> Job[RefreshReport]:
+        """Has the `n` hottest entries computed anew before they expire; returns a handle.
+
+        Each `every`, shortened at random by up to the share `jitter`, so that processes do not
+        refresh at once, those of hot_keys(n) that would expire before the round after the next one
+        begins are computed by `factory`, in batches as by get_or_set_many(), in a thread of its
+        own; who reads meanwhile gets the older value. What another thread or process is computing
+        is left to it. Entries without expiry are never refreshed. Where the factory raises, the
+        values stay until they expire, and the next round tries again.
+
+        n: 1 to 65,536. every: seconds, a timedelta or "5m". ttl: of the new values.
+
+        The handle: `.cancel()`; `.progress`, a RefreshReport; `.done`; `.wait(timeout)`. It ends
+        with the cache. A forked child refreshes nothing: there, call this again.
+        """
+        number = count_argument(n, "n")
+        interval = parse_duration(every, "every")
+        share = share_argument(jitter, "jitter")
+        size = count_argument(batch_size, "batch_size")
+        refuse_async(callable_argument(factory, "factory"))
+        refreshing = _Refreshing(
+            batch_source(factory), storing_of(ttl, None, options), number, interval, size
+        )
+        cache = weakref.ref(self)  # which this does not keep alive
+
+        def run(job: Job[RefreshReport]) -> None:
+            while not job._is_over(interval * (1.0 - share * random.random())):
+                held = cache()
+                if held is None:
+                    return
+                refreshing.round(cast(Calls, held), job._is_over)
+                del held
+
+        job = Job(run, lambda: refreshing.report)
+        self._jobs.start(job)
+        return job
