@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._prefetching import PrefetchCalls
 from ._refreshing import RefreshCalls
 from ._snapshot import SnapshotCalls
 from ._warming import WarmCalls
@@ -9,5 +10,5 @@ from ._warming import WarmCalls
 __all__ = ["UpkeepCalls"]
 
 
-class UpkeepCalls(SnapshotCalls, WarmCalls, RefreshCalls):
-    """Files, warming and refreshing."""
+class UpkeepCalls(SnapshotCalls, WarmCalls, RefreshCalls, PrefetchCalls):
+    """Files, warming, refreshing and prefetching."""

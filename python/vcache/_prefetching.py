@@ -1,0 +1,309 @@
+"""Having in memory what is likely to be read next."""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from time import monotonic, thread_time
+from typing import Any, Unpack, cast
+
+from ._ahead import Batch, batches, count_argument, fill, share_argument
+from ._arguments import Key, Ttl, callable_argument
+from ._callers import refuse_async, run_blocking
+from ._calls import BLOCKING, Calls, storing_of
+from ._core import DEFAULT
+from ._filling import Storing
+from ._freshness import FreshnessOptions
+from ._jobs import Job, JobRunner
+from ._messages import shown
+from ._source import Source, batch_source
+from ._transitions import Transitions
+from .errors import ConfigError
+
+__all__ = ["PrefetchCalls", "PrefetchReport"]
+
+_EVERY = 0.02  # seconds between looks at what was read, at least
+_PAUSE = 50.0  # times what the last look took of the processor
+_MOST_READS = 512  # of each look that are learned from: the newest
+_MOST_WAITED = 16_384  # keys of which it is not known yet whether they are used
+_UNUSED_AFTER = 300.0  # seconds
+_MOST_ERRORS = 16
+_JUDGED = 200  # prefetched keys after which little use ends the learned ones for a while
+_LEAST_USE = 0.1
+_REST = 60.0  # seconds; also of a key that could not be had
+
+Related = Callable[[Key], Iterable[Key]]
+
+
+@dataclass(frozen=True)
+class PrefetchReport:
+    """What prefetching came to so far, in keys."""
+
+    reads: int = 0
+    """That it was told of."""
+    asked: int = 0
+    """Keys that it foresaw and memory lacked."""
+    prefetched: int = 0
+    """Of them, in memory since: from Redis or from the factory."""
+    used: int = 0
+    """Of those, read later."""
+    wasted: int = 0
+    """Of those, gone unread, not read within 5 minutes, or forgotten behind 16,384 others."""
+    absent: int = 0
+    """In neither tier, without a factory."""
+    failed: int = 0
+    learned: int = 0
+    """Keys whose successors are known."""
+    resting: bool = False
+    """Whether learned successors are left out, since less than a tenth of them were used."""
+    errors: tuple[Exception, ...] = ()
+    """Of `related` and of the factory; the newest, up to 16."""
+
+    @property
+    def usefulness(self) -> float | None:
+        """The share of what was prefetched that was read, of that which is decided; None: none."""
+        decided = self.used + self.wasted
+        return self.used / decided if decided else None
+
+
+class _Prefetching:
+    """What was read, what is foreseen from it, and what came of that. Of one thread."""
+
+    def __init__(
+        self,
+        related: Related | None,
+        transitions: Transitions | None,
+        least: float,
+        source: Source | None,
+        storing: Storing,
+        size: int,
+    ) -> None:
+        self._related = related
+        self._transitions = transitions
+        self._least = least
+        self._source = source
+        self._storing = storing
+        self._size = size
+        self._waited: OrderedDict[Key, float] = OrderedDict()  # prefetched, and when
+        self._vain: OrderedDict[Key, float] = OrderedDict()  # could not be had, and when
+        self._judged_from = (0, 0)
+        self._rests_until = 0.0
+        self.report = PrefetchReport()
+
+    def look(self, cache: Calls, is_over: Callable[[], bool]) -> None:
+        """Learns from what was read since the last look, and prefetches what follows."""
+        reads = cache._tiers.take_reads()
+        self._age()
+        if not reads:
+            return
+        self._use(reads)
+        reads = reads[-_MOST_READS:]
+        foreseen = self._foreseen(reads)
+        if self._transitions is not None:
+            self._transitions.read(reads)
+            self._note(learned=len(self._transitions))
+        lacking = self._lacking(cache, foreseen)
+        for keys in batches(lacking, self._size):
+            if is_over():
+                return
+            batch = run_blocking(fill(cache, BLOCKING, keys, self._source, self._storing))
+            self._count(cache, keys, batch)
+        self._judge()
+
+    def _use(self, reads: Sequence[Key]) -> None:
+        used = 0
+        for key in set(reads):
+            used += self._waited.pop(key, None) is not None
+        self._note(reads=self.report.reads + len(reads), used=self.report.used + used)
+
+    def _foreseen(self, reads: Sequence[Key]) -> list[Key]:
+        """Distinct keys that may be read next, those of the newest read first."""
+        found: dict[Key, None] = {}
+        related = self._related
+        transitions = None if self.report.resting else self._transitions
+        for key in dict.fromkeys(reversed(reads)):
+            if related is not None:
+                found.update(dict.fromkeys(self._ask(related, key)))
+            if transitions is not None:
+                found.update(dict.fromkeys(transitions.after(key, self._least)))
+        return list(found)
+
+    def _ask(self, related: Related, key: Key) -> list[Key]:
+        try:
+            keys = related(key)
+            if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):
+                raise TypeError(
+                    f"related returned {shown(keys)}: allowed is an iterable of str or bytes"
+                )
+            return [each for each in keys if isinstance(each, (str, bytes))]
+        except Exception as error:
+            self._fail(0, error)
+            return []
+
+    def _lacking(self, cache: Calls, keys: list[Key]) -> list[Key]:
+        lacking = []
+        for some in batches(keys, self._size):
+            try:
+                times = cache._tiers.peek_times(some)
+            except (TypeError, ValueError) as error:  # one of `related` is no key
+                self._fail(len(some), error)
+                continue
+            lacking += [key for key, each in zip(some, times, strict=True) if each is None]
+        lacking = [key for key in lacking if key not in self._vain]
+        lost = sum(self._waited.pop(key, None) is not None for key in lacking)  # unread
+        self._note(asked=self.report.asked + len(lacking), wasted=self.report.wasted + lost)
+        return lacking
+
+    def _count(self, cache: Calls, keys: list[Key], batch: Batch) -> None:
+        if batch.error is not None:
+            self._fail(len(batch.failed), batch.error)
+        now = monotonic()
+        held = cache._tiers.peek_times(keys)
+        came = [key for key, each in zip(keys, held, strict=True) if each is not None]
+        self._waited.update(dict.fromkeys(came, now))
+        self._vain.update((key, now) for key, each in zip(keys, held, strict=True) if each is None)
+        self._note(
+            prefetched=self.report.prefetched + len(came),
+            absent=self.report.absent + batch.absent,
+        )
+
+    def _age(self) -> None:
+        now = monotonic()
+        while self._vain:
+            key, since = next(iter(self._vain.items()))
+            if since > now - _REST and len(self._vain) <= _MOST_WAITED:
+                break
+            del self._vain[key]
+        before = now - _UNUSED_AFTER
+        wasted = 0
+        while self._waited:
+            key, since = next(iter(self._waited.items()))
+            if since > before and len(self._waited) <= _MOST_WAITED:
+                break
+            del self._waited[key]
+            wasted += 1
+        if wasted:
+            self._note(wasted=self.report.wasted + wasted)
+
+    def _judge(self) -> None:
+        """Leaves learned successors out for a while where hardly any was read."""
+        now = monotonic()
+        if self.report.resting and now >= self._rests_until:
+            self._judged_from = self.report.prefetched, self.report.used
+            self._note(resting=False)
+        prefetched, used = self.report.prefetched, self.report.used
+        since = prefetched - self._judged_from[0]
+        if self._transitions is None or self.report.resting or since < _JUDGED:
+            return
+        if used - self._judged_from[1] < _LEAST_USE * since:
+            self._rests_until = now + _REST
+            self._note(resting=True)
+        self._judged_from = prefetched, used
+
+    def _fail(self, count: int, error: Exception) -> None:
+        errors = (*self.report.errors, error)[-_MOST_ERRORS:]
+        self._note(failed=self.report.failed + count, errors=errors)
+
+    def _note(self, **changes: Any) -> None:
+        self.report = replace(self.report, **changes)
+
+
+class PrefetchCalls(JobRunner):
+    """Calls that bring into memory what is likely to be read next."""
+
+    def prefetch(
+        self,
+        related: Related | None = None,
+        *,
+        factory: Callable[[list[Key]], Any] | None = None,
+        learn: bool = True,
+        confidence: float = 0.3,
+        most_keys: int = 16_384,
+        batch_size: int = 256,
+        ttl: Ttl = DEFAULT,
+        **options: Unpack[FreshnessOptions],
+    ) -> Job[PrefetchReport]:
+        """Brings into memory what is likely to be read next, in a thread of its own.
+
+        From now on the keys of reads are noted; every 20 ms those that follow them and that memory
+        lacks are fetched from Redis in one batch, and what Redis lacks is made by `factory`, in
+        batches as by get_or_set_many(). What follows a key is
+
+        - what `related(key)` returns, an iterable of keys; and
+        - unless `learn` is false, what came within three reads after it in at least the share
+          `confidence` of the cases, once it was read three times: counts of the last `most_keys`
+          keys read, of up to 8 successors each (about 1 KiB a key). While less than a tenth of what
+          was prefetched is read, these are left out for a minute.
+
+        What could not be had is asked for again after a minute at the earliest.
+
+        A read costs a reference more while this goes on, and the thread takes a fiftieth of a
+        processor at most, `related` included: where much is read it looks less often. Of more than
+        512 reads between two looks the newest are learned from, and of a batch its first 64 keys;
+        get(), mget(), get_vectors(), get_or_set() and what is built upon them are noted.
+
+        The handle: `.progress`, a PrefetchReport with what was prefetched, used and wasted;
+        `.cancel()`; `.done`; `.wait(timeout)`. It ends with the cache, and in a forked child. One
+        at a time: RuntimeError while another goes on. Raises ConfigError for a cache without
+        memory, and ValueError where there is neither Redis nor a factory to fetch from, or neither
+        `related` nor `learn` to go by.
+        """
+        source = None if factory is None else batch_source(factory)
+        if factory is not None:
+            refuse_async(factory)
+        if not isinstance(learn, bool):
+            raise TypeError(f"learn={shown(learn)}: allowed are True and False")
+        if related is None and not learn:
+            raise ValueError("related=None: allowed with learn=False is a callable")
+        prefetching = _Prefetching(
+            None if related is None else callable_argument(related, "related"),
+            Transitions(count_argument(most_keys, "most_keys", 1 << 20)) if learn else None,
+            share_argument(confidence, "confidence"),
+            source,
+            storing_of(ttl, None, options),
+            count_argument(batch_size, "batch_size"),
+        )
+        self._allow_prefetching(source)
+        return self._start_prefetching(prefetching)
+
+    def _allow_prefetching(self, source: Source | None) -> None:
+        cache = cast(Any, self)
+        if cache._config.memory == 0:
+            raise ConfigError("memory=0: a cache without memory has nowhere to prefetch to")
+        if source is None and not cache._has_redis:
+            raise ValueError("factory=None: allowed in a cache without Redis is a callable")
+        running: Job[PrefetchReport] | None = cache.__dict__.get("_prefetching")
+        if running is not None and not running.done:
+            if not running.cancelled:
+                raise RuntimeError("prefetch() is under way already: cancel that one first")
+            running.wait(60.0)
+
+    def _start_prefetching(self, prefetching: _Prefetching) -> Job[PrefetchReport]:
+        cache = weakref.ref(self)  # which this does not keep alive
+        tiers = cast(Calls, self)._tiers
+
+        def run(job: Job[PrefetchReport]) -> None:
+            pause = _EVERY
+            try:
+                while not job._is_over(pause):
+                    held = cache()
+                    if held is None:
+                        return
+                    started = thread_time()
+                    prefetching.look(cast(Calls, held), job._is_over)
+                    pause = max(_EVERY, _PAUSE * (thread_time() - started))
+                    del held
+            finally:
+                tiers.watch_reads(False)
+
+        job = Job(run, lambda: prefetching.report)
+        tiers.watch_reads(True)
+        try:
+            self._jobs.start(job)
+        except BaseException:
+            tiers.watch_reads(False)
+            raise
+        self.__dict__["_prefetching"] = job
+        return job
