@@ -1,19 +1,37 @@
-"""A cache in memory against a plain dict."""
+"""A cache in memory against a plain dict: what it must answer."""
 
 from __future__ import annotations
 
-from cache_model import CacheModel
+from typing import Any
+
+import pytest
+from cache_model_computed import ComputingModel
 from clocked import ClockedCache
 from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
 from nightly import examples
 
+from vcache import _core
 
-class InMemory(CacheModel):
-    memory_ttl = 301.0
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "grace": {"grace": 60.0},
+    "few": {"max_entries": 4},
+    "learned": {"policy": "learned", "memory": "8MiB"},
+}
 
-    def open(self) -> ClockedCache:
-        return ClockedCache(memory_ttl=self.memory_ttl)
 
+@pytest.mark.parametrize("arguments", VARIANTS.values(), ids=VARIANTS)
+def test_in_memory(arguments: dict[str, Any]) -> None:
+    class InMemory(ComputingModel):
+        memory_ttl = 301.0
+        grace = arguments.get("grace", 0.0)
+        evicts = "max_entries" in arguments
 
-class TestInMemory(InMemory.TestCase):
-    settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
+        def open(self, clock: _core.ManualClock, namespace: str) -> ClockedCache:
+            return ClockedCache(clock, namespace=namespace, memory_ttl=self.memory_ttl, **arguments)
+
+    limits = settings(
+        max_examples=examples(35), stateful_step_count=40, deadline=None, database=None
+    )
+    run_state_machine_as_test(InMemory, settings=limits)

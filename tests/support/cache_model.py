@@ -1,21 +1,28 @@
-"""A Cache against a plain dict: every operation in any order must leave both the same."""
+"""A Cache against a plain dict: every operation in any order must leave both the same.
+
+Two namespaces share what is below memory. A call is the blocking one, or its twin and awaited.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
+from asking_machine import AskingMachine
+from cache_reference import PATTERNS, Reference, assert_same
 from clocked import ClockedCache
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, rule
 
-from vcache import MISSING
-from vcache.durations import parse_ttl
+from vcache import MISSING, _core
 
-KEYS = st.sampled_from(["a", "b", "g:c", "g:d", b"\x00e", "ф"])
+NAMES: list[str | bytes] = ["a", "b", "g:c", "g:d", b"\x00e", "ф"]
+KEYS = st.sampled_from(NAMES)
 KEY_LISTS = st.lists(KEYS, max_size=6)
 TTLS = st.sampled_from([None, 32, 102.5, "1h1s"])
+TAGS = st.lists(st.sampled_from(["t", "u"]), max_size=2, unique=True)
+SIDES = st.tuples(st.integers(0, 1), st.booleans())  # which namespace, and whether awaited
 WIDTH = 4
 
 VECTORS = st.integers(-100, 100).map(lambda n: np.arange(n, n + WIDTH, dtype="f4"))
@@ -25,171 +32,256 @@ OBJECTS = st.recursive(
     max_leaves=4,
 )
 VALUES = VECTORS | OBJECTS
+METADATA = st.none() | st.dictionaries(st.sampled_from(["m", "n"]), st.integers(0, 9), max_size=2)
 
 
-@dataclass
-class Entry:
-    value: Any
-    until: float | None
+class Failing(Exception):
+    """What a factory raises that is told to."""
 
 
-class CacheModel(RuleBasedStateMachine):
-    """Subclasses say in open() what cache to check."""
+class Side:
+    """A cache and its reference. What memory evicts of its own accord is told by exists() first."""
+
+    def __init__(self, cache: ClockedCache, reference: Reference, *, evicts: bool) -> None:
+        self.cache, self.reference = cache, reference
+        self.requests = 0
+        self.awaited = False
+        self._evicts = evicts
+
+    @property
+    def how(self) -> tuple[ClockedCache, bool]:
+        """The cache, and whether to await its calls."""
+        return self.cache, self.awaited
+
+    def held(self, key: Any) -> Any:
+        if self._evicts and not self.cache.exists(key):
+            self.reference.drop(key)
+        return self.reference.held(key)
+
+    def standing_in(self, key: Any) -> Any:
+        return MISSING if self._evicts else self.reference.standing_in(key)
+
+    def recount(self) -> None:
+        """Takes the number of requests from the cache, where calls look up for themselves."""
+        self.requests = self.cache.stats().requests
+
+
+class CacheModel(AskingMachine):
+    """Reads, writes and removals. Subclasses say in open() what caches to check."""
 
     memory_ttl: float | None = None  # of the cache, where there is nothing below memory
+    grace = 0.0
     is_timed = True  # False: Redis keeps the time, which stands still in so short a test
+    evicts = False  # whether there is room in memory for fewer than all keys, and nothing below
 
-    def open(self) -> ClockedCache:
+    def open(self, clock: _core.ManualClock, namespace: str) -> ClockedCache:
         raise NotImplementedError
 
     def __init__(self) -> None:
         super().__init__()
-        self.cache = self.open()
+        self.clock = _core.ManualClock()
         self.now = 0.0
-        self.entries: dict[bytes, Entry] = {}
-        self.requests = 0
+        self.sides = [self.opened(name) for name in ("one", "two")]
+
+    def opened(self, namespace: str) -> Side:
+        cache = self.open(self.clock, namespace)
+        cache._loader.clock.now = lambda: self.now
+        terms = {"memory_ttl": self.memory_ttl, "is_timed": self.is_timed, "grace": self.grace}
+        return Side(cache, Reference(**terms), evicts=self.evicts)
 
     def teardown(self) -> None:
-        self.cache.close()
+        for side in self.sides:
+            side.cache.close()
+        super().teardown()
 
-    # The model.
+    def side(self, at: tuple[int, bool]) -> Side:
+        side = self.sides[at[0]]
+        side.awaited = at[1]
+        return side
 
-    def put(self, key: Any, value: Any, ttl: Any) -> None:
-        lifetimes = [parse_ttl(ttl, "ttl"), self.memory_ttl] if self.is_timed else []
-        ends = [self.now + seconds for seconds in lifetimes if seconds is not None]
-        self.entries[normal(key)] = Entry(value, min(ends) if ends else None)
-
-    def held(self, key: Any) -> Any:
-        entry = self.entries.get(normal(key))
-        if entry is None or (entry.until is not None and entry.until <= self.now):
-            self.entries.pop(normal(key), None)
-            return MISSING
-        return entry.value
-
-    # The operations.
+    # Time, which both have in common.
 
     @rule(seconds=st.sampled_from([5.0, 25.0, 200.0, 1000.0]))
     def advance(self, seconds: float) -> None:
-        self.cache.clock.advance(seconds)
+        self.clock.advance(seconds)
         self.now += seconds
+        for side in self.sides:
+            side.reference.now = self.now
 
-    @rule(key=KEYS, value=VALUES, ttl=TTLS)
-    def set(self, key: Any, value: Any, ttl: Any) -> None:
-        self.cache.set(key, value, ttl=ttl)
-        self.put(key, value, ttl)
+    # Writes.
 
-    @rule(keys=KEY_LISTS, value=VALUES, ttl=TTLS)
-    def mset(self, keys: list[Any], value: Any, ttl: Any) -> None:
-        self.cache.mset([(key, value) for key in keys], ttl=ttl)
+    @rule(
+        at=SIDES,
+        key=KEYS,
+        value=VALUES,
+        ttl=TTLS,
+        memory_ttl=st.sampled_from([None, 20.0]),
+        tags=TAGS,
+        metadata=METADATA,
+    )
+    def set(
+        self,
+        at: tuple[int, bool],
+        key: Any,
+        value: Any,
+        ttl: Any,
+        memory_ttl: Any,
+        tags: list[str],
+        metadata: dict[str, Any] | None,
+    ) -> None:
+        side = self.side(at)
+        named = {} if memory_ttl is None else {"memory_ttl": memory_ttl}
+        self.ask(*side.how, "set", key, value, ttl=ttl, tags=tags, metadata=metadata, **named)
+        side.reference.put(key, value, ttl, tags=tags, metadata=metadata, **named)
+
+    @rule(at=SIDES, keys=KEY_LISTS, value=VALUES, ttl=TTLS)
+    def mset(self, at: tuple[int, bool], keys: list[Any], value: Any, ttl: Any) -> None:
+        side = self.side(at)
+        self.ask(*side.how, "mset", [(key, value) for key in keys], ttl=ttl)
         for key in keys:
-            self.put(key, value, ttl)
+            side.reference.put(key, value, ttl)
 
-    @rule(keys=st.lists(KEYS, min_size=1, max_size=6), ttl=TTLS, start=st.integers(-50, 50))
-    def set_vectors(self, keys: list[Any], ttl: Any, start: int) -> None:
+    @rule(at=SIDES, keys=st.lists(KEYS, min_size=1, max_size=6), ttl=TTLS, start=st.integers(0, 50))
+    def set_vectors(self, at: tuple[int, bool], keys: list[Any], ttl: Any, start: int) -> None:
+        side = self.side(at)
         matrix = np.arange(start, start + len(keys) * WIDTH, dtype="f4").reshape(-1, WIDTH)
-        self.cache.set_vectors(keys, matrix, ttl=ttl)
+        self.ask(*side.how, "set_vectors", keys, matrix, ttl=ttl)
         for key, row in zip(keys, matrix, strict=True):
-            self.put(key, row, ttl)
+            side.reference.put(key, row, ttl)
 
-    @rule(key=KEYS)
-    def get(self, key: Any) -> None:
-        self.requests += 1
-        assert_same(self.cache.get(key, MISSING), self.held(key))
+    @rule(at=SIDES, key=KEYS, bad=st.sampled_from([object(), {1, 2}, np.array(["x"]), 1 << 70]))
+    def set_what_cannot_be_stored(self, at: tuple[int, bool], key: Any, bad: Any) -> None:
+        with pytest.raises((TypeError, ValueError)):
+            self.ask(*self.side(at).how, "set", key, bad)
+        with pytest.raises((TypeError, ValueError)):
+            self.ask(*self.side(at).how, "mset", [("a", 0), (key, bad)])
 
-    @rule(key=KEYS)
-    def lookup(self, key: Any) -> None:
-        self.requests += 1
-        found = self.cache.lookup(key)
-        assert_same(found.value, self.held(key))
+    # Reads.
+
+    @rule(at=SIDES, key=KEYS)
+    def get(self, at: tuple[int, bool], key: Any) -> None:
+        side = self.side(at)
+        held = side.held(key)
+        side.requests += 1
+        assert_same(self.ask(*side.how, "get", key, MISSING), held)
+
+    @rule(at=SIDES, key=KEYS)
+    def lookup(self, at: tuple[int, bool], key: Any) -> None:
+        side = self.side(at)
+        held = side.held(key)
+        side.requests += 1
+        found = self.ask(*side.how, "lookup", key)
+        assert_same(found.value, held)
         assert found.hit == (found.value is not MISSING) == (found.tier is not None)
+        entry = side.reference.entry(key)
+        assert found.metadata == ({} if entry is None else entry.metadata)
+        assert not found.stale
+        if entry is not None and entry.until is not None:
+            assert found.ttl == pytest.approx(entry.until - self.now, abs=0.01)
 
-    @rule(keys=KEY_LISTS)
-    def mget(self, keys: list[Any]) -> None:
-        self.requests += len(keys)
-        for value, key in zip(self.cache.mget(keys, MISSING), keys, strict=True):
-            assert_same(value, self.held(key))
+    @rule(at=SIDES, keys=KEY_LISTS)
+    def mget(self, at: tuple[int, bool], keys: list[Any]) -> None:
+        side = self.side(at)
+        held = [side.held(key) for key in keys]
+        side.requests += len(keys)
+        for value, wanted in zip(self.ask(*side.how, "mget", keys, MISSING), held, strict=True):
+            assert_same(value, wanted)
 
-    @rule(keys=KEY_LISTS, dim=st.sampled_from([WIDTH, WIDTH + 1]))
-    def get_vectors(self, keys: list[Any], dim: int) -> None:
-        self.requests += len(keys)
-        matrix, found = self.cache.get_vectors(keys, dim=dim)
+    @rule(at=SIDES, keys=KEY_LISTS, dim=st.sampled_from([WIDTH, WIDTH + 1]), own=st.booleans())
+    def get_vectors(self, at: tuple[int, bool], keys: list[Any], dim: int, own: bool) -> None:
+        side = self.side(at)
+        held = [side.held(key) for key in keys]
+        side.requests += len(keys)
+        out = np.full((len(keys), dim), np.nan, "f4") if own else None
+        matrix, found = self.ask(*side.how, "get_vectors", keys, dim=dim, out=out)
         assert matrix.shape == (len(keys), dim)
-        for row, hit, key in zip(matrix, found, keys, strict=True):
-            held = self.held(key)
-            assert hit == (isinstance(held, np.ndarray) and dim == WIDTH)
-            assert_same(row, held if hit else np.zeros(dim, "f4"))
+        assert out is None or matrix is out
+        for row, hit, wanted in zip(matrix, found, held, strict=True):
+            assert hit == (isinstance(wanted, np.ndarray) and dim == WIDTH)
+            assert_same(row, wanted if hit else np.zeros(dim, "f4"))
 
-    @rule(key=KEYS, value=VALUES, ttl=TTLS)
-    def get_or_set(self, key: Any, value: Any, ttl: Any) -> None:
-        self.requests += 1
-        held = self.held(key)
-        if held is MISSING:
-            self.put(key, value, ttl)
-            held = value
-        assert_same(self.cache.get_or_set(key, lambda: value, ttl=ttl), held)
+    @rule(at=SIDES, key=KEYS)
+    def exists(self, at: tuple[int, bool], key: Any) -> None:
+        side = self.side(at)
+        assert self.ask(*side.how, "exists", key) == (side.held(key) is not MISSING)
 
-    @rule(keys=KEY_LISTS, value=VALUES, ttl=TTLS)
-    def get_or_set_many(self, keys: list[Any], value: Any, ttl: Any) -> None:
-        self.requests += len(keys)
-        missing = list(dict.fromkeys(key for key in keys if self.held(key) is MISSING))
-        asked: list[Any] = []
+    # Removals.
 
-        def factory(keys: list[Any]) -> list[Any]:
-            asked.extend(keys)
-            return [value] * len(keys)
+    @rule(at=SIDES, key=KEYS)
+    def delete(self, at: tuple[int, bool], key: Any) -> None:
+        side = self.side(at)
+        held, ended = side.held(key) is not MISSING, side.reference.is_ended(key)
+        assert self.ask(*side.how, "delete", key) in ({held, True} if ended else {held})
+        side.reference.drop(key)
 
-        values = self.cache.get_or_set_many(keys, factory, ttl=ttl)
-        assert asked == missing
-        for key in missing:
-            self.put(key, value, ttl)
-        for got, key in zip(values, keys, strict=True):
-            assert_same(got, self.held(key))
+    @rule(at=SIDES, keys=KEY_LISTS)
+    def mdelete(self, at: tuple[int, bool], keys: list[Any]) -> None:
+        side = self.side(at)
+        distinct = {key if isinstance(key, bytes) else key.encode() for key in keys}
+        least = sum(side.held(key) is not MISSING for key in distinct)
+        most = least + sum(side.reference.is_ended(key) for key in distinct)
+        assert least <= self.ask(*side.how, "mdelete", keys) <= most
+        for key in distinct:
+            side.reference.drop(key)
 
-    @rule(key=KEYS)
-    def delete(self, key: Any) -> None:
-        assert self.cache.delete(key) == (self.held(key) is not MISSING)
-        self.entries.pop(normal(key), None)
+    @rule(at=SIDES, key=KEYS, ttl=TTLS)
+    def touch(self, at: tuple[int, bool], key: Any, ttl: Any) -> None:
+        side = self.side(at)
+        held = side.held(key) is not MISSING
+        assert self.ask(*side.how, "touch", key, ttl) == held
+        if held:
+            side.reference.touch(key, ttl)
 
-    @rule(keys=KEY_LISTS)
-    def mdelete(self, keys: list[Any]) -> None:
-        there = {normal(key) for key in keys if self.held(key) is not MISSING}
-        assert self.cache.mdelete(keys) == len(there)
-        for key in there:
-            del self.entries[key]
+    @rule(at=SIDES)
+    def clear(self, at: tuple[int, bool]) -> None:
+        side = self.side(at)
+        self.ask(*side.how, "clear")
+        side.reference.clear()
 
-    @rule(key=KEYS, ttl=TTLS)
-    def touch(self, key: Any, ttl: Any) -> None:
-        held = self.held(key)
-        assert self.cache.touch(key, ttl) == (held is not MISSING)
-        if held is not MISSING:
-            self.put(key, held, ttl)
+    @rule(at=SIDES, pattern=st.sampled_from([*PATTERNS]))
+    def invalidate(self, at: tuple[int, bool], pattern: str) -> None:
+        side = self.side(at)
+        for key in NAMES:
+            side.held(key)
+        least, most = side.reference.drop_matching(pattern)
+        count = self.ask(*side.how, "invalidate", pattern)
+        assert least <= count
+        if pattern not in ("*", "[^a]*"):  # which take keys of other rules too
+            assert count <= most
 
-    @rule(key=KEYS)
-    def exists(self, key: Any) -> None:
-        assert self.cache.exists(key) == (self.held(key) is not MISSING)
+    @rule(at=SIDES, tags=st.lists(st.sampled_from(["t", "u"]), min_size=1, max_size=2))
+    def invalidate_tags(self, at: tuple[int, bool], tags: list[str]) -> None:
+        side = self.side(at)
+        self.ask(*side.how, "invalidate_tags", *tags)
+        side.reference.drop_tags(tags)
 
-    @precondition(lambda self: self.entries)
-    @rule()
-    def clear(self) -> None:
-        self.cache.clear()
-        self.entries.clear()
+    @rule(at=SIDES, pattern=st.sampled_from(["g:*", "[ab]"]), tags=TAGS, fails=st.booleans())
+    def invalidate_on_write(
+        self, at: tuple[int, bool], pattern: str, tags: list[str], fails: bool
+    ) -> None:
+        side = self.side(at)
+
+        def write() -> str:
+            if fails:
+                raise Failing
+            return "written"
+
+        async def awrite() -> str:
+            return write()
+
+        changed = side.cache.invalidate_on_write(pattern, tags=tags)
+        call = changed(awrite) if side.awaited else changed(write)
+        if fails:
+            with pytest.raises(Failing):
+                self.run(call)
+        else:
+            assert self.run(call) == "written"
+            side.reference.drop_matching(pattern)
+            side.reference.drop_tags(tags)
 
     @invariant()
     def counts_add_up(self) -> None:
-        stats = self.cache.stats()
-        assert stats.hits + stats.misses == stats.requests == self.requests
-        assert stats.errors == stats.skipped == stats.coalesced == 0
-
-
-def normal(key: Any) -> bytes:
-    return key.encode() if isinstance(key, str) else bytes(key)
-
-
-def assert_same(got: Any, wanted: Any) -> None:
-    if isinstance(wanted, np.ndarray):
-        assert isinstance(got, np.ndarray)
-        assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
-        np.testing.assert_array_equal(got, wanted)
-    else:
-        assert type(got) is type(wanted)
-        assert got == wanted
+        for side in self.sides:
+            stats = side.cache.stats()
+            assert stats.hits + stats.misses == stats.requests == side.requests
+            assert stats.errors == stats.skipped == stats.coalesced == 0
