@@ -79,15 +79,15 @@ def test_r20_threads_call_once(
     assert (got, len(called)) == (["value"] * 64, 1)
 
 
-def test_r20_processes_call_once(
+def test_r20_64_threads_in_4_processes_call_once(
     redis_server: RedisServer, start: Callable[[int], list[Process]]
 ) -> None:
     processes = start(4)
     for key in ("a", "b", "c"):
         for process in processes:
-            process.ask(key=key, threads=16)
+            process.ask(key=key, threads=64)
         for process in processes:
-            assert process.answers() == ["value"] * 16
+            assert process.answers() == ["value"] * 64
         assert len(calls(redis_server, key)) == 1
 
 

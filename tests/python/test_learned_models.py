@@ -89,6 +89,24 @@ def test_a_model_that_is_not_fit_is_warned_of(
         assert cache.predict("v:0") > 0
 
 
+@pytest.mark.parametrize("kind", ["missing", "corrupt", "slow", "nan"])
+def test_with_a_model_that_is_not_fit_as_many_are_hit_as_by_the_heuristic(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "model.pt"
+    if kind == "corrupt":
+        whole = save(Plain(), path).read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+    elif kind != "missing":
+        save(NotANumber() if kind == "nan" else Plain(width=512, depth=50), path)
+    with Cache(policy="lru", memory="2MiB") as lru:
+        heuristic = replay(lru)
+    with pytest.warns(RuntimeWarning, match="the shipped model is used"):
+        cache = Cache(policy="learned", memory="2MiB", model_path=path)
+    with cache:
+        assert replay(cache) < 1.02 * heuristic
+
+
 def test_a_model_that_breaks_later_hands_over(tmp_path: Path) -> None:
     path = save(Brittle(), tmp_path / "model.pt")
     with Cache(policy="lru", memory="2MiB") as lru:

@@ -119,10 +119,17 @@ def normal(key: Any) -> bytes:
 
 
 def assert_same(got: Any, wanted: Any) -> None:
+    """Also that what was handed out cannot spoil what is cached."""
     if isinstance(wanted, np.ndarray):
         assert isinstance(got, np.ndarray)
         assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
         np.testing.assert_array_equal(got, wanted)
-    else:
-        assert type(got) is type(wanted)
-        assert got == wanted
+        assert not got.flags.writeable
+        return
+    wanted = list(wanted) if isinstance(wanted, tuple) else wanted  # as it is stored
+    assert type(got) is type(wanted)
+    assert got == wanted
+    if isinstance(got, list):
+        got.append("spoiled")
+    elif isinstance(got, dict):
+        got["spoiled"] = True
