@@ -34,7 +34,7 @@ std::unique_ptr<l2::L2> make_tier(l2::RedisOptions node, const base::Clock& time
   cache::PendingWrites::Limits limits;
   constexpr std::size_t kLeast = std::size_t{1} << 20;
   if (memory_bytes > 0) limits.bytes = std::clamp(memory_bytes / 4, kLeast, limits.bytes);
-  return std::make_unique<cache::Recovery>(std::move(tier), time, limits, timeout);
+  return std::make_unique<cache::Recovery>(std::move(tier), time, limits, timeout, listener);
 }
 
 std::shared_ptr<Core> make_core(

@@ -209,7 +209,7 @@ void put(Core& core, std::string_view key, const base::ValueView& value,
     const GilRelease released;
     error = core.cache.put(key, value, lifetimes);
   }
-  raise_if_strict(core, error);
+  raise_if_strict(core, error, {&key, 1});
 }
 
 PyObject* set(PyObject* object, PyObject* const* args, Py_ssize_t count, PyObject* names) {

@@ -36,7 +36,7 @@ void put_all(Core& core, Operation operation, const KeyBatch& keys,
     error = core.cache.put_many(keys.views(), values, lifetimes);
   }
   timer.stop(core.cache.has_redis() ? Tier::kRedis : Tier::kMemory);
-  raise_if_strict(core, error);
+  raise_if_strict(core, error, keys.views());
 }
 
 void check_counts(std::size_t keys, std::size_t values, const char* name) {
@@ -91,7 +91,7 @@ void put(Core& core, const py::object& key, const py::object& value, const py::o
     if (error.ok()) error = std::move(of_put);
   }
   timer.stop(core.cache.has_redis() ? Tier::kRedis : Tier::kMemory);
-  raise_if_strict(core, error);
+  raise_if_strict(core, error, {&view, 1});
 }
 
 void mput(Core& core, const py::object& keys, const py::object& values, const py::object& ttl,

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string_view>
 
 #include "bindings/fill_watch.hpp"
 #include "bindings/log.hpp"
@@ -49,6 +51,14 @@ inline void raise_if_strict(Core& core, const base::Error& error) {
   if (core.cache.coherence().take_notice()) warn_of_no_tracking();
   raise_pending();
   if (core.strict && !error.ok()) raise(error);
+}
+
+// The end of a call that stored values, and that raises in strict mode what Redis answered: then
+// memory is not to have what Redis may not have, and of whose removal nobody would be told.
+inline void raise_if_strict(Core& core, const base::Error& error,
+                            std::span<const std::string_view> keys) {
+  if (core.strict && !error.ok()) core.cache.coherence().on_keys_changed(keys);
+  raise_if_strict(core, error);
 }
 
 // Records the time since its construction in the cache's histogram; nothing when metrics are off.

@@ -34,8 +34,9 @@ void answer(const Pending& waiting, base::Nanos now, std::size_t index, l2::Fetc
 }  // namespace
 
 Recovery::Recovery(std::unique_ptr<l2::L2> tier, const base::Clock& clock,
-                   const PendingWrites::Limits& limits, base::Millis closing)
-    : tier_(std::move(tier)), pending_(clock, limits), closing_(closing) {}
+                   const PendingWrites::Limits& limits, base::Millis closing,
+                   l2::Listener& listener)
+    : tier_(std::move(tier)), listener_(listener), pending_(clock, limits), closing_(closing) {}
 
 Recovery::~Recovery() {
   if (base::Keeper* const keeper = tier_->keeper()) keeper->remove(*this);

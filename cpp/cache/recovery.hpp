@@ -12,6 +12,7 @@
 #include "cache/owed_patterns.hpp"
 #include "cache/pending.hpp"
 #include "l2/l2.hpp"
+#include "l2/listener.hpp"
 
 namespace vcache::cache {
 
@@ -23,8 +24,11 @@ namespace vcache::cache {
 class Recovery final : public l2::L2, public base::Chore {
  public:
   // At its end no more than `closing`, and the calls under way then, goes into what still waits.
+  // The listener, which outlives it, hears of keys that were erased later: a value that became a
+  // deletion may be in memory still, and of the removal of what is not there nobody is told.
   Recovery(std::unique_ptr<l2::L2> tier, const base::Clock& clock,
-           const PendingWrites::Limits& limits, base::Millis closing);
+           const PendingWrites::Limits& limits, base::Millis closing,
+           l2::Listener& listener = l2::deaf_listener());
   ~Recovery() override;
 
   base::Error fetch(std::span<const std::string_view> keys, l2::FetchSink& sink) noexcept override;
@@ -88,9 +92,11 @@ class Recovery final : public l2::L2, public base::Chore {
   void keep_tags(std::span<const PendingRef> batch);
   [[nodiscard]] std::vector<PendingWrites::End> send_due(std::span<const PendingRef> batch);
   [[nodiscard]] std::vector<PendingWrites::End> send(std::span<const PendingRef> batch);
+  void tell_of_erased(std::span<const PendingRef> batch, std::span<const PendingWrites::End> ends);
 
   // Own synchronization.
   const std::unique_ptr<l2::L2> tier_;
+  l2::Listener& listener_;
   PendingWrites pending_;
   std::atomic<const base::Keeper*> scheduled_{nullptr};  // the keeper that has the chore
   OwedPatterns patterns_;

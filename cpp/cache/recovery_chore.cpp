@@ -58,6 +58,7 @@ base::Millis Recovery::run() noexcept {
   (void)guarded([&]() -> base::Error {
     const std::vector<PendingRef> batch = pending_.begin_batch(kBatchKeys, kBatchBytes);
     const std::vector<End> ends = send(batch);
+    tell_of_erased(batch, ends);
     pending_.end_batch(batch, ends);
     if (std::ranges::find(ends, End::kTaken) != ends.end()) {
       pause = base::Millis::zero();
@@ -67,6 +68,16 @@ base::Millis Recovery::run() noexcept {
     return {};
   });
   return pause;
+}
+
+// While they still wait, so that nothing older is read into memory.
+void Recovery::tell_of_erased(std::span<const PendingRef> batch, std::span<const End> ends) {
+  std::vector<std::string_view> erased;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const bool is_erased = batch[i]->kind == Pending::Kind::kErase && ends[i] == End::kTaken;
+    if (is_erased) erased.push_back(batch[i]->key);
+  }
+  if (!erased.empty()) listener_.on_keys_changed(erased);
 }
 
 // So that each tag of what is sent has a stamp.

@@ -16,7 +16,8 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  // The values of these keys (the user's, without the namespace) are not what they were.
+  // The values of these keys (the user's, without the namespace) are not what they were. On any
+  // thread, and at any time.
   virtual void on_keys_changed(std::span<const std::string_view> keys) noexcept = 0;
   // Tags have these stamps by now. On any thread, and at any time.
   virtual void on_stamps(std::span<const base::TagStamp> stamps) noexcept = 0;

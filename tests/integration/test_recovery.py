@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,44 @@ def test_a_strict_cache_raised_and_keeps_nothing(
     with pytest.raises(RedisError):
         cache.set("k", 1)
     assert figure(cache, "waiting") == 0
+
+
+@pytest.mark.parametrize("how", ["set", "mset", "set with tags"])
+def test_what_a_strict_cache_raised_for_is_not_in_memory(
+    make_cache: MakeCache, redis_server: RedisServer, how: str
+) -> None:
+    cache = make_cache(strict=True)
+    cache.set("k", "old")
+    store: dict[str, Callable[[], object]] = {
+        "set": lambda: cache.set("k", "new"),
+        "mset": lambda: cache.mset({"k": "new"}),
+        "set with tags": lambda: cache.set("k", "new", tags=["t"]),
+    }
+    with refusing(redis_server), pytest.raises(RedisError):
+        store[how]()
+    assert cache.get("k") == "old", "which is what Redis has"
+
+
+def test_what_redis_never_got_ends_by_removal_elsewhere(
+    make_cache: MakeCache, redis_server: RedisServer, eventually: Eventually
+) -> None:
+    """A value with tags that met no stamp becomes a deletion, of which no server tells anybody."""
+    writer, other = make_cache(), make_cache()
+    eventually(lambda: writer.get("any") is None and figure(writer, "coherence") == "tracking")
+    with refusing(redis_server):
+        writer.set("k", "v", tags=["t"])
+        assert writer.get("k") == "v"
+    eventually(lambda: figure(writer, "waiting") == 0)
+    other.delete("k")
+    eventually(lambda: writer.get("k") is None)
+
+
+@contextmanager
+def refusing(server: RedisServer) -> Iterator[None]:
+    """A block in which the server takes no values."""
+    server.call("CONFIG", "SET", "maxmemory", "1")
+    yield
+    server.call("CONFIG", "SET", "maxmemory", "0")
 
 
 def counts() -> tuple[int, int]:

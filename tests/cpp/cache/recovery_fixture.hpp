@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cache/recovery.hpp"
+#include "support/ear.hpp"
 #include "support/fake_clock.hpp"
 #include "support/map_l2.hpp"
 
@@ -36,7 +37,8 @@ class RecoveryTest : public ::testing::Test {
 
   testing::FakeClock clock_;
   testing::MapL2* redis_ = nullptr;
-  Recovery recovery_{hand_over(), clock_, {.keys = 100, .bytes = 100'000}, base::Millis(100)};
+  testing::Ear ear_;
+  Recovery recovery_{hand_over(), clock_, {.keys = 100, .bytes = 100'000}, base::Millis(100), ear_};
 };
 
 }  // namespace vcache::cache

@@ -234,6 +234,18 @@ TEST_F(RecoveryTest, TheOldestDeletionsGoWhereTheyFindNoRoom) {
   EXPECT_EQ(status().waiting, 0U);
 }
 
+TEST_F(RecoveryTest, AValueThatBecameADeletionLeavesMemory) {
+  redis_->refuses_values = true;
+  store(recovery_, "refused", "v");
+  for (int turn = 0; turn < 10; ++turn) (void)recovery_.run();
+  EXPECT_EQ(ear_.count("key refused"), 0U) << "as long as it is not deleted";
+  redis_->refuses_values = false;
+  store(recovery_, "taken", "v");
+  replay();
+  EXPECT_EQ(ear_.count("key refused"), 1U);
+  EXPECT_EQ(ear_.count("key taken"), 0U);
+}
+
 TEST_F(RecoveryTest, WhatIsRefusedAgainAndAgainIsDeletedAtLast) {
   store(*redis_, "k", "old");
   redis_->refuses_values = true;
