@@ -44,6 +44,10 @@ def test_memory_and_redis(redis_server: RedisServer, arguments: dict[str, Any]) 
             )
 
     limits = settings(
-        max_examples=examples(25), stateful_step_count=40, deadline=None, database=None
+        max_examples=examples(25),
+        stateful_step_count=40,
+        deadline=None,
+        report_multiple_bugs=False,
+        database=None,
     )
     run_state_machine_as_test(OverRedis, settings=limits)

@@ -32,6 +32,10 @@ def test_in_memory(arguments: dict[str, Any]) -> None:
             return ClockedCache(clock, namespace=namespace, memory_ttl=self.memory_ttl, **arguments)
 
     limits = settings(
-        max_examples=examples(35), stateful_step_count=40, deadline=None, database=None
+        max_examples=examples(35),
+        stateful_step_count=40,
+        deadline=None,
+        report_multiple_bugs=False,
+        database=None,
     )
     run_state_machine_as_test(InMemory, settings=limits)
