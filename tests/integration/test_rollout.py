@@ -181,3 +181,50 @@ def test_calls_have_it_checked(make_cache: Make, eventually: Eventually) -> None
         return rollout.phase == "rolled_back"
 
     eventually(asked)
+
+
+class Minutes:
+    """Look-ups of a rollout over Redis, on a clock that goes on by itself with each quarter."""
+
+    def __init__(self, control: Cache, canary: Cache, **limits: float) -> None:
+        self.now = 1_800_000_000.0
+        self.rollout = Rollout(
+            control,
+            canary,
+            stages=HALF,
+            limits=Limits(least_requests=100, **limits),  # type: ignore[arg-type]
+            check_every=None,
+            clock=lambda: self.now,
+        )
+
+    def pass_by(self, count: int) -> None:
+        for _ in range(count * 4):
+            for key in KEYS:
+                self.rollout.get_or_set(key, lambda: 1)
+            self.now += 15
+            self.rollout.check()
+
+
+def test_a_canary_without_memory_is_rolled_back(make_cache: Make) -> None:
+    minutes = Minutes(make_cache(), make_cache(memory=0))
+    minutes.pass_by(5)
+    report = minutes.rollout.report()
+    assert report.phase == "rolled_back"
+    assert "a look-up takes" in (report.why or "")
+
+
+def test_a_canary_whose_entries_leave_at_once_is_rolled_back(make_cache: Make) -> None:
+    control, canary = make_cache(namespace="ns"), make_cache(namespace="vcache", ttl=0.001)
+    minutes = Minutes(control, canary)
+    minutes.pass_by(5)
+    report = minutes.rollout.report()
+    assert report.phase == "rolled_back"
+    assert "the hit rate is" in (report.why or "")
+
+
+def test_a_canary_as_good_goes_on(make_cache: Make) -> None:
+    canary = make_cache(policy="lru", promotion_threshold=2)
+    minutes = Minutes(make_cache(), canary, latency_least=1e-3)  # on a busy machine
+    minutes.pass_by(61)
+    report = minutes.rollout.report()
+    assert (report.phase, report.share) == ("running", 1.0)

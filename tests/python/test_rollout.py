@@ -119,6 +119,33 @@ def test_latency_rolls_back_within_five_minutes(make: Make) -> None:
     assert "allowed is 5.0%" in report.why
 
 
+def test_a_canary_whose_memory_is_cold_may_be_slow(make: Make) -> None:
+    traffic = make()
+    traffic.control.seconds, traffic.canary.seconds = 1e-6, 1e-4
+    traffic.minutes(4)
+    assert traffic.rollout.phase == "running"
+    traffic.canary.seconds = 1e-6
+    traffic.minutes(5)
+    assert traffic.rollout.phase == "running"
+
+
+def test_a_canary_that_is_slow_from_the_start_ends_within_five_minutes(make: Make) -> None:
+    traffic = make()
+    traffic.control.seconds, traffic.canary.seconds = 1e-4, 1.2e-4
+    traffic.minutes(5)
+    assert traffic.rollout.phase == "rolled_back"
+
+
+def test_a_difference_that_nobody_feels_is_none(make: Make) -> None:
+    traffic = make()
+    traffic.control.seconds, traffic.canary.seconds = 1e-6, 2.5e-6
+    traffic.minutes(8)
+    assert traffic.rollout.phase == "running"
+    traffic.canary.seconds = 4e-6
+    traffic.minutes(3)
+    assert traffic.rollout.phase == "rolled_back"
+
+
 def test_what_slows_both_down_is_not_the_canarys_fault(make: Make) -> None:
     traffic = make()
     for factor in (1, 9, 1, 30, 2, 1, 5):
@@ -439,6 +466,8 @@ def test_bad_arguments(make: Make, options: dict[str, Any], said: str) -> None:
         (lambda: Limits(least_requests=0), "least_requests=0: allowed is an int of 1 or more"),
         (lambda: Limits(window=0), "window=0"),
         (lambda: Limits(warmup="soon"), "warmup='soon'"),
+        (lambda: Limits(latency_warmup=-1), "latency_warmup=-1"),
+        (lambda: Limits(latency_least=None), "latency_least=None: allowed is a number of seconds"),  # type: ignore[arg-type]
     ],
 )
 def test_bad_stages_and_limits(call: Callable[[], Any], said: str) -> None:

@@ -134,7 +134,8 @@ class Migration:
         if read not in ("old", "new_first"):
             raise ConfigError(f"read={shown(read)}: allowed are 'old' and 'new_first'")
         self._new_first = read == "new_first"
-        self._waiting = Waiting(whole(waiting, "waiting", 0))
+        self._most_waiting = whole(waiting, "waiting", 0)
+        self._waiting = Waiting(self._most_waiting)
         self._name = name_of(name)
         self._lock = ForkLock()
         self._asked = self._covered = 0
@@ -254,6 +255,7 @@ class Migration:
         with self._lock:
             if self._has_job:
                 raise ConfigError("start(): a job runs: allowed is one at a time")
+            self._waiting = Waiting(self._most_waiting)  # of a parent's job a child has nothing
             self._job = Job(self._old, self._new, order, self._waiting, self._wants_job)
             return self._job
 
@@ -304,7 +306,7 @@ class Migration:
         """
         self._phases.require("dual", "cut_over", "rolled_back", None)
         said, job = why_of(why), self._job
-        if job is not None:
+        if job is not None and job.is_alive:
             job.cancel()
         self._phases.roll_back(said)
         return self.report()

@@ -25,12 +25,15 @@ class Limits:
 
     hit_rate: its hit rate is surely below this, unless the control's is too and no better.
     hit_rate_drop: its hit rate is surely lower than the control's by more than this.
-    latency: its look-ups of one key surely take longer than the control's by more than this share.
+    latency: its look-ups of one key that hit surely take longer than the control's by more than
+        this share, and by more than `latency_least` seconds, as which keys are whose, and what else
+        a process does, makes as much.
     errors: the share of requests that its tiers fail is surely above the control's by more than
         this.
     least_requests: look-ups of each side below which it is not judged.
     window: the time that is judged, up to now.
-    warmup: how long after a stage began hits and latency are not judged, as it begins cold.
+    warmup, latency_warmup: how long after a stage began hits and latency are not judged, as it
+        begins cold: what is in Redis takes its time to come into memory, most of `memory_ttl`.
 
     Surely: by three standard errors, of a binomial share, or of the latency's means of slices of
     the window.
@@ -39,27 +42,33 @@ class Limits:
     hit_rate: float | None = 0.80
     hit_rate_drop: float | None = None
     latency: float | None = 0.05
+    latency_least: float = 2e-6
     errors: float | None = 0.001
     least_requests: int = 1000
     window: Duration = "2m"
     warmup: Duration | None = "1m"
+    latency_warmup: Duration | None = "4m"
 
     def __post_init__(self) -> None:
         for name, most in (("hit_rate", 1), ("hit_rate_drop", 1), ("latency", 100), ("errors", 1)):
             value = getattr(self, name)
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if value is not None and not (is_number and 0 <= value <= most):
+            if value is not None and not _is_within(value, most):
                 allowed = f"allowed are None and a number from 0 to {most}"
                 raise ConfigError(f"{name}={shown(value)}: {allowed}")
+        if not _is_within(self.latency_least, 3600):
+            allowed = "allowed is a number of seconds from 0 to 3600"
+            raise ConfigError(f"latency_least={shown(self.latency_least)}: {allowed}")
         least = self.least_requests
         if isinstance(least, bool) or not isinstance(least, int) or least < 1:
             raise ConfigError(f"least_requests={shown(least)}: allowed is an int of 1 or more")
         try:
             object.__setattr__(self, "window", parse_duration(self.window, "window"))
-            warmup = 0.0 if self.warmup is None else parse_duration(self.warmup, "warmup")
+            for name in ("warmup", "latency_warmup"):
+                given = getattr(self, name)
+                seconds = 0.0 if given is None else parse_duration(given, name)
+                object.__setattr__(self, name, seconds)
         except (TypeError, ValueError) as error:
             raise ConfigError(str(error)) from None
-        object.__setattr__(self, "warmup", warmup)
 
     @property
     def window_seconds(self) -> float:
@@ -68,6 +77,11 @@ class Limits:
     @property
     def warm_seconds(self) -> float:
         return float(self.warmup or 0.0)  # type: ignore[arg-type]
+
+    @property
+    def latency_seconds(self) -> float:
+        """How long latency is not judged."""
+        return max(self.warm_seconds, float(self.latency_warmup or 0.0))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +94,11 @@ class Verdict:
     is_judged: bool
 
 
-def judge(limits: Limits, slices: Sequence[Slice], warm_from: float, *, alone: bool) -> Verdict:
-    """Of the slices up to now. `alone`: the canary has all keys, and there is no control."""
-    warm = [each for each in slices if each.began >= warm_from]
+def judge(limits: Limits, slices: Sequence[Slice], began: float, *, alone: bool) -> Verdict:
+    """Of the slices up to now, in a stage that began then. `alone`: the canary has all keys, and
+    there is no control.
+    """
+    warm = [each for each in slices if each.began >= began + limits.warm_seconds]
     control, canary = sum_of(warm)
     errors = _errors(limits, *sum_of(slices), alone=alone)
     enough = canary.requests >= limits.least_requests
@@ -91,7 +107,8 @@ def judge(limits: Limits, slices: Sequence[Slice], warm_from: float, *, alone: b
         return Verdict(errors, enough)
     why = _hits(limits, control, canary, alone=alone)
     if why is None and not alone:
-        why = _latency(limits, warm)
+        from_then = began + limits.latency_seconds
+        why = _latency(limits, [each for each in warm if each.began >= from_then])
     return Verdict(why, is_judged=True)
 
 
@@ -165,7 +182,8 @@ def _latency(limits: Limits, slices: Sequence[Slice]) -> str | None:
     ]
     if len(pairs) < _LEAST_SLICES:
         return None
-    over = [canary - (1 + limits.latency) * control for control, canary in pairs]
+    share, least = limits.latency, limits.latency_least
+    over = [canary - control - max(share * control, least) for control, canary in pairs]
     error = stdev(over) / math.sqrt(len(over))
     if fmean(over) <= _quantile(len(over) - 1) * error or fmean(over) <= 0:
         return None
@@ -181,6 +199,11 @@ def _quantile(degrees: int) -> float:
     z = _SURE
     first = (z**3 + z) / (4 * degrees)
     return z + first + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
+
+
+def _is_within(value: object, most: float) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and 0 <= value <= most  # type: ignore[operator]
 
 
 def _rate(part: int, whole: int) -> float:

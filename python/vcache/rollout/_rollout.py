@@ -91,7 +91,12 @@ class Rollout(Routing):
         if on_event is not None:
             callable_argument(on_event, "on_event")
         self._on_event = on_event
-        super().__init__(control, canary, seed_of(name), Window(self._limits.window_seconds))
+        super().__init__(
+            control,
+            canary,
+            seed_of(name),
+            Window(self._limits.window_seconds, self._limits.warm_seconds),
+        )
         self._clock, self._timer = callable_argument(clock, "clock"), timer
         self._lock = ForkLock()
         self._pending: str | None = None  # why it is rolled back here, which is not yet written
@@ -179,8 +184,8 @@ class Rollout(Routing):
 
     def _judge(self, kept: Kept, now: float) -> None:
         stage, alone = self._stages[kept.stage], kept.share == 1
-        slices, warm_from = self._window.slices(now), self._window.warm_from
-        verdict = judge(self._limits, slices, warm_from, alone=alone)
+        slices, began = self._window.slices(now), self._window.began
+        verdict = judge(self._limits, slices, began, alone=alone)
         if verdict.why is not None:
             self._end(verdict.why)
         elif now - kept.began >= stage.seconds:
@@ -244,7 +249,7 @@ class Rollout(Routing):
             )
 
     def _on_news(self, kept: Kept, before: Kept | None) -> None:
-        self._window.clear(self._clock() + self._limits.warm_seconds)
+        self._window.clear(self._clock())
         for event in kept.events[before.version - kept.version :] if before else ():
             self._tell(event)
 

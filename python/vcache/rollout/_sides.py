@@ -87,13 +87,15 @@ class Sides:
         side, began = self._side(key), self._timer()
         value = await ask(self._sides[side], "get", key, MISSING)
         hit = value is not MISSING
-        self._note(side, hits=hit, misses=not hit, seconds=self._timer() - began)
+        seconds = self._timer() - began if hit else None
+        self._note(side, hits=hit, misses=not hit, seconds=seconds)
         return value if hit else default
 
     async def _lookup(self, ask: Ask, key: Key) -> Any:
         side, began = self._side(key), self._timer()
         found = await ask(self._sides[side], "lookup", key)
-        self._note(side, hits=found.hit, misses=not found.hit, seconds=self._timer() - began)
+        seconds = self._timer() - began if found.hit else None
+        self._note(side, hits=found.hit, misses=not found.hit, seconds=seconds)
         return found
 
     async def _mget(self, ask: Ask, keys: Sequence[Key], default: Any) -> list[Any]:

@@ -65,9 +65,9 @@ class Window:
     The two sides are counted in the same slices, so that they compare.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds, self._slice = seconds, seconds / _SLICES
-        self.warm_from = 0.0
+    def __init__(self, seconds: float, warmup: float) -> None:
+        self._seconds, self._slice, self._warmup = seconds, seconds / _SLICES, warmup
+        self.began = 0.0
         self._lock = ForkLock()
         self._slices: deque[Slice] = deque()
         self._since = (Counts(), Counts())
@@ -75,14 +75,14 @@ class Window:
     def note(self, now: float, side: int, counts: Counts) -> None:
         with self._lock:
             self._current(now).sides[side].add(counts)
-            if now >= self.warm_from:
+            if now >= self.began + self._warmup:
                 self._since[side].add(counts)
 
-    def clear(self, warm_from: float) -> None:
-        """Begins anew; since() does with what comes from that time on."""
+    def clear(self, now: float) -> None:
+        """Begins anew; since() when it is warm."""
         with self._lock:
             self._slices.clear()
-            self._since, self.warm_from = (Counts(), Counts()), warm_from
+            self._since, self.began = (Counts(), Counts()), now
 
     def slices(self, now: float) -> list[Slice]:
         """Copies of them, the oldest first."""
