@@ -290,7 +290,7 @@ class CostReport:
             tokens=_whole(_sum_known(report.tokens for report in given)),
             tokens_computed=_whole(_sum_known(report.tokens_computed for report in given)),
             lookup_seconds=_sum_known(report.lookup_seconds for report in given),
-            memory_bytes=max((report.memory_bytes or 0 for report in given), default=0) or None,
+            memory_bytes=_greatest_known(report.memory_bytes for report in given),
             bill=_bill_of(given),
         )
 
@@ -335,6 +335,10 @@ def _sum_known(numbers: Iterable[float | None]) -> float | None:
     """None where one is."""
     given = list(numbers)
     return None if any(each is None for each in given) else math.fsum(each or 0 for each in given)
+
+
+def _greatest_known(numbers: Iterable[int | None]) -> int | None:
+    return max((each for each in numbers if each is not None), default=None)
 
 
 def _whole(number: float | None) -> int | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from clocked import ClockedCache
 from sync_points import DEADLINE, Waiters, in_threads
 
-from vcache import EmbeddingCache
+from vcache import Cache, EmbeddingCache
 from vcache.costs import Upkeep
 from vcache.errors import ConfigError
 from vcache.prices import Price, PriceTable
@@ -340,3 +342,25 @@ def test_bad_prices_of_a_cache(cache: ClockedCache) -> None:
     for call in calls:
         with pytest.raises(ConfigError, match="allowed is"):
             call()
+
+
+def test_the_prices_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VCACHE_PRICES", '{"m": 0.5}')
+    cache = ClockedCache()
+    monkeypatch.setattr("vcache.env._shared", cache)
+    embeddings = EmbeddingCache(rows, model="m")
+    embeddings.embed(["a", "a"])
+    assert embeddings.report().cost_saved == 0.5
+    assert make(cache).report().cost_saved is None, "not those of a cache that is given"
+    assert EmbeddingCache(rows, model="n").report().cost_saved is None
+    cache.close()
+
+
+def test_an_embedding_cache_pickles_with_its_prices() -> None:
+    with Cache() as cache:
+        made = EmbeddingCache(rows, model="m", cache=cache, prices=PriceTable({"m": 0.5}))
+        copy = pickle.loads(pickle.dumps(made))
+        copy.embed(["a", "a"])
+        assert copy.report().cost_saved == 0.5
+        copy._cache.close()

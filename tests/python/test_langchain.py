@@ -384,3 +384,13 @@ def test_no_two_kinds_of_embedding_share_a_key() -> None:
     caches += [EmbeddingCache(rows, model="m", cache=cache, dims=8)]
     for one, other in combinations(caches, 2):
         assert one.key("a") != other.key("a")
+
+
+def test_savings_by_the_models_price() -> None:
+    prices = {"m": {"per_token": 0.5}}
+    embeddings = Embeddings(Model(model="m"), cache=Cache(), prices=prices, count_tokens=len)
+    embeddings.embed_documents(["aa", "b", "aa"])
+    embeddings.embed_query("q")
+    assert embeddings.report().cost_spent == 2.0
+    assert embeddings.report().cost_saved == 1.0
+    assert Embeddings(Model(model="m"), cache=Cache()).report().cost_saved is None

@@ -214,3 +214,14 @@ def test_llamaindex_keeps_its_own_in_a_store() -> None:
     found = steps.get("hash")
     assert found is not None
     assert [node.get_content() for node in found] == ["one"]
+
+
+def test_savings_by_the_models_price() -> None:
+    model = Model(model_name="m")
+    prices = {"m": {"per_token": 0.5}}
+    cached = BaseEmbedding(model, cache=Cache(), prices=prices, count_tokens=len)
+    cached.get_text_embedding_batch(["aa", "b", "aa"])
+    cached.get_query_embedding("q")
+    assert cached.report().cost_spent == 2.0
+    assert cached.report().cost_saved == 1.0
+    assert make()[1].report().cost_saved is None

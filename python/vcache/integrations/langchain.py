@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._arguments import Ttl, key_list, ttl_argument
@@ -23,6 +23,7 @@ from ..durations import Duration
 from ..embedding import Matrix, cache_argument
 from ..errors import ConfigError
 from ..logs import tell
+from ..prices import Price
 from ._hosts import check_name, digest_of, dims_of, missing, model_of
 from ._kind import Kind, Rows, lists, total
 from ._listing import keys_under, note
@@ -70,7 +71,7 @@ class Embeddings(_Embeddings):
     model: name and version of the model, part of every key. Unless given, it is what `embeddings`
         says of itself; what else changes its vectors belongs in it too. A vcache.EmbeddingCache of
         this `model` and `kind`, "document" or "query", has the same entries.
-    batch_size, ttl, cost_per_embedding: as of vcache.EmbeddingCache.
+    batch_size, ttl, cost_per_embedding, prices, count_tokens: as of vcache.EmbeddingCache.
 
     Numbers are of float32 precision, whether computed or found. Raises ConfigError, also a
     ValueError, for an argument that is not allowed or a model that has no name.
@@ -85,6 +86,8 @@ class Embeddings(_Embeddings):
         batch_size: int = 256,
         ttl: Duration | None = "30d",
         cost_per_embedding: float | None = None,
+        prices: Price | Mapping[str, Any] | None = None,
+        count_tokens: Callable[[str], int] | None = None,
     ) -> None:
         if not isinstance(embeddings, _Embeddings):
             raise ConfigError(
@@ -95,9 +98,11 @@ class Embeddings(_Embeddings):
         self.model = model_of(embeddings, model)
         options: dict[str, Any] = {
             "model": self.model,
-            "cache": cache_argument(cache),
+            "cache": cache,
             "ttl": ttl,
             "cost_per_embedding": cost_per_embedding,
+            "prices": prices,
+            "count_tokens": count_tokens,
             "dims": dims_of(embeddings) if model is None else None,
         }
         source = _Source(embeddings)

@@ -9,7 +9,7 @@ pipeline = IngestionPipeline(..., cache=IngestionCache(cache=BaseKVStore(cache))
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .._arguments import Ttl, ttl_argument
@@ -20,6 +20,7 @@ from ..costs import CostReport
 from ..durations import Duration
 from ..embedding import Matrix, cache_argument
 from ..errors import ConfigError, SerializationError
+from ..prices import Price
 from ._hosts import check_name, digest_of, dims_of, missing, model_of
 from ._kind import Kind, Rows, lists, total
 from ._listing import keys_under, note
@@ -167,8 +168,8 @@ class BaseEmbedding(_BaseEmbedding):
     model: name and version of the model, part of every key. Unless given, it is what `embed_model`
         says of itself; what else changes its vectors belongs in it too. A vcache.EmbeddingCache of
         this `model` and `kind`, "document" or "query", has the same entries.
-    ttl, cost_per_embedding: as of vcache.EmbeddingCache. What is missing is computed, and stored,
-        `embed_model.embed_batch_size` at a time, with its rate limiter.
+    ttl, cost_per_embedding, prices, count_tokens: as of vcache.EmbeddingCache. What is missing is
+        computed, and stored, `embed_model.embed_batch_size` at a time, with its rate limiter.
     options: fields of LlamaIndex' own class. embed_batch_size is of look-ups here, and greatest
         unless given.
 
@@ -188,6 +189,8 @@ class BaseEmbedding(_BaseEmbedding):
         model: str | None = None,
         ttl: Duration | None = "30d",
         cost_per_embedding: float | None = None,
+        prices: Price | Mapping[str, Any] | None = None,
+        count_tokens: Callable[[str], int] | None = None,
         **options: Any,
     ) -> None:
         if not isinstance(embed_model, _BaseEmbedding):
@@ -200,10 +203,12 @@ class BaseEmbedding(_BaseEmbedding):
         super().__init__(model_name=name, **options)
         shared: dict[str, Any] = {
             "model": name,
-            "cache": cache_argument(cache),
+            "cache": cache,
             "batch_size": embed_model.embed_batch_size,
             "ttl": ttl,
             "cost_per_embedding": cost_per_embedding,
+            "prices": prices,
+            "count_tokens": count_tokens,
             "dims": dims_of(embed_model) if model is None else None,
         }
         source = _Source(embed_model)
