@@ -225,6 +225,40 @@ def test_in_a_cluster(tmp_path: Path) -> None:
         assert (status, report["redis"]["why_not"]) == (1, "an invalidate_tags() ended it")
 
 
+def test_in_one_of_several_servers(tmp_path: Path) -> None:
+    servers = [RedisServer(tmp_path / name) for name in ("one", "other")]
+    for server in servers:
+        server.start()
+    try:
+        urls = [server.url for server in servers]
+        given = [word for url in urls for word in ("--redis", url)]
+        with Worker(tmp_path, redis=urls) as worker:
+            for number in range(8):
+                worker.call("set", f"k:{number}", number)
+            found = [explain(tmp_path, f"k:{number}", *given)[1] for number in range(8)]
+        assert {each["redis"]["entry"]["kind"] for each in found} == {"object"}
+        assert len({each["redis"]["server"] for each in found}) == 2
+        assert any(cache["held"] for each in found for cache in each["caches"])
+    finally:
+        for server in servers:
+            server.stop()
+
+
+def test_redis_that_evicts_says_so(
+    redis_server: RedisServer, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    with redis_server.client() as client:
+        client.config_set("maxmemory", "3mb")
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        cache = make_cache(memory=0)
+        for number in range(300):
+            cache.set(f"k:{number}", np.ones(10_000, "f4"))
+        gone = next(number for number in range(300) if not client.exists(f"vcache:k:{number}"))
+    _, report = explain(tmp_path, f"k:{gone}", "--redis", redis_server.url)
+    told = " ".join(report["conclusions"])
+    assert "(allkeys-lru): this may be one of them" in told
+
+
 def test_redis_that_is_away(redis_server: RedisServer, tmp_path: Path) -> None:
     redis_server.stop()
     status, report = explain(tmp_path, "k", "--redis", redis_server.url)
