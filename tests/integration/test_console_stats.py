@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Callable
@@ -155,14 +154,19 @@ def test_a_bad_variable(tmp_path: Path) -> None:
     assert "REDIS_PORT='0'" in text
 
 
-def test_a_forked_child_is_a_cache_of_its_own(tmp_path: Path, eventually: Eventually) -> None:
-    with Worker(tmp_path) as worker:
-        eventually(lambda: caches_of(tmp_path))
-        assert json.loads(json.dumps(caches_of(tmp_path)))[0]["pid"] == worker.pid
+@pytest.mark.parametrize("has_redis", [False, True])
+def test_a_forked_child_is_a_cache_of_its_own(
+    redis_server: RedisServer, tmp_path: Path, eventually: Eventually, has_redis: bool
+) -> None:
+    redis = {"redis": redis_server.url} if has_redis else {}
+    arguments = ("--redis", redis_server.url) if has_redis else ()
+    with Worker(tmp_path, **redis) as worker:
+        eventually(lambda: caches_of(tmp_path, *arguments))
         child = worker.call("fork")
-        eventually(lambda: len(caches_of(tmp_path)) == 2)
-        assert {each["pid"] for each in caches_of(tmp_path)} == {worker.pid, child}
+        eventually(lambda: len(caches_of(tmp_path, *arguments)) == 2)
+        pids = {each["pid"] for each in caches_of(tmp_path, *arguments)}
         os.kill(child, signal.SIGKILL)
+        assert pids == {worker.pid, child}
 
 
 def test_a_process_that_ends_is_gone_at_once(tmp_path: Path, eventually: Eventually) -> None:

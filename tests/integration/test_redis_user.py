@@ -76,6 +76,34 @@ def test_r38_each_command_may_be_missing(tmp_path: Path, command: str) -> None:
         server.stop()
 
 
+@pytest.mark.filterwarnings("ignore:Redis refuses CLIENT TRACKING")
+@pytest.mark.parametrize("command", ["nothing", "getrange", "set", "unlink"])
+def test_r38_a_cache_is_announced_within_its_rights(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, command: str
+) -> None:
+    """Without one of them it is not seen, or for 15 s too long, and no caller is told."""
+    if not is_installed():
+        pytest.skip("redis-server is not installed")
+    server = RedisServer(tmp_path, "--user", least_user.NAME, *least_user.rules(without=command))
+    server.start()
+    login = {"port": server.port, "username": least_user.NAME, "password": least_user.PASSWORD}
+    options = RedisOptions(**login, timeout=2)  # type: ignore[arg-type]
+    try:
+        with Cache(redis=options, announce=True) as cache, server.client() as redis:
+            assert cache._announcement is not None
+            for _ in range(3):
+                cache._announcement._tick()
+            seen = len(redis.keys("vcache!live:*"))
+            cache.close()
+            left = len(redis.keys("vcache!live:*"))
+        assert (seen, left) == {"nothing": (1, 0), "unlink": (1, 1)}.get(command, (0, 0))
+        assert set(rejected(server)) == ({f"cmdstat_{command}"} if command != "nothing" else set())
+        told = [record for record in caplog.records if record.name == "vcache.announce"]
+        assert len(told) == (1 if command in ("getrange", "set") else 0)
+    finally:
+        server.stop()
+
+
 def test_r38_what_the_user_may_not_do(tmp_path: Path) -> None:
     if not is_installed():
         pytest.skip("redis-server is not installed")
