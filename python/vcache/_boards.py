@@ -68,7 +68,7 @@ class FolderBoard:
         self._clock = clock
 
     def read(self, name: str, most: int) -> bytes:
-        return self._content(self._path(name), most)
+        return self._content(self._path(name), most) if self._is_there() else b""
 
     def write(self, name: str, data: bytes, seconds: float) -> None:
         self._prepare()
@@ -102,9 +102,8 @@ class FolderBoard:
                     yield content
 
     def _files(self) -> list[Path]:
-        if not self._folder.is_dir():
+        if not self._is_there():
             return []
-        check_folder(self._folder)
         return sorted(path for path in self._folder.iterdir() if "!" in path.name)
 
     def _content(self, path: Path, most: int) -> bytes:
@@ -120,10 +119,17 @@ class FolderBoard:
     def _path(self, name: str) -> Path:
         return self._folder / f"{self._namespace}!{name}"
 
-    def _prepare(self) -> None:
+    def _is_there(self) -> bool:
+        """Whether there is such a folder; what others put there is not even opened."""
         if not self._folder.is_dir():
-            self._folder.mkdir(mode=0o700, parents=False, exist_ok=True)
+            return False
         check_folder(self._folder)
+        return True
+
+    def _prepare(self) -> None:
+        if not self._is_there():
+            self._folder.mkdir(mode=0o700, exist_ok=True)  # another may be doing so
+            check_folder(self._folder)
 
 
 def runtime_folder() -> Path:

@@ -218,6 +218,7 @@ def test_a_folder_is_of_its_user_alone(desk: Desk) -> None:
     desk.folder.chmod(0o777)
     for call in (
         lambda: desk.board.write("live:1", b"x", 10),
+        lambda: desk.board.read("live:1", 1),
         lambda: list(desk.board.all_live(10)),
         desk.board.namespaces,
     ):
