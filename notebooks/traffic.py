@@ -32,6 +32,7 @@ VECTOR = 4 * DIM  # bytes
 def one_day(requests: int = 40_000, *, seed: int = 7, night_job: bool = True) -> Requests:
     """The look-ups of a day in the order of time, `requests` of them and those of the job at night.
 
+    Another `seed` is another day of the same service: popular is what was, sessions are new.
     Of shape (n,), with the fields time (seconds since the epoch), group, number (of the object in
     its group), bytes (of its value) and cost (of computing it, in seconds).
     """
@@ -49,6 +50,7 @@ def one_day(requests: int = 40_000, *, seed: int = 7, night_job: bool = True) ->
         parts.append(_scan(random, 8_000))
     rows = np.concatenate(parts)
     rows["time"] += MIDNIGHT
+    rows["number"][rows["group"] == "session"] += 100_000 * seed
     return rows[np.argsort(rows["time"], kind="stable")]
 
 
@@ -81,12 +83,13 @@ def _popular(
     shares = np.cumsum(1 / np.arange(1, objects + 1) ** skew)
     ranks = np.searchsorted(shares / shares[-1], random.random(n))
     part = (times / DAY * moves).astype(np.int64)
+    of_each_day = np.random.default_rng([objects, moves])
     named = np.empty((moves, objects), np.int64)
-    named[0] = random.permutation(objects)
+    named[0] = of_each_day.permutation(objects)
     for now in range(1, moves):
         named[now] = named[now - 1]
-        some = random.choice(objects, objects // 20, replace=False)
-        named[now, some] = named[now, random.permutation(some)]
+        some = of_each_day.choice(objects, objects // 20, replace=False)
+        named[now, some] = named[now, of_each_day.permutation(some)]
     return times, named[part, ranks]
 
 
