@@ -1,7 +1,7 @@
 """What documents and docstrings show works: Python runs, commands and their flags exist.
 
 Blocks run in their order, each page in one module; names_of() puts there what a reader has before.
-The Redis at 127.0.0.1:6379 that they name is a server of the test.
+The Redis at 127.0.0.1:6379 is a server of the test, /var/lib/app the working directory.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import doctest
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,29 @@ def application() -> Any:
     return FastAPI()
 
 
+def embed_many(keys: Sequence[str]) -> np.ndarray:
+    """A factory of many keys."""
+    return np.asarray(rows(keys), np.float32)
+
+
+def neighbours(key: str) -> list[str]:
+    """What is asked for after a key."""
+    return [f"{key}:next"]
+
+
 def names_of(page: str, url: str) -> dict[str, Any]:
     """What the blocks of a page take for granted."""
     if page == "README.md":
         pytest.importorskip("torch")  # which one of them trains with
-        return {"model": Model(), "index": Index(), "app": application()}
+        return {
+            "model": Model(),
+            "index": Index(),
+            "app": application(),
+            "keys": ["doc:1", "doc:2"],
+            "embed_many": embed_many,
+            "load_many": embed_many,
+            "neighbours": neighbours,
+        }
     if page == "python/vcache/ml/README.md":
         return {"cache": vcache.Cache(redis=url), "model": small_model(1)}
     return {}

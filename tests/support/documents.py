@@ -15,6 +15,7 @@ from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
 ROOT = Path(__file__).resolve().parents[2]
 SKIPPED = {"build", ".venv", ".cache", "node_modules"}
+FOLDER = "/var/lib/app/"  # of a service; the working directory takes its place
 REDIS = re.compile(
     r"redis://(?:127\.0\.0\.1|localhost):6379(?:/0)?"
 )  # whose place the server of a test takes
@@ -42,10 +43,10 @@ def modules() -> list[str]:
 
 
 def parsed(path: Path, url: str = "") -> Document:
-    """A page with its blocks of Python, which have `url` where they name a Redis of their own."""
+    """A page with its blocks of Python, which use the Redis at `url` and the working directory."""
 
     def evaluate(example: Example) -> None:
-        source = REDIS.sub(url, str(example.parsed))
+        source = REDIS.sub(url, str(example.parsed)).replace(FOLDER, "")
         source = pad(source, example.line + example.parsed.line_offset)
         exec(compile(source, example.path, "exec", dont_inherit=True), example.namespace)
 
