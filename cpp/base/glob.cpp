@@ -73,4 +73,14 @@ bool matches_glob(std::string_view pattern, std::string_view text) noexcept {
   return pattern.find_first_not_of('*', at) == std::string_view::npos;
 }
 
+std::string glob_of_prefix(std::string_view prefix) {
+  std::string out;
+  out.reserve(prefix.size() + 1);
+  for (const char byte : prefix) {
+    if (std::string_view("*?[]\\^").find(byte) != std::string_view::npos) out += '\\';
+    out += byte;
+  }
+  return out + '*';
+}
+
 }  // namespace vcache::base

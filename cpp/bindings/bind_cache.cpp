@@ -234,7 +234,7 @@ void bind_cache(py::module_& module) {
            py::arg("made").none(true) = py::none())
       .def("mget", &mget, py::arg("keys"), py::arg("default"), py::arg("fresh") = false)
       .def("mput", &mput, py::arg("keys"), py::arg("values"), py::arg("ttl"), py::arg("memory_ttl"),
-           py::arg("cost"), py::arg("seconds"))
+           py::arg("cost"), py::arg("seconds"), py::arg("tags") = Tags())
       .def("get_vectors", &get_vectors, py::arg("keys"), py::arg("dim").none(true),
            py::arg("dtype"), py::arg("out").none(true))
       .def("set_vectors", &set_vectors, py::arg("keys"), py::arg("matrix"), py::arg("ttl"),

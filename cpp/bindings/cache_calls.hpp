@@ -21,7 +21,7 @@ void put(Core& core, const py::object& key, const py::object& value, const py::o
          const py::object& memory_ttl, const py::bytes& metadata, float cost, float seconds,
          const Tags& tags, const std::optional<base::Moment>& made);
 void mput(Core& core, const py::object& keys, const py::object& values, const py::object& ttl,
-          const py::object& memory_ttl, float cost, float seconds);
+          const py::object& memory_ttl, float cost, float seconds, const Tags& tags);
 void set_vectors(Core& core, const py::object& keys, const py::object& matrix,
                  const py::object& ttl, const py::object& memory_ttl, float cost, float seconds);
 

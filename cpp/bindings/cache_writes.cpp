@@ -28,12 +28,16 @@ void check_cost(float cost, const char* name) {
 }
 
 void put_all(Core& core, Operation operation, const KeyBatch& keys,
-             std::span<const base::ValueView> values, const cache::Lifetimes& lifetimes) {
+             std::span<const base::ValueView> values, const cache::Lifetimes& lifetimes,
+             std::span<const std::string_view> tags = {}) {
   base::Error error;
+  base::Moment moment;
   Timer timer(core, operation);
   {
     const GilRelease released;
-    error = core.cache.put_many(keys.views(), values, lifetimes);
+    if (!tags.empty()) error = core.cache.begin(tags, lifetimes, moment);
+    base::Error of_put = core.cache.put_many(keys.views(), values, lifetimes, moment);
+    if (error.ok()) error = std::move(of_put);
   }
   timer.stop(core.cache.has_redis() ? Tier::kRedis : Tier::kMemory);
   raise_if_strict(core, error, keys.views());
@@ -95,11 +99,13 @@ void put(Core& core, const py::object& key, const py::object& value, const py::o
 }
 
 void mput(Core& core, const py::object& keys, const py::object& values, const py::object& ttl,
-          const py::object& memory_ttl, float cost, float seconds) {
+          const py::object& memory_ttl, float cost, float seconds, const Tags& tags) {
   const KeyBatch batch(keys.ptr());
   const cache::Lifetimes lifetimes = lifetimes_of(core, ttl, memory_ttl);
   check_cost(cost, "cost");
   check_cost(seconds, "seconds");
+  const std::vector<std::string_view> tag_list = tag_views(tags);
+  const std::string encoded = base::encode_tags(tag_list);
   const auto items = py::tuple(values);
   check_counts(batch.size(), items.size(), "values");
   std::vector<ValueArgument> arguments;
@@ -110,8 +116,9 @@ void mput(Core& core, const py::object& keys, const py::object& values, const py
     views.push_back(arguments.back().view);
     views.back().cost = cost;
     views.back().seconds = seconds;
+    views.back().tags = std::as_bytes(std::span(encoded));
   }
-  put_all(core, Operation::kMset, batch, views, lifetimes);
+  put_all(core, Operation::kMset, batch, views, lifetimes, tag_list);
 }
 
 void set_vectors(Core& core, const py::object& keys, const py::object& matrix,

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/glob.hpp"
+
 namespace vcache::cache {
 
 namespace {
@@ -150,6 +152,15 @@ void PendingWrites::end_values(const std::function<bool(const Pending&)>& is_ove
     if (is_value(each) && is_over(each)) {
       change(place, pending_erase(each.key, now()));
     }
+  }
+}
+
+void PendingWrites::add_keys(std::string_view pattern, std::vector<std::string>& keys) {
+  const base::MutexLock lock(mutex_);
+  for (auto place = queue_.begin(); place != queue_.end(); ++place) {
+    refresh(place);
+    const Pending& each = *place->pending;
+    if (is_value(each) && base::matches_glob(pattern, each.key)) keys.push_back(each.key);
   }
 }
 

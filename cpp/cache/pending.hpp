@@ -91,6 +91,8 @@ class PendingWrites final : private base::ForkParticipant {
   bool replace(PendingRef pending, const PendingRef& expected) VCACHE_EXCLUDES(mutex_);
   // Has those values that are over become deletions of their keys.
   void end_values(const std::function<bool(const Pending&)>& is_over) VCACHE_EXCLUDES(mutex_);
+  // Adds the keys of the values that the glob pattern takes. Throws std::bad_alloc.
+  void add_keys(std::string_view pattern, std::vector<std::string>& keys) VCACHE_EXCLUDES(mutex_);
   // Drops all. What is being sent becomes a deletion.
   void clear() VCACHE_EXCLUDES(mutex_);
 

@@ -46,6 +46,9 @@ class Recovery final : public l2::L2, public base::Chore {
   base::Error pay() noexcept override { return tier_->pay(); }
   base::Error erase_matching(std::string_view pattern, std::vector<std::string>& erased,
                              Progress& progress) noexcept override;
+  base::Error look(std::span<const std::string_view> keys,
+                   std::span<l2::Outcome> outcomes) noexcept override;
+  base::Error list(std::string_view pattern, Page& page) noexcept override;
   [[nodiscard]] l2::Status status(bool probe) noexcept override;
   void close() noexcept override;
   [[nodiscard]] bool skips(std::string_view key) noexcept override;
@@ -76,6 +79,8 @@ class Recovery final : public l2::L2, public base::Chore {
   void schedule() noexcept;
   [[nodiscard]] PendingRef pending_write(const l2::Write& write) const;
   [[nodiscard]] PendingRef find_waiting(std::string_view key);
+  base::Error look_rest(std::span<const std::string_view> keys, std::span<l2::Outcome> outcomes);
+  base::Error list_rest(std::string_view pattern, Page& page);
   [[nodiscard]] bool hold_back(const l2::Write& write);
   [[nodiscard]] bool touch_waiting(std::string_view key, base::Millis ttl, l2::Outcome& outcome);
   void owe(std::string_view pattern, const Progress& progress) noexcept;

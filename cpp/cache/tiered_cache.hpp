@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -114,6 +116,14 @@ class TieredCache final : private base::ForkParticipant {
   base::Error erase(std::span<const std::string_view> keys, std::size_t& erased);
   base::Error touch(std::string_view key, const Lifetimes& lifetimes, bool& found);
   base::Error contains(std::string_view key, bool& found);
+  // found[i]: whether either tier has keys[i]. Requires: found.size() == keys.size().
+  base::Error contains_many(std::span<const std::string_view> keys, std::span<bool> found);
+  // Walks through the keys of one tier that begin with `prefix` and that a look-up in it would
+  // find.
+  [[nodiscard]] std::optional<l1::L1Cache::Place> list_memory(l1::L1Cache::Place place,
+                                                              std::string_view prefix,
+                                                              std::vector<std::string>& keys) const;
+  base::Error list_redis(std::string_view prefix, l2::L2::Page& page);
   base::Error clear();
   // Ends all values with one of these tags whose making began before.
   base::Error invalidate_tags(std::span<const std::string_view> tags);

@@ -22,6 +22,9 @@ constexpr std::size_t kShareOfExamples = 50;  // one in so many bytes
 // Of fewer bytes the examples that a first model needs would take more than a sixteenth.
 constexpr std::size_t kWorthTeaching = std::size_t{1} << 20;
 
+// Of entries that are gone through in one call: about a thousand.
+constexpr std::size_t kSlicesAtOnce = 16;
+
 // Few enough that each shard is large: a policy sees its own shard only.
 std::size_t shard_count_for(const L1Options& options) {
   std::size_t count = options.bytes / kMinShardBytes;
@@ -259,6 +262,16 @@ void L1Cache::erase_matching(std::string_view pattern, std::vector<std::string>&
       }
     } while (at != 0);
   }
+}
+
+std::optional<L1Cache::Place> L1Cache::live_keys(Place place, Trust trust, std::string_view prefix,
+                                                 std::vector<std::string>& keys) const {
+  for (std::size_t i = 0; i < kSlicesAtOnce; ++i) {
+    if (place.shard >= shards_.size()) return std::nullopt;
+    place.at = shards_[place.shard]->live_keys_some(place.at, now(), trust, prefix, keys);
+    if (place.at == 0) ++place.shard;
+  }
+  return place;
 }
 
 std::vector<HotKey> L1Cache::hot_keys(std::size_t most) const {

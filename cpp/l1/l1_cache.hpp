@@ -131,6 +131,16 @@ class L1Cache {
   // Drops all entries whose key the glob pattern takes; adds their keys to `erased`. Throws
   // std::bad_alloc.
   void erase_matching(std::string_view pattern, std::vector<std::string>& erased);
+  // Where a walk through the keys is; none: at its end.
+  struct Place {
+    std::size_t shard = 0;
+    std::size_t at = 0;
+  };
+  // Adds the keys of some entries that begin with `prefix` and that a look-up would find; where to
+  // go on. Keys of entries that leave and come again meanwhile may be missed, or met twice. Throws
+  // std::bad_alloc.
+  [[nodiscard]] std::optional<Place> live_keys(Place place, Trust trust, std::string_view prefix,
+                                               std::vector<std::string>& keys) const;
   // The keys of at most `most` entries, those with the most hits, hottest first; none without any.
   // Entries that come or go meanwhile may be missed. Throws std::bad_alloc.
   [[nodiscard]] std::vector<HotKey> hot_keys(std::size_t most) const;

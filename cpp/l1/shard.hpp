@@ -138,6 +138,12 @@ class Shard {
   // std::bad_alloc.
   [[nodiscard]] std::size_t keys_some(std::size_t from, std::vector<std::string>& keys) const
       VCACHE_EXCLUDES(mutex_);
+  // Adds the keys of entries that begin with `prefix` and that a look-up would find, in the same
+  // way.
+  [[nodiscard]] std::size_t live_keys_some(std::size_t from, std::int64_t now, Trust trust,
+                                           std::string_view prefix,
+                                           std::vector<std::string>& keys) const
+      VCACHE_EXCLUDES(mutex_);
   // Offers the entries that have not ended, in the same way.
   [[nodiscard]] std::size_t hottest_some(std::size_t from, std::int64_t now, Hottest& hottest) const
       VCACHE_EXCLUDES(mutex_);

@@ -51,6 +51,19 @@ std::size_t Shard::keys_some(std::size_t from, std::vector<std::string>& keys) c
   return end >= entries_.size() ? 0 : end;
 }
 
+std::size_t Shard::live_keys_some(std::size_t from, std::int64_t now, Trust trust,
+                                  std::string_view prefix, std::vector<std::string>& keys) const {
+  const base::SpinLock lock(mutex_);
+  const std::size_t end = std::min(from + kSlice, entries_.size());
+  for (std::size_t id = from; id < end; ++id) {
+    const Entry* entry = entries_[id];
+    if (entry == nullptr || !entry->key().starts_with(prefix)) continue;
+    const bool ended = trust == Trust::kAny ? entry->ends() <= now : entry->is_expired(now);
+    if (!ended && !is_ended_by_tag(*entry)) keys.emplace_back(entry->key());
+  }
+  return end >= entries_.size() ? 0 : end;
+}
+
 std::size_t Shard::hottest_some(std::size_t from, std::int64_t now, Hottest& hottest) const {
   const base::SpinLock lock(mutex_);
   const std::size_t end = std::min(from + kSlice, entries_.size());

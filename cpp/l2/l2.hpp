@@ -160,6 +160,21 @@ class L2 {
   // kForbidden: it never will be done.
   virtual base::Error erase_matching(std::string_view pattern, std::vector<std::string>& erased,
                                      Progress& progress) noexcept = 0;
+  // outcomes[i]: kHit when a fetch would serve keys[i]. Requires: outcomes.size() == keys.size().
+  virtual base::Error look(std::span<const std::string_view> keys,
+                           std::span<Outcome> outcomes) noexcept = 0;
+  // Where a walk through the keys is.
+  struct Page {
+    std::vector<std::string> keys = {};     // found by the steps, to be taken away by whoever walks
+    std::vector<std::string> servers = {};  // those that are done
+    std::string server = {};                // the one that the cursor is of
+    std::string cursor = "0";
+    bool is_last = false;  // that was the last step
+  };
+  // Takes one step: adds some of the keys that the glob pattern takes and a fetch would serve.
+  // Those that are there from the first step to the last are met, some several times. Each of its
+  // round trips has the timeout. When it fails, the step may be taken again.
+  virtual base::Error list(std::string_view pattern, Page& page) noexcept = 0;
   // probe: also asks the server (round trip and figures); else only what is known here.
   [[nodiscard]] virtual Status status(bool probe) noexcept = 0;
   // Who computes missing values, over all processes. Lives as long as this.

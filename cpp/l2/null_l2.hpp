@@ -25,6 +25,14 @@ class NullL2 final : public L2 {
                              Progress& /*progress*/) noexcept override {
     return {};
   }
+  base::Error look(std::span<const std::string_view> keys,
+                   std::span<Outcome> outcomes) noexcept override {
+    return erase(keys, outcomes);
+  }
+  base::Error list(std::string_view /*pattern*/, Page& page) noexcept override {
+    page.is_last = true;
+    return {};
+  }
   [[nodiscard]] Status status(bool probe) noexcept override;
   void close() noexcept override {}
 };

@@ -17,6 +17,7 @@
 #include "l2/command/store.hpp"
 #include "l2/command/touch.hpp"
 #include "l2/invalidation.hpp"
+#include "l2/listing.hpp"
 #include "l2/owed.hpp"
 #include "l2/redis_blobs.hpp"
 #include "l2/redis_leases.hpp"
@@ -48,6 +49,9 @@ class RedisL2 final : public L2 {
   base::Error pay() noexcept override;
   base::Error erase_matching(std::string_view pattern, std::vector<std::string>& erased,
                              Progress& progress) noexcept override;
+  base::Error look(std::span<const std::string_view> keys,
+                   std::span<Outcome> outcomes) noexcept override;
+  base::Error list(std::string_view pattern, Page& page) noexcept override;
   [[nodiscard]] Status status(bool probe) noexcept override;
   [[nodiscard]] Leases& leases() noexcept override { return leases_; }
   [[nodiscard]] Blobs& blobs() noexcept override { return blobs_; }
@@ -303,6 +307,36 @@ base::Error RedisL2::erase_matching(std::string_view pattern, std::vector<std::s
   const Erasure erase_keys = [this](std::span<const std::string_view> keys,
                                     std::span<Outcome> outcomes) { return erase(keys, outcomes); };
   return guarded([&] { return l2::erase_matching(*mine, pattern, erase_keys, erased, progress); });
+}
+
+base::Error RedisL2::look(std::span<const std::string_view> keys,
+                          std::span<Outcome> outcomes) noexcept {
+  base::Error error;
+  Session* const mine = session_.begin(error);
+  if (mine == nullptr || keys.empty()) {
+    std::ranges::fill(outcomes, outcome_of(error.code));
+    return error;
+  }
+  const client::Deadline deadline = mine->deadline();
+  if (error = prepare(*mine, deadline); !error.ok()) {
+    std::ranges::fill(outcomes, Outcome::kSkipped);
+    return error;
+  }
+  const Fetching fetch = [mine, deadline](std::span<const std::string_view> some, FetchSink& sink) {
+    return fetch_by(*mine, some, sink, deadline);
+  };
+  return guarded([&] { return l2::look(*mine, keys, outcomes, fetch, deadline); });
+}
+
+base::Error RedisL2::list(std::string_view pattern, Page& page) noexcept {
+  base::Error error;
+  Session* const mine = session_.begin(error);
+  if (mine == nullptr) return error;
+  if (error = prepare(*mine, mine->deadline()); !error.ok()) return error;
+  const Fetching fetch = [mine](std::span<const std::string_view> some, FetchSink& sink) {
+    return fetch_by(*mine, some, sink, mine->deadline());
+  };
+  return guarded([&] { return l2::list(*mine, pattern, fetch, page); });
 }
 
 // One thread at a time makes up for what is owed: the step of a second one would end what the first

@@ -152,6 +152,24 @@ base::Error Spread::touch(std::string_view key, base::Millis ttl, Outcome& outco
   return error;
 }
 
+base::Error Spread::look(std::span<const std::string_view> keys,
+                         std::span<command::Looked> looked) {
+  LearnGeneration latest(context_, LearnGeneration::IfNone::kLeave);
+  base::Error error = session_.run_own(latest, deadline_);
+  if (!error.ok() && !latest.known()) return error;
+  std::deque<command::Look> batches;
+  cluster::Fanout fanout(topology_);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    fanout.add(topology_.place_of(context_.key_prefix, keys[i]),
+               batches.emplace_back(context_, keys.subspan(i, 1), looked.subspan(i, 1)));
+  }
+  error = fanout.run(deadline_);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    batches[i].finish(outcome_of(fanout.item(i).error.code));
+  }
+  return error;
+}
+
 void Spread::probe(Status& status) {
   std::deque<command::Probe> probes;
   std::vector<Job> jobs;

@@ -6,6 +6,7 @@
 #include "l2/client/deadline.hpp"
 #include "l2/command/context.hpp"
 #include "l2/command/generation.hpp"
+#include "l2/command/look.hpp"
 #include "l2/l2.hpp"
 #include "l2/session.hpp"
 
@@ -28,6 +29,8 @@ class Spread {
   base::Error store(WriteSource& writes, std::span<Outcome> outcomes);
   base::Error erase(std::span<const std::string_view> keys, std::span<Outcome> outcomes);
   base::Error touch(std::string_view key, base::Millis ttl, Outcome& outcome, bool& has_tags);
+  // As look() of l2/listing.hpp, but by the headers alone.
+  base::Error look(std::span<const std::string_view> keys, std::span<command::Looked> looked);
   // Fills in what the servers tell of themselves.
   void probe(Status& status);
 

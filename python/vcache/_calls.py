@@ -118,11 +118,16 @@ class Calls(_core.CacheBase):
         items: Mapping[Key, Any] | Iterable[tuple[Key, Any]],
         *,
         ttl: Ttl = DEFAULT,
+        tags: Iterable[str | bytes] = (),
     ) -> None:
-        """Stores a mapping or pairs; nothing if one of them cannot be stored."""
+        """Stores a mapping or pairs; nothing if one of them cannot be stored.
+
+        ttl, tags: of all of them, as for set().
+        """
         keys, values = pair_lists(items)
+        lifetime, given = ttl_argument(ttl), tag_list(tags)
         self._loader.forget(keys)
-        self._tiers.mput(keys, values, ttl_argument(ttl), DEFAULT, 0.0, 0.0)
+        self._tiers.mput(keys, values, lifetime, DEFAULT, 0.0, 0.0, given)
 
     def get_vectors(
         self,

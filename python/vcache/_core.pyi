@@ -274,6 +274,14 @@ class TieredCache:
         When the making of a value with tags began.
         """
 
+    class Page:
+        """
+        Where a walk through the keys of Redis is.
+        """
+        def __init__(self) -> None: ...
+        @property
+        def is_last(self) -> bool: ...
+
     @staticmethod
     def matches_glob(pattern: bytes, text: bytes) -> bool: ...
     def __init__(
@@ -344,6 +352,10 @@ class TieredCache:
         self, keys: typing.Any, default: typing.Any, fresh: bool = False
     ) -> list: ...
     def memory_has(self, keys: typing.Any) -> bool: ...
+    def memory_keys(
+        self, prefix: bytes, place: typing.SupportsInt | typing.SupportsIndex
+    ) -> tuple: ...
+    def mexists(self, keys: typing.Any) -> list: ...
     def mget(self, keys: typing.Any, default: typing.Any, fresh: bool = False) -> list: ...
     def mput(
         self,
@@ -353,6 +365,7 @@ class TieredCache:
         memory_ttl: typing.Any,
         cost: typing.SupportsFloat | typing.SupportsIndex,
         seconds: typing.SupportsFloat | typing.SupportsIndex,
+        tags: collections.abc.Sequence[bytes] = [],
     ) -> None: ...
     def peek_times(self, keys: typing.Any) -> list:
         """
@@ -378,6 +391,7 @@ class TieredCache:
         The first bytes under NAMESPACE!name, empty if there are none. As the next three
         raises RedisError.
         """
+    def redis_keys(self, prefix: bytes, page: TieredCache.Page, required: bool) -> list: ...
     def replace_blob(
         self,
         name: str,

@@ -118,9 +118,10 @@ class Twins(Calls):
         items: Mapping[Key, Any] | Iterable[tuple[Key, Any]],
         *,
         ttl: Ttl = DEFAULT,
+        tags: Iterable[str | bytes] = (),
     ) -> None:
         """Twin of mset()."""
-        await self._away(self.mset, items, ttl=ttl)
+        await self._away(self.mset, items, ttl=ttl, tags=tags)
 
     async def aget_vectors(
         self,

@@ -209,6 +209,51 @@ TYPED_TEST(L2Contract, APatternErasesWhatItTakes) {
   EXPECT_EQ(fetch(tier, "users").outcome == Outcome::kHit, keeps);
 }
 
+std::vector<std::string> listed(L2& tier, std::string_view pattern) {
+  L2::Page page;
+  while (!page.is_last && tier.list(pattern, page).ok()) {
+  }
+  std::ranges::sort(page.keys);
+  const auto end = std::unique(page.keys.begin(), page.keys.end());  // NOLINT(modernize-use-ranges)
+  page.keys.erase(end, page.keys.end());
+  return page.keys;
+}
+
+TYPED_TEST(L2Contract, ALookSaysWhatAFetchWouldServe) {
+  L2& tier = *this->tier_;
+  const bool keeps = store(tier, "old", "x") == Outcome::kHit;
+  (void)tier.clear();
+  store(tier, "plain", "x");
+  store_tagged(tier, "red", {"red"});
+  store_tagged(tier, "blue", {"blue"});
+  (void)tier.invalidate_tags(Tags{"red"});
+  const std::vector<std::string> keys = {"old", "plain", "red", "blue", "none", "plain"};
+  std::vector<Outcome> outcomes(keys.size(), static_cast<Outcome>(99));
+  (void)tier.look(views(keys), outcomes);
+  const std::vector<bool> expected = {false, keeps, false, keeps, false, keeps};
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    EXPECT_EQ(outcomes[i] == Outcome::kHit, expected[i]) << keys[i];
+    EXPECT_NE(outcomes[i], static_cast<Outcome>(99)) << keys[i];
+  }
+}
+
+TYPED_TEST(L2Contract, AWalkMeetsWhatAFetchWouldServe) {
+  L2& tier = *this->tier_;
+  const bool keeps = store(tier, "k:old", "x") == Outcome::kHit;
+  (void)tier.clear();
+  std::vector<std::string> expected;
+  for (int i = 1000; i < 2500; ++i) {
+    const std::string key = "k:" + std::to_string(i);
+    store(tier, key, "x");
+    if (keeps) expected.push_back(key);
+  }
+  store(tier, "other", "x");
+  store_tagged(tier, "k:red", {"red"});
+  (void)tier.invalidate_tags(Tags{"red"});
+  EXPECT_EQ(listed(tier, "k:*"), expected);
+  EXPECT_EQ(listed(tier, "other").size(), keeps ? 1U : 0U);
+}
+
 TYPED_TEST(L2Contract, ASilentTierAnswersNothing) {
   EXPECT_FALSE(this->tier_->is_silent()) << "nobody was asked yet";
   for (int i = 0; i < 50; ++i) {
@@ -250,6 +295,9 @@ TYPED_TEST(L2Contract, AfterCloseNothingIsAsked) {
   L2::Progress progress;
   EXPECT_TRUE(is_skipped(this->tier_->erase_matching("*", erased, progress)));
   EXPECT_TRUE(erased.empty());
+  L2::Page page;
+  EXPECT_TRUE(is_skipped(this->tier_->list("*", page)));
+  EXPECT_TRUE(page.keys.empty());
   EXPECT_FALSE(this->tier_->is_silent());
 }
 

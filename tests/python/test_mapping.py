@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import MutableMapping
 
 import numpy as np
 import pytest
@@ -81,6 +82,7 @@ def test_a_view_does_what_a_dict_does(steps: list[tuple[str, str | None, str, in
                 view.clear()
                 plain = {k: v for k, v in plain.items() if not k.startswith(prefix)}
             assert (key in view) == (whole in plain)
+        assert dict(cache.mapping().items()) == plain
         for key in ("a", "b", "c", "users:a", "users:b", "users:c", "user:a", "user:c", "*"):
             assert cache.mapping().get(key) == plain.get(key)
 
@@ -94,12 +96,97 @@ def test_what_is_no_key(cache: ClockedCache) -> None:
         view.update(3)  # type: ignore[arg-type]
 
 
-def test_keys_are_not_listed(cache: ClockedCache) -> None:
-    view: Any = cache.mapping()
-    for count in (iter, list, len):
-        with pytest.raises(TypeError):
-            count(view)
+def test_a_view_is_iterated_over_and_counted(cache: ClockedCache) -> None:
+    view = cache.mapping("users")
+    assert not view
+    assert (len(view), list(view)) == (0, [])
+    view.update({"a": 1, b"b": 2, "grüße": 3, b"\xff": 4})
+    cache.set("orders:a", 5)
+    cache.set("users:", 6)  # the key of no entry of the view
     assert view
+    assert set(view) == set(view.keys()) == {"a", "b", "grüße", b"\xff"}
+    assert sorted(view.values()) == [1, 2, 3, 4]
+    assert dict(view.items()) == {"a": 1, "b": 2, "grüße": 3, b"\xff": 4}
+    assert len(view) == len(view.items()) == 4
+    assert len(cache.mapping()) == 6
+    assert isinstance(view, MutableMapping)
+
+
+def test_what_is_not_there_any_more_is_not_listed(cache: ClockedCache) -> None:
+    view = cache.mapping()
+    for key in ("deleted", "expired", "tagged", "kept"):
+        cache.set(key, key, ttl=60 if key == "expired" else 600, tags=[key])
+    cache.delete("deleted")
+    cache.invalidate_tags("tagged")
+    cache.clock.advance(61)
+    assert list(view) == ["kept"]
+    assert list(view.items()) == [("kept", "kept")]
+    view.clear()
+    assert list(view) == []
+
+
+def test_a_view_of_many_keys_has_each_once(cache: ClockedCache) -> None:
+    view = cache.mapping("many")
+    view.update({f"k{number}": number for number in range(5000)})
+    keys = list(view)
+    assert len(keys) == len(set(keys)) == len(view) == 5000
+    assert dict(view.items()) == {f"k{number}": number for number in range(5000)}
+
+
+def test_what_the_loop_over_a_view_changes(cache: ClockedCache) -> None:
+    view = cache.mapping()
+    view.update({f"k{number}": number for number in range(3000)})
+    for key, value in view.items():
+        del view[key]
+        view[f"new {value}"] = value
+    assert all(str(key).startswith("new ") for key in view)
+
+
+def test_popitem_and_comparison(cache: ClockedCache) -> None:
+    view = cache.mapping("users")
+    view["a"] = 1
+    assert view == {"a": 1}
+    assert view.popitem() == ("a", 1)
+    assert view == {}
+    with pytest.raises(KeyError):
+        view.popitem()
+
+
+def test_twins_of_a_view(cache: ClockedCache) -> None:
+    async def use() -> None:
+        view = cache.mapping("users")
+        await view.aupdate({"a": 1, "b": 2})
+        assert sorted([key async for key in view], key=str) == ["a", "b"]
+        assert dict([item async for item in view.aitems()]) == {"a": 1, "b": 2}
+        assert await view.alen() == 2
+        await view.aclear()
+        assert await view.alen() == 0
+
+    asyncio.run(use())
+
+
+def test_several_keys_are_looked_for_at_once(cache: ClockedCache) -> None:
+    cache.mset({"a": 1, b"\xff": None})
+    keys = ["a", "absent", b"\xff", "a"]
+    assert (
+        cache.mexists(keys) == asyncio.run(cache.amexists(iter(keys))) == [True, False, True, True]
+    )
+    assert cache.mexists([]) == []
+    assert cache.stats().requests == 0
+    with pytest.raises(TypeError, match="keys='a'"):
+        cache.mexists("a")
+    with pytest.raises(ValueError, match="key="):
+        cache.mexists([""])
+
+
+def test_values_set_together_share_tags(cache: ClockedCache) -> None:
+    cache.mset({"a": 1, "b": 2}, tags=["doc:1", b"doc:2"])
+    cache.mset({"c": 3})
+    cache.invalidate_tags("doc:2")
+    assert cache.mget(["a", "b", "c"]) == [None, None, 3]
+    with pytest.raises(TypeError, match="tags="):
+        cache.mset({"d": 4}, tags=3)  # type: ignore[arg-type]
+    assert not cache.exists("d")
 
 
 @pytest.mark.parametrize("namespace", ["", "a:b", "x" * 65, "é"])

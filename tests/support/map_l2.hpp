@@ -154,6 +154,24 @@ class MapL2 final : public l2::L2 {
     return {};
   }
 
+  base::Error look(std::span<const std::string_view> keys,
+                   std::span<l2::Outcome> outcomes) noexcept override {
+    for (std::size_t i = 0; i < keys.size(); ++i) (void)touch(keys[i], {}, outcomes[i]);
+    if (down) return {base::ErrorCode::kTimeout, "down"};
+    return {};
+  }
+
+  // All in one step.
+  base::Error list(std::string_view pattern, Page& page) noexcept override {
+    if (down) return {base::ErrorCode::kTimeout, "down"};
+    const base::MutexLock lock(mutex_);
+    for (const auto& [key, value] : values_) {
+      if (base::matches_glob(pattern, key)) page.keys.push_back(key);
+    }
+    page.is_last = true;
+    return {};
+  }
+
   [[nodiscard]] l2::Status status(bool) noexcept override {
     l2::Status status;
     status.breaker = down ? "open" : "closed";

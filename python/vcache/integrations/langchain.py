@@ -26,7 +26,7 @@ from ..logs import tell
 from ..prices import Price
 from ._hosts import check_name, digest_of, dims_of, missing, model_of
 from ._kind import Kind, Rows, lists, total
-from ._listing import keys_under, note
+from ._listing import keys_under
 
 try:
     from langchain_core import messages, outputs
@@ -165,8 +165,8 @@ class ByteStore(BaseStore[str, bytes]):
     name: stores of one name share their entries. Keys are bytes:NAME:KEY, 1024 bytes at most.
     ttl: time to live; that of the cache unless given, None for no expiry.
 
-    A cache evicts: what was stored may be gone. yield_keys() tells of keys in Redis where there is
-    one, and raises RedisError where it gives no answer; else of those that this process stored.
+    A cache evicts: what was stored may be gone. yield_keys() tells of what is there, and raises
+    RedisError where there is a Redis that gives no answer.
     """
 
     def __init__(
@@ -185,12 +185,10 @@ class ByteStore(BaseStore[str, bytes]):
     def mset(self, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
         items = self._items(key_value_pairs)
         self._cache.mset(items.items(), ttl=self._ttl)
-        note(self._cache, items)
 
     async def amset(self, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
         items = self._items(key_value_pairs)
         await self._cache.amset(items.items(), ttl=self._ttl)
-        note(self._cache, items)
 
     def mdelete(self, keys: Sequence[str]) -> None:
         self._cache.mdelete(self._named(keys))

@@ -23,7 +23,7 @@ from ..errors import ConfigError, SerializationError
 from ..prices import Price
 from ._hosts import check_name, digest_of, dims_of, missing, model_of
 from ._kind import Kind, Rows, lists, total
-from ._listing import keys_under, note
+from ._listing import keys_under
 
 try:
     from llama_index.core.base.embeddings.base import BaseEmbedding as _BaseEmbedding
@@ -51,8 +51,8 @@ class BaseKVStore(_BaseKVStore):
     ttl: time to live; that of the cache unless given, None for no expiry.
 
     Keys may be of any length: the cache has their digest, and each value stands beside its key.
-    A cache evicts: what was put may be gone. get_all() tells of what is in Redis where there is
-    one, and raises RedisError where it gives no answer; else of what this process put.
+    A cache evicts: what was put may be gone. get_all() tells of what is there, and raises
+    RedisError where there is a Redis that gives no answer.
     """
 
     def __init__(
@@ -82,7 +82,6 @@ class BaseKVStore(_BaseKVStore):
             self._cache.mset(items.items(), ttl=self._ttl)
         except SerializationError as error:
             self._cache.mset(_as_json(items, error).items(), ttl=self._ttl)
-        note(self._cache, items)
 
     async def aput_all(
         self,
@@ -96,7 +95,6 @@ class BaseKVStore(_BaseKVStore):
             await self._cache.amset(items.items(), ttl=self._ttl)
         except SerializationError as error:
             await self._cache.amset(_as_json(items, error).items(), ttl=self._ttl)
-        note(self._cache, items)
 
     def get(self, key: str, collection: str = DEFAULT_COLLECTION) -> dict[str, Any] | None:
         return _value(self._cache.get(self._key(key, collection)), key)
