@@ -127,9 +127,18 @@ PyObject* fresh_memory_get(PyObject* object, PyObject* const* args, Py_ssize_t c
 }
 
 // What set() was given, by the places of its parameters; nullptr for what it was not.
-constexpr std::array<const char*, 7> kSetParameters = {"key",      "value", "ttl", "memory_ttl",
-                                                       "metadata", "tags",  "cost"};
-enum SetPlace : std::uint8_t { kKey, kValue, kTtl, kMemoryTtl, kMetadata, kTags, kCost };
+constexpr std::array<const char*, 8> kSetParameters = {"key",      "value", "ttl",  "memory_ttl",
+                                                       "metadata", "tags",  "cost", "volatility"};
+enum SetPlace : std::uint8_t {
+  kKey,
+  kValue,
+  kTtl,
+  kMemoryTtl,
+  kMetadata,
+  kTags,
+  kCost,
+  kVolatility
+};
 using SetGiven = std::array<PyObject*, kSetParameters.size()>;
 
 SetGiven set_arguments(PyObject* const* args, Py_ssize_t count, PyObject* names) {
@@ -174,7 +183,7 @@ bool read_cost(PyObject* value, float& out) {
 bool read_plain(const Core& core, const SetGiven& given, SetOptions& out) {
   const auto& options = core.cache.options();
   out.lifetimes = {.ttl = options.ttl, .memory_ttl = options.memory_ttl};
-  return given[kMetadata] == nullptr && given[kTags] == nullptr &&
+  return given[kMetadata] == nullptr && given[kTags] == nullptr && given[kVolatility] == nullptr &&
          read_seconds(given[kTtl], out.lifetimes.ttl) &&
          read_seconds(given[kMemoryTtl], out.lifetimes.memory_ttl) &&
          read_cost(given[kCost], out.cost);
@@ -280,11 +289,15 @@ PyMethodDef methods[] = {
      "_fresh_memory_get($self, key, default=None)\n--\n\n"
      "_memory_get() that returns no unverified value, whether Redis answers or not."},
     {"set", as_method(set), METH_FASTCALL | METH_KEYWORDS,
-     "set($self, key, value, *, ttl=..., memory_ttl=..., metadata=None, tags=(), cost=None)\n--\n\n"
+     "set($self, key, value, *, ttl=..., memory_ttl=..., metadata=None, tags=(), cost=None, "
+     "volatility=None)\n--\n\n"
      "Stores a vector (float32, float16, float64, int8, uint8, int32 or int64, 0 to 4 dimensions)\n"
      "or an object that MessagePack can hold, in both tiers.\n\n"
      "ttl, memory_ttl: seconds, timedelta or \"1h30m\"; None: no expiry; omitted: the cache's "
      "own.\n"
+     "volatility: how soon the source changes, instead of ttl: \"high\" (1 day), \"medium\" (7) "
+     "or\n"
+     "\"low\" (30).\n"
      "tags: up to 64 of str or bytes, of 1 to 256 bytes each, for invalidate_tags().\n"
      "cost: what a miss costs, in the caller's unit. Raises SerializationError for other types,\n"
      "ValueError for values over max_value and TTLs not above 0."},

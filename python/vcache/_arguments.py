@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,8 +18,10 @@ from .durations import Duration, parse_ttl
 from .objects import check_plain, encode
 
 __all__ = [
+    "VOLATILITY",
     "Key",
     "Ttl",
+    "Volatility",
     "callable_argument",
     "cost_argument",
     "dim_argument",
@@ -30,12 +32,18 @@ __all__ = [
     "pattern_bytes",
     "tag_list",
     "ttl_argument",
+    "ttl_chosen",
+    "volatility_argument",
 ]
 
 Key = str | bytes
 
 # A time to live; None: no expiry; DEFAULT: the cache's own.
 Ttl = Duration | None | DefaultType
+
+# How soon the source of a value changes: its time to live in seconds instead of a ttl.
+Volatility = Literal["high", "medium", "low"]
+VOLATILITY = {"high": 86400.0, "medium": 7 * 86400.0, "low": 30 * 86400.0}
 
 _MAX_METADATA = 64 * 1024
 _MAX_PATTERN = 1024
@@ -84,6 +92,25 @@ def _no_pairs(items: object) -> TypeError:
 def ttl_argument(value: object, name: str = "ttl") -> Any:
     """Seconds, None for no expiry, or DEFAULT for the cache's own."""
     return value if value is DEFAULT else parse_ttl(value, name)
+
+
+def ttl_chosen(ttl: object, volatility: object) -> Any:
+    """As ttl_argument(), of a ttl or else the volatility of the source."""
+    if volatility is None:
+        return ttl_argument(ttl)
+    seconds = VOLATILITY[volatility_argument(volatility, "volatility")]
+    if ttl is not DEFAULT:
+        raise ValueError(f"volatility={shown(volatility)}: allowed only without ttl={shown(ttl)}")
+    return seconds
+
+
+def volatility_argument(value: object, name: str) -> Any:
+    """One of VOLATILITY, or None."""
+    if value is None or (isinstance(value, str) and value in VOLATILITY):
+        return value
+    allowed = "allowed are None, " + ", ".join(f'"{each}"' for each in VOLATILITY)
+    error = ValueError if isinstance(value, str) else TypeError
+    raise error(f"{name}={shown(value)}: {allowed}")
 
 
 def cost_argument(value: object, name: str = "cost") -> float:

@@ -14,6 +14,7 @@ from ._accesses import newest
 from ._arguments import (
     Key,
     Ttl,
+    Volatility,
     cost_argument,
     dim_argument,
     dtype_name,
@@ -23,6 +24,7 @@ from ._arguments import (
     pattern_bytes,
     tag_list,
     ttl_argument,
+    ttl_chosen,
 )
 from ._callers import Blocking, Caller, refuse_async, run_blocking
 from ._core import DEFAULT, MISSING
@@ -70,6 +72,7 @@ class Calls(_core.CacheBase):
             metadata: dict[str, Any] | None = None,
             tags: Iterable[str | bytes] = (),
             cost: float | None = None,
+            volatility: Volatility | None = None,
         ) -> None: ...
 
     def _set_general(
@@ -82,13 +85,14 @@ class Calls(_core.CacheBase):
         metadata: dict[str, Any] | None = None,
         tags: Iterable[str | bytes] = (),
         cost: float | None = None,
+        volatility: Volatility | None = None,
     ) -> None:
         """set() for arguments that take more than a look to understand."""
         self._loader.forget([key])
         self._tiers.put(
             key,
             value,
-            ttl_argument(ttl),
+            ttl_chosen(ttl, volatility),
             ttl_argument(memory_ttl, "memory_ttl"),
             metadata_bytes(metadata),
             cost_argument(cost),
@@ -119,13 +123,14 @@ class Calls(_core.CacheBase):
         *,
         ttl: Ttl = DEFAULT,
         tags: Iterable[str | bytes] = (),
+        volatility: Volatility | None = None,
     ) -> None:
         """Stores a mapping or pairs; nothing if one of them cannot be stored.
 
-        ttl, tags: of all of them, as for set().
+        ttl, tags, volatility: of all of them, as for set().
         """
         keys, values = pair_lists(items)
-        lifetime, given = ttl_argument(ttl), tag_list(tags)
+        lifetime, given = ttl_chosen(ttl, volatility), tag_list(tags)
         self._loader.forget(keys)
         self._tiers.mput(keys, values, lifetime, DEFAULT, 0.0, 0.0, given)
 
@@ -153,14 +158,16 @@ class Calls(_core.CacheBase):
         *,
         ttl: Ttl = DEFAULT,
         cost: float | None = None,
+        volatility: Volatility | None = None,
     ) -> None:
         """Stores row i of the (n, d) array `matrix` under key i.
 
         Raises ValueError for another number of rows than keys, TypeError for what is no array.
         """
         keys = key_list(keys)
+        lifetime, worth = ttl_chosen(ttl, volatility), cost_argument(cost)
         self._loader.forget(keys)
-        self._tiers.set_vectors(keys, matrix, ttl_argument(ttl), DEFAULT, cost_argument(cost), 0.0)
+        self._tiers.set_vectors(keys, matrix, lifetime, DEFAULT, worth, 0.0)
 
     def get_or_set(
         self,
@@ -182,10 +189,10 @@ class Calls(_core.CacheBase):
         returned and not stored; nor is it served once one of its `tags` was invalidated since the
         call of `factory` began.
 
-        soft_timeout, hard_timeout, refresh_ahead, beta, negative_ttl, error_ttl, retry_after: how
-        long to wait for `factory`, when to call it before the value expires, and when again after
-        it failed, as FreshnessOptions has them. Without error_ttl, and without an expired value to
-        serve, each call tries anew.
+        soft_timeout, hard_timeout, refresh_ahead, beta, negative_ttl, error_ttl, retry_after,
+        volatility: how long to wait for `factory`, when to call it before the value expires, when
+        again after it failed, and how soon its source changes, as FreshnessOptions has them.
+        Without error_ttl, and without an expired value to serve, each call tries anew.
         """
         source, storing = single_source(factory), storing_of(ttl, cost, options, tags)
         refuse_async(factory)
@@ -388,7 +395,7 @@ def storing_of(
 ) -> Storing:
     freshness = Freshness.of(options) if options else PLAIN
     return Storing(
-        ttl=ttl_argument(ttl),
+        ttl=ttl_chosen(ttl, freshness.volatility),
         cost=cost_argument(cost),
         tags=tuple(tag_list(tags)),
         freshness=freshness,

@@ -471,12 +471,25 @@ class CacheBase:
         A vector is a read-only array that stays valid after eviction; an object is decoded anew.
         Raises TypeError or ValueError for a key that is not 1 to 1024 bytes of str or bytes.
         """
-    def set(self, key, value, *, ttl=..., memory_ttl=..., metadata=None, tags=tuple(), cost=None):
+    def set(
+        self,
+        key,
+        value,
+        *,
+        ttl=...,
+        memory_ttl=...,
+        metadata=None,
+        tags=tuple(),
+        cost=None,
+        volatility=None,
+    ):
         """
         Stores a vector (float32, float16, float64, int8, uint8, int32 or int64, 0 to 4 dimensions)
         or an object that MessagePack can hold, in both tiers.
 
         ttl, memory_ttl: seconds, timedelta or "1h30m"; None: no expiry; omitted: the cache's own.
+        volatility: how soon the source changes, instead of ttl: "high" (1 day), "medium" (7) or
+        "low" (30).
         tags: up to 64 of str or bytes, of 1 to 256 bytes each, for invalidate_tags().
         cost: what a miss costs, in the caller's unit. Raises SerializationError for other types,
         ValueError for values over max_value and TTLs not above 0.

@@ -9,6 +9,7 @@ from numbers import Real
 from time import monotonic
 from typing import Any, TypedDict
 
+from ._arguments import Volatility, volatility_argument
 from ._core import DEFAULT
 from ._messages import shown
 from .durations import Duration, parse_duration
@@ -36,6 +37,8 @@ class FreshnessOptions(TypedDict, total=False):
         there is a value. None: without an expired value, each call tries anew.
     retry_after: for so long after a factory failed it is not called again for a key of which there
         is an expired value to serve.
+    volatility: how soon the source changes: "high", "medium" or "low" keep values for 1, 7 or 30
+        days; allowed only without `ttl`.
     """
 
     soft_timeout: Duration | None
@@ -45,6 +48,7 @@ class FreshnessOptions(TypedDict, total=False):
     negative_ttl: Duration | None
     error_ttl: Duration | None
     retry_after: Duration
+    volatility: Volatility | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Freshness:
     negative_ttl: float | None = None
     error_ttl: float | None = None
     retry_after: float = 1.0
+    volatility: Volatility | None = None
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Freshness:
@@ -234,6 +239,7 @@ _CHECKS: dict[str, Callable[[object, str], Any]] = {
     "negative_ttl": _optional_duration,
     "error_ttl": _optional_duration,
     "retry_after": _pause,
+    "volatility": volatility_argument,
 }
 
 PLAIN = Freshness()

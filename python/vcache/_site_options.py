@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ._arguments import callable_argument, ttl_argument
+from ._arguments import callable_argument, ttl_chosen
 from ._core import DEFAULT
 from ._freshness import PLAIN, Freshness
 from ._keying import Signature
@@ -51,7 +51,7 @@ class Options:
     freshness: Freshness = PLAIN
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ttl", ttl_argument(self.ttl))
+        object.__setattr__(self, "ttl", ttl_chosen(self.ttl, self.freshness.volatility))
         for name in ("key", "cache_if"):
             if getattr(self, name) is not None:
                 callable_argument(getattr(self, name), name)

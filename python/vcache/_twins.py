@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from . import _core
-from ._arguments import Key, Ttl, key_list, pattern_bytes, tag_list
+from ._arguments import Key, Ttl, Volatility, key_list, pattern_bytes, tag_list
 from ._callers import OnLoop, waiting_threads
 from ._calls import Calls, storing_of
 from ._core import DEFAULT, MISSING
@@ -83,6 +83,7 @@ class Twins(Calls):
         metadata: dict[str, Any] | None = None,
         tags: Iterable[str | bytes] = (),
         cost: float | None = None,
+        volatility: Volatility | None = None,
     ) -> None:
         """Twin of set()."""
         await self._away(
@@ -94,6 +95,7 @@ class Twins(Calls):
             metadata=metadata,
             tags=tags,
             cost=cost,
+            volatility=volatility,
         )
 
     async def amget(self, keys: Iterable[Key], default: Any = None) -> list[Any]:
@@ -119,9 +121,10 @@ class Twins(Calls):
         *,
         ttl: Ttl = DEFAULT,
         tags: Iterable[str | bytes] = (),
+        volatility: Volatility | None = None,
     ) -> None:
         """Twin of mset()."""
-        await self._away(self.mset, items, ttl=ttl, tags=tags)
+        await self._away(self.mset, items, ttl=ttl, tags=tags, volatility=volatility)
 
     async def aget_vectors(
         self,
@@ -147,9 +150,11 @@ class Twins(Calls):
         *,
         ttl: Ttl = DEFAULT,
         cost: float | None = None,
+        volatility: Volatility | None = None,
     ) -> None:
         """Twin of set_vectors()."""
-        await self._away(self.set_vectors, keys, matrix, ttl=ttl, cost=cost)
+        given = {"ttl": ttl, "cost": cost, "volatility": volatility}
+        await self._away(self.set_vectors, keys, matrix, **given)
 
     async def aget_or_set(
         self,
