@@ -78,4 +78,13 @@ cache::Ttl ttl_argument(PyObject* value, const char* name, const cache::Ttl& oth
   return lifetime;
 }
 
+cache::Lifetimes lifetimes_of(const Core& core, const py::object& ttl,
+                              const py::object& memory_ttl) {
+  const auto& options = core.cache.options();
+  return {.ttl = ttl_argument(ttl.ptr(), "ttl", options.ttl),
+          .memory_ttl = ttl_argument(memory_ttl.ptr(), "memory_ttl", options.memory_ttl),
+          .ttl_by_use = ttl.ptr() == use_default(),
+          .memory_ttl_by_use = memory_ttl.ptr() == use_default()};
+}
+
 }  // namespace vcache::bindings

@@ -37,5 +37,9 @@ void fit_arguments(const Signature& call, PyObject* const* args, Py_ssize_t coun
 // A ttl argument: seconds, None (no expiry) or DEFAULT. Throws PythonError: TypeError, ValueError.
 [[nodiscard]] cache::Ttl ttl_argument(PyObject* value, const char* name,
                                       const cache::Ttl& otherwise);
+// Those of one write, the cache's own where they are DEFAULT. Throws PythonError, as
+// ttl_argument().
+[[nodiscard]] cache::Lifetimes lifetimes_of(const Core& core, const py::object& ttl,
+                                            const py::object& memory_ttl);
 
 }  // namespace vcache::bindings

@@ -37,11 +37,30 @@ std::unique_ptr<l2::L2> make_tier(l2::RedisOptions node, const base::Clock& time
   return std::make_unique<cache::Recovery>(std::move(tier), time, limits, timeout, listener);
 }
 
+cache::AdaptiveTtl make_adaptive_ttl(double memory_ttl, double hot_memory_ttl,
+                                     double cold_memory_ttl, std::uint32_t hot_hits,
+                                     std::uint32_t cold_hits, const py::object& ttl,
+                                     const py::object& warm_ttl, const py::object& hot_ttl,
+                                     std::uint32_t warm_reads, std::uint32_t hot_reads) {
+  const auto nanos = [](double seconds) { return lifetime_of(seconds).value_or(base::Nanos{1}); };
+  return {.memory = {.ttl = nanos(memory_ttl),
+                     .hot_ttl = nanos(hot_memory_ttl),
+                     .cold_ttl = nanos(cold_memory_ttl),
+                     .hot_hits = hot_hits,
+                     .cold_hits = cold_hits},
+          .ttl = ttl_argument(ttl.ptr(), "ttl", {}),
+          .warm_ttl = ttl_argument(warm_ttl.ptr(), "warm_ttl", {}),
+          .hot_ttl = ttl_argument(hot_ttl.ptr(), "hot_ttl", {}),
+          .warm_reads = warm_reads,
+          .hot_reads = hot_reads};
+}
+
 std::shared_ptr<Core> make_core(
     std::size_t memory_bytes, std::size_t max_entries, const std::string& policy,
     const std::string& name, const py::object& ttl, const py::object& memory_ttl, double jitter,
     double grace, std::size_t max_value, std::uint32_t promotion_threshold,
-    const std::optional<cache::SmallOrHot>& admit, bool strict, bool metrics,
+    const std::optional<cache::SmallOrHot>& admit,
+    const std::optional<cache::AdaptiveTtl>& adaptive_ttl, bool strict, bool metrics,
     const std::optional<l2::RedisOptions>& redis, const l2::codec::Packing& packing,
     const std::optional<l1::AccessLogOptions>& access_log, std::shared_ptr<base::ManualClock> clock,
     std::uint64_t seed, const std::optional<l1::LearningOptions>& learning) {
@@ -53,6 +72,7 @@ std::shared_ptr<Core> make_core(
                               .max_value = max_value,
                               .promotion_threshold = promotion_threshold,
                               .admit = admit,
+                              .adaptive_ttl = adaptive_ttl,
                               .metrics = metrics,
                               .memory = {.bytes = memory_bytes,
                                          .entries = max_entries,
@@ -172,6 +192,11 @@ void bind_options(py::module_& module) {
              return cache::SmallOrHot{.bytes = bytes, .hits = hits};
            }),
            py::kw_only(), py::arg("bytes"), py::arg("hits"));
+  py::class_<cache::AdaptiveTtl>(module, "AdaptiveTtl", "Times to live by the use of keys.")
+      .def(py::init(&make_adaptive_ttl), py::kw_only(), py::arg("memory_ttl"),
+           py::arg("hot_memory_ttl"), py::arg("cold_memory_ttl"), py::arg("hot_hits"),
+           py::arg("cold_hits"), py::arg("ttl").none(true), py::arg("warm_ttl").none(true),
+           py::arg("hot_ttl").none(true), py::arg("warm_reads"), py::arg("hot_reads"));
   py::class_<l2::codec::Packing>(module, "Packing", "In what form values are stored.")
       .def(py::init(&make_packing), py::kw_only(), py::arg("compression"),
            py::arg("storage_dtype").none(true), py::arg("encryption_keys"));
@@ -225,7 +250,8 @@ void bind_cache(py::module_& module) {
            py::arg("policy"), py::arg("namespace"), py::arg("ttl").none(true),
            py::arg("memory_ttl").none(true), py::arg("jitter"), py::arg("grace"),
            py::arg("max_value"), py::arg("promotion_threshold"), py::arg("admit").none(true),
-           py::arg("strict"), py::arg("metrics"), py::arg("redis").none(true), py::arg("packing"),
+           py::arg("adaptive_ttl").none(true), py::arg("strict"), py::arg("metrics"),
+           py::arg("redis").none(true), py::arg("packing"),
            py::arg("access_log").none(true) = py::none(), py::arg("clock") = nullptr,
            py::arg("seed") = 0, py::arg("learning") = py::none())
       .def("lookup", &lookup, py::arg("key"))

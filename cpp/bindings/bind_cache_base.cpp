@@ -182,7 +182,10 @@ bool read_cost(PyObject* value, float& out) {
 
 bool read_plain(const Core& core, const SetGiven& given, SetOptions& out) {
   const auto& options = core.cache.options();
-  out.lifetimes = {.ttl = options.ttl, .memory_ttl = options.memory_ttl};
+  out.lifetimes = {.ttl = options.ttl,
+                   .memory_ttl = options.memory_ttl,
+                   .ttl_by_use = given[kTtl] == nullptr,
+                   .memory_ttl_by_use = given[kMemoryTtl] == nullptr};
   return given[kMetadata] == nullptr && given[kTags] == nullptr && given[kVolatility] == nullptr &&
          read_seconds(given[kTtl], out.lifetimes.ttl) &&
          read_seconds(given[kMemoryTtl], out.lifetimes.memory_ttl) &&

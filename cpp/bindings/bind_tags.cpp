@@ -10,9 +10,8 @@ namespace vcache::bindings {
 std::vector<std::string_view> tag_views(const Tags& tags) { return {tags.begin(), tags.end()}; }
 
 base::Moment begin(Core& core, const Tags& tags, const py::object& ttl) {
-  const auto& options = core.cache.options();
-  const cache::Lifetimes lifetimes{.ttl = ttl_argument(ttl.ptr(), "ttl", options.ttl),
-                                   .memory_ttl = options.memory_ttl};
+  const cache::Lifetimes lifetimes =
+      lifetimes_of(core, ttl, py::reinterpret_borrow<py::object>(use_default()));
   const std::vector<std::string_view> views = tag_views(tags);
   base::Moment made;
   base::Error error;

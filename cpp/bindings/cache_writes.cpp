@@ -14,13 +14,6 @@ namespace {
 using cache::Operation;
 using cache::Tier;
 
-cache::Lifetimes lifetimes_of(const Core& core, const py::object& ttl,
-                              const py::object& memory_ttl) {
-  const auto& options = core.cache.options();
-  return {.ttl = ttl_argument(ttl.ptr(), "ttl", options.ttl),
-          .memory_ttl = ttl_argument(memory_ttl.ptr(), "memory_ttl", options.memory_ttl)};
-}
-
 void check_cost(float cost, const char* name) {
   if (std::isfinite(cost) && cost >= 0) return;
   raise("ValueError", std::string(name) + "=" + std::to_string(cost) +
@@ -174,8 +167,8 @@ std::size_t mdelete(Core& core, const py::object& keys) {
 
 bool touch(Core& core, const py::object& key, const py::object& ttl) {
   const std::string_view view = key_view(key.ptr());
-  const cache::Lifetimes lifetimes{.ttl = ttl_argument(ttl.ptr(), "ttl", core.cache.options().ttl),
-                                   .memory_ttl = core.cache.options().memory_ttl};
+  const cache::Lifetimes lifetimes =
+      lifetimes_of(core, ttl, py::reinterpret_borrow<py::object>(use_default()));
   bool found = false;
   base::Error error;
   {

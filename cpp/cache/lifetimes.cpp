@@ -26,6 +26,18 @@ base::Nanos in_memory(const Lifetimes& lifetimes) noexcept {
                   lifetimes.memory_ttl.value_or(l1::kNoExpiry));
 }
 
+base::Nanos longest_in_memory(const Lifetimes& lifetimes) noexcept {
+  return lifetimes.memory_ttl_by_use ? lifetimes.ttl.value_or(l1::kNoExpiry) : l1::kFixed;
+}
+
+Lifetimes chosen(const Lifetimes& lifetimes, const AdaptiveTtl& adaptive,
+                 std::uint32_t reads) noexcept {
+  Lifetimes out = lifetimes;
+  if (out.ttl_by_use) out.ttl = adaptive.of(reads);
+  if (out.memory_ttl_by_use) out.memory_ttl = adaptive.memory.of(reads);
+  return out;
+}
+
 base::Millis to_redis(const Ttl& ttl) noexcept {
   if (!ttl) return base::Millis{0};
   return std::max(std::chrono::ceil<base::Millis>(*ttl), base::Millis{1});
@@ -39,8 +51,10 @@ Lifetimes Jitter::operator()(const Lifetimes& lifetimes) noexcept {
   if (share_ == 0) return lifetimes;
   const std::uint64_t bits = mix(state_.fetch_add(kStep, std::memory_order_relaxed));
   const double keep = 1 - static_cast<double>(bits >> 11) * 0x1p-53 * share_;
-  return {.ttl = shortened(lifetimes.ttl, keep),
-          .memory_ttl = shortened(lifetimes.memory_ttl, keep)};
+  Lifetimes out = lifetimes;
+  out.ttl = shortened(lifetimes.ttl, keep);
+  out.memory_ttl = shortened(lifetimes.memory_ttl, keep);
+  return out;
 }
 
 }  // namespace vcache::cache

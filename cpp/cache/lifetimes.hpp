@@ -15,6 +15,12 @@ namespace vcache::cache {
 // As Redis takes it.
 [[nodiscard]] base::Millis grace_of(const CacheOptions& options) noexcept;
 
+// How long an entry may stay there in the end, as l1::L1Cache takes it.
+[[nodiscard]] base::Nanos longest_in_memory(const Lifetimes& lifetimes) noexcept;
+// `lifetimes`, those that the cache may choose by `reads` of the key.
+[[nodiscard]] Lifetimes chosen(const Lifetimes& lifetimes, const AdaptiveTtl& adaptive,
+                               std::uint32_t reads) noexcept;
+
 // Spreads the ends of entries that are written together. Thread-safe.
 class Jitter {
  public:

@@ -2,13 +2,13 @@
 
 namespace vcache::cache {
 
-MemoryFirst::MemoryFirst(l1::L1Cache& memory, const Admission& admission, Jitter& jitter,
+MemoryFirst::MemoryFirst(l1::L1Cache& memory, const Admission& admission, const TtlChoice& ttls,
                          const Lifetimes& lifetimes, const base::Moment& made,
                          std::span<const std::string_view> keys,
                          std::span<const base::ValueView> values)
     : memory_(memory),
       admission_(admission),
-      jitter_(jitter),
+      ttls_(ttls),
       lifetimes_(lifetimes),
       made_(made),
       keys_(keys),
@@ -28,8 +28,8 @@ void MemoryFirst::finish() {
 
 void MemoryFirst::put_next() {
   const std::size_t i = writes_.size();
-  const Lifetimes mine = jitter_(lifetimes_);
-  pinned_.push_back(put(i, in_memory(mine)));
+  const Lifetimes mine = ttls_(keys_[i], lifetimes_);
+  pinned_.push_back(put(i, mine));
   const l1::EntryRef& entry = pinned_.back();
   writes_.push_back({.key = keys_[i],
                      .value = entry ? entry->view() : values_[i],
@@ -38,10 +38,11 @@ void MemoryFirst::put_next() {
   writes_.back().value.tags = values_[i].tags;  // which memory keeps in another form
 }
 
-l1::EntryRef MemoryFirst::put(std::size_t index, base::Nanos lifetime) {
+l1::EntryRef MemoryFirst::put(std::size_t index, const Lifetimes& mine) {
   const std::string_view key = keys_[index];
   if (admission_.admits(key, values_[index])) {
-    return memory_.insert_pinned(key, values_[index], lifetime, made_);
+    return memory_.insert_pinned(key, values_[index], in_memory(mine), made_,
+                                 longest_in_memory(mine));
   }
   memory_.erase(key);
   ++declined_;

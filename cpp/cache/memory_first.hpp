@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cache/admission.hpp"
-#include "cache/lifetimes.hpp"
+#include "cache/ttl_choice.hpp"
 #include "l1/l1_cache.hpp"
 #include "l2/l2.hpp"
 
@@ -20,7 +20,7 @@ class MemoryFirst final : public l2::WriteSource {
  public:
   // All arguments outlive it. Requires: values.size() == keys.size().
   // `made`: of the values with tags.
-  MemoryFirst(l1::L1Cache& memory, const Admission& admission, Jitter& jitter,
+  MemoryFirst(l1::L1Cache& memory, const Admission& admission, const TtlChoice& ttls,
               const Lifetimes& lifetimes, const base::Moment& made,
               std::span<const std::string_view> keys, std::span<const base::ValueView> values);
 
@@ -33,11 +33,11 @@ class MemoryFirst final : public l2::WriteSource {
 
  private:
   void put_next();
-  [[nodiscard]] l1::EntryRef put(std::size_t index, base::Nanos lifetime);
+  [[nodiscard]] l1::EntryRef put(std::size_t index, const Lifetimes& mine);
 
   l1::L1Cache& memory_;
   const Admission& admission_;
-  Jitter& jitter_;
+  const TtlChoice& ttls_;
   const Lifetimes& lifetimes_;
   const base::Moment made_;
   const std::span<const std::string_view> keys_;

@@ -19,6 +19,22 @@ bool is_name_char(char c) {
 
 }  // namespace
 
+Ttl AdaptiveTtl::longest() const noexcept {
+  if (!ttl || !warm_ttl || !hot_ttl) return std::nullopt;
+  return std::max({*ttl, *warm_ttl, *hot_ttl});
+}
+
+base::Error AdaptiveTtl::validate() const {
+  const std::uint32_t most = l1::DailyReads::kMost;
+  if (memory.hot_hits >= most || hot_reads >= most) {
+    return invalid("adaptive_ttl: allowed are fewer than " + std::to_string(most) + " reads");
+  }
+  if (memory.cold_hits > memory.hot_hits + 1 || warm_reads > hot_reads) {
+    return invalid("adaptive_ttl: allowed is no more for the colder than for the hotter");
+  }
+  return {};
+}
+
 base::Error CacheOptions::validate() const {
   if (name.empty() || name.size() > kMaxName || !std::ranges::all_of(name, is_name_char)) {
     return invalid("namespace='" + name + "': allowed are 1 to 64 of A-Z a-z 0-9 _ . -");
@@ -35,6 +51,9 @@ base::Error CacheOptions::validate() const {
   if (admit && admit->hits >= RedisHits::kMost) {
     return invalid("admit.hits=" + std::to_string(admit->hits) +
                    ": allowed is a whole number from 0 to " + std::to_string(RedisHits::kMost - 1));
+  }
+  if (adaptive_ttl) {
+    if (base::Error error = adaptive_ttl->validate(); !error.ok()) return error;
   }
   if (base::Error error = memory.validate(); !error.ok()) return error;
   return access_log.validate();

@@ -23,6 +23,25 @@ struct SmallOrHot {
   std::uint32_t hits = 50;
 };
 
+// Times to live by how often this process read a key within about a day, where a write says none.
+struct AdaptiveTtl {
+  l1::TtlByUse memory = {};
+  Ttl ttl = std::chrono::days(30);
+  Ttl warm_ttl = std::chrono::days(14);  // over `warm_reads`
+  Ttl hot_ttl = std::chrono::days(7);    // over `hot_reads`
+  std::uint32_t warm_reads = 10;
+  std::uint32_t hot_reads = 100;
+
+  // In Redis.
+  [[nodiscard]] const Ttl& of(std::uint32_t reads) const noexcept {
+    if (reads > hot_reads) return hot_ttl;
+    return reads > warm_reads ? warm_ttl : ttl;
+  }
+  // That in Redis of any number of reads.
+  [[nodiscard]] Ttl longest() const noexcept;
+  [[nodiscard]] base::Error validate() const;
+};
+
 struct CacheOptions {
   std::string name = "vcache";  // the namespace
   Ttl ttl = std::chrono::hours(1);
@@ -33,6 +52,7 @@ struct CacheOptions {
   // At which of its hits in Redis a value enters memory, and which values may at all; none: all.
   std::uint32_t promotion_threshold = 1;
   std::optional<SmallOrHot> admit = {};
+  std::optional<AdaptiveTtl> adaptive_ttl = {};
   bool metrics = true;  // latency histograms
   l1::L1Options memory = {};
   l1::AccessLogOptions access_log = {};  // without a path look-ups are not recorded
@@ -44,6 +64,9 @@ struct CacheOptions {
 struct Lifetimes {
   Ttl ttl;
   Ttl memory_ttl;
+  // Which of them the cache may choose by the use of the key.
+  bool ttl_by_use = false;
+  bool memory_ttl_by_use = false;
 };
 
 }  // namespace vcache::cache

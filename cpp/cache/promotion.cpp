@@ -7,6 +7,12 @@
 
 namespace vcache::cache {
 
+namespace {
+
+constexpr Lifetimes kOver{.ttl = base::Nanos{0}, .memory_ttl = base::Nanos{0}};
+
+}  // namespace
+
 // An invalidation may have overtaken it, or it waited for Redis meanwhile.
 void Promotion::on_value(std::size_t index, const l2::StoredValue& stored) noexcept {
   if (target_.memory.tags().is_over(stored.value.tags, made(stored))) {
@@ -40,7 +46,7 @@ void Promotion::hand_stale(std::size_t index, const l2::StoredValue& stored) {
   if (target_.stale != Stale::kAny) return;
   const std::string_view key = keys_[index];
   Located& located = out_[places_[index]];
-  located.entry = l1::make_detached(key, stored.value, identity_of(key, stored, base::Nanos{0}));
+  located.entry = l1::make_detached(key, stored.value, identity_of(key, stored, kOver));
   located.stale = static_cast<bool>(located.entry);
   if (located.stale) located.tier = Tier::kRedis;
 }
@@ -56,7 +62,8 @@ void Promotion::take_back(std::size_t index) noexcept {
 void Promotion::promote(std::size_t index, const l2::StoredValue& stored) {
   const std::string_view key = keys_[index];
   Located& located = out_[places_[index]];
-  const l1::Identity identity = identity_of(key, stored, lifetime_of(stored));
+  target_.memory.count_read(key);
+  const l1::Identity identity = identity_of(key, stored, lifetimes_of(key, stored));
   const Unwritten gate(target_.fills, key, token_);
   if (target_.admission.promotes(key, stored.value)) {
     located.entry = target_.memory.insert_pinned(key, stored.value, identity, gate);
@@ -69,16 +76,17 @@ void Promotion::promote(std::size_t index, const l2::StoredValue& stored) {
 }
 
 l1::Identity Promotion::identity_of(std::string_view key, const l2::StoredValue& stored,
-                                    base::Nanos lifetime) const {
-  l1::Identity identity = target_.memory.identity_of(key, lifetime, stored.age, made(stored));
+                                    const Lifetimes& lifetimes) const {
+  l1::Identity identity = target_.memory.identity_of(key, in_memory(lifetimes), stored.age,
+                                                     made(stored), longest_in_memory(lifetimes));
   identity.is_from_redis = true;
   return identity;
 }
 
-base::Nanos Promotion::lifetime_of(const l2::StoredValue& stored) const noexcept {
+Lifetimes Promotion::lifetimes_of(std::string_view key, const l2::StoredValue& stored) const {
   const Ttl remaining =
       stored.remaining < base::Millis{0} ? Ttl() : Ttl(base::Nanos(stored.remaining));
-  return in_memory(target_.jitter({.ttl = remaining, .memory_ttl = target_.memory_ttl}));
+  return target_.ttls.promoted(key, remaining);
 }
 
 }  // namespace vcache::cache

@@ -9,8 +9,8 @@
 #include "cache/admission.hpp"
 #include "cache/counters.hpp"
 #include "cache/fill_guard.hpp"
-#include "cache/lifetimes.hpp"
 #include "cache/located.hpp"
+#include "cache/ttl_choice.hpp"
 #include "l1/l1_cache.hpp"
 #include "l2/l2.hpp"
 
@@ -27,8 +27,7 @@ class Promotion final : public l2::FetchSink {
     l1::L1Cache& memory;
     const FillGuard& fills;
     Admission& admission;
-    Jitter& jitter;
-    const Ttl& memory_ttl;
+    const TtlChoice& ttls;
     Stale stale = Stale::kUnanswered;
   };
 
@@ -55,13 +54,13 @@ class Promotion final : public l2::FetchSink {
   void promote(std::size_t index, const l2::StoredValue& stored);
   // Hands over an expired value if the caller takes one. Memory keeps its own.
   void hand_stale(std::size_t index, const l2::StoredValue& stored);
-  [[nodiscard]] base::Nanos lifetime_of(const l2::StoredValue& stored) const noexcept;
+  [[nodiscard]] Lifetimes lifetimes_of(std::string_view key, const l2::StoredValue& stored) const;
   // When a value was made: before its fetch began, if not by this process.
   [[nodiscard]] base::Moment made(const l2::StoredValue& stored) const noexcept {
     return {.here = std::min(stored.made.here, began_), .shared = stored.made.shared};
   }
   [[nodiscard]] l1::Identity identity_of(std::string_view key, const l2::StoredValue& stored,
-                                         base::Nanos lifetime) const;
+                                         const Lifetimes& lifetimes) const;
 
   const Target target_;
   const std::span<const std::string_view> keys_;

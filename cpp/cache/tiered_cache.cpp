@@ -32,6 +32,7 @@ std::unique_ptr<l1::AccessLog> make_log(const l1::AccessLogOptions& options, std
 l1::L1Options memory_options(const CacheOptions& options) {
   l1::L1Options memory = options.memory;
   memory.grace = options.grace;
+  if (options.adaptive_ttl) memory.ttl_by_use = options.adaptive_ttl->memory;
   return memory;
 }
 
@@ -60,7 +61,7 @@ TieredCache::TieredCache(CacheOptions options, const MakeL2& make_redis, bool ha
 base::Error TieredCache::begin(std::span<const std::string_view> tags, const Lifetimes& lifetimes,
                                base::Moment& made) {
   base::Error error;
-  if (has_redis_) error = redis_->take_stamp(tags, to_redis(lifetimes.ttl), made.shared);
+  if (has_redis_) error = redis_->take_stamp(tags, to_redis(ttls_.longest(lifetimes)), made.shared);
   made.here = memory_.tags().now();
   return error;
 }
@@ -75,7 +76,8 @@ base::Error TieredCache::put_many(std::span<const std::string_view> keys,
                                   const Lifetimes& lifetimes, const base::Moment& made) {
   if (has_redis_) return put_both(keys, values, lifetimes, made);
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    memory_.insert(keys[i], values[i], in_memory(jitter_(lifetimes)), made);
+    const Lifetimes mine = ttls_(keys[i], lifetimes);
+    memory_.insert(keys[i], values[i], in_memory(mine), made, longest_in_memory(mine));
   }
   return {};
 }
@@ -84,7 +86,7 @@ base::Error TieredCache::put_both(std::span<const std::string_view> keys,
                                   std::span<const base::ValueView> values,
                                   const Lifetimes& lifetimes, const base::Moment& made) {
   WriteMark mark(fills_, keys);
-  MemoryFirst writes(memory_, admission_, jitter_, lifetimes, made, keys, values);
+  MemoryFirst writes(memory_, admission_, ttls_, lifetimes, made, keys, values);
   std::vector<l2::Outcome> outcomes(keys.size(), l2::Outcome::kSkipped);
   base::Error error = redis_->store(writes, outcomes);
   writes.finish();
@@ -115,10 +117,11 @@ base::Error TieredCache::erase(std::span<const std::string_view> keys, std::size
 }
 
 base::Error TieredCache::touch(std::string_view key, const Lifetimes& lifetimes, bool& found) {
-  found = memory_.touch(key, in_memory(lifetimes));
+  const Lifetimes mine = ttls_.by_use(key, lifetimes);
+  found = memory_.touch(key, in_memory(mine), longest_in_memory(mine));
   if (!has_redis_) return {};
   l2::Outcome outcome = l2::Outcome::kSkipped;
-  base::Error error = redis_->touch(key, to_redis(lifetimes.ttl), outcome);
+  base::Error error = redis_->touch(key, to_redis(mine.ttl), outcome);
   counters_.add(failure_of(outcome));
   found |= outcome == l2::Outcome::kHit;
   return error;

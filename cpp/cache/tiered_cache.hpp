@@ -20,6 +20,7 @@
 #include "cache/lifetimes.hpp"
 #include "cache/located.hpp"
 #include "cache/options.hpp"
+#include "cache/ttl_choice.hpp"
 #include "l1/l1_cache.hpp"
 #include "l2/l2.hpp"
 
@@ -184,6 +185,7 @@ class TieredCache final : private base::ForkParticipant {
   Counters counters_;
   Admission admission_;
   Jitter jitter_;
+  const TtlChoice ttls_{options_, memory_, jitter_};
   base::ForkRegistration fork_registration_{*this};  // last: takes part while all else lives
 };
 

@@ -180,6 +180,9 @@ bool TieredCache::fetch_rows(std::span<const std::string_view> keys, const Vecto
   error = redis_->fetch(keys, sink);
   if (sink.met_mismatch() && !even_if_uneven) return false;
   sink.count(keys, groups_, counters_);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (rows.found[i]) memory_.count_read(keys[i]);
+  }
   if (log_) record_rows(keys, sink);
   return true;
 }
@@ -217,13 +220,9 @@ base::Error TieredCache::fetch(std::span<const std::string_view> keys,
   std::vector<std::string_view> wanted;
   wanted.reserve(places.size());
   for (const std::uint32_t place : places) wanted.push_back(keys[place]);
-  Promotion promotion({.memory = memory_,
-                       .fills = fills_,
-                       .admission = admission_,
-                       .jitter = jitter_,
-                       .memory_ttl = options_.memory_ttl,
-                       .stale = stale},
-                      wanted, places, out);
+  Promotion promotion(
+      {.memory = memory_, .fills = fills_, .admission = admission_, .ttls = ttls_, .stale = stale},
+      wanted, places, out);
   base::Error error = redis_->fetch(wanted, promotion);
   counters_.add(promotion.tally());
   return promotion.unanswered() ? std::move(error) : base::Error{};

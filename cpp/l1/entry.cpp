@@ -28,11 +28,13 @@ std::uint8_t Entry::extras_of(const base::ValueView& value) noexcept {
                                    (value.tags.empty() ? 0 : kHasTags));
 }
 
-std::size_t Entry::bytes_for(std::string_view key, const base::ValueView& value) noexcept {
+std::size_t Entry::bytes_for(std::string_view key, const base::ValueView& value,
+                             bool has_use) noexcept {
   Entry sizes{};
   sizes.key_bytes = static_cast<std::uint16_t>(key.size());
   sizes.ndim = value.shape.ndim;
-  sizes.extras = extras_of(value) & kHasCosts;
+  sizes.extras =
+      static_cast<std::uint8_t>((extras_of(value) & kHasCosts) | (has_use ? kHasUse : 0));
   std::size_t head = sizes.head_bytes();
   if (!value.metadata.empty()) {
     head = sizes.metadata_offset() + sizeof(std::uint32_t) + value.metadata.size();
@@ -45,7 +47,7 @@ std::size_t Entry::bytes_for(std::string_view key, const base::ValueView& value)
 }
 
 Entry* Entry::create(void* memory, store::Arena& arena, std::string_view key,
-                     const base::ValueView& value, std::uint32_t views) noexcept {
+                     const base::ValueView& value, std::uint32_t views, bool has_use) noexcept {
   auto* entry = new (memory) Entry{};
   entry->arena = &arena;
   entry->balance.store(kHeld, std::memory_order_relaxed);
@@ -54,7 +56,7 @@ Entry* Entry::create(void* memory, store::Arena& arena, std::string_view key,
   entry->key_bytes = static_cast<std::uint16_t>(key.size());
   entry->dtype = value.dtype;
   entry->ndim = value.shape.ndim;
-  entry->extras = extras_of(value);
+  entry->extras = static_cast<std::uint8_t>(extras_of(value) | (has_use ? kHasUse : 0));
   const auto put = [entry](std::size_t at, const void* data, std::size_t size) {
     std::memcpy(reinterpret_cast<std::byte*>(entry) + at, data, size);
   };
@@ -66,6 +68,7 @@ Entry* Entry::create(void* memory, store::Arena& arena, std::string_view key,
     const Costs costs{.cost = value.cost, .seconds = value.seconds};
     put(entry->costs_offset(), &costs, sizeof costs);
   }
+  if (has_use) entry->write(entry->use_offset(), Use{});
   if ((entry->extras & kHasMetadata) != 0) {
     const auto size = static_cast<std::uint32_t>(value.metadata.size());
     put(entry->metadata_offset(), &size, sizeof size);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -29,6 +30,17 @@ struct Costs {
   [[nodiscard]] bool any() const noexcept { return cost > 0 || seconds > 0; }
 };
 
+// Of an entry in a cache that keeps count of the use of keys.
+struct Use {
+  // Steady nanoseconds: no longer may the entry stay, however often it is read; kFixed: it ends
+  // when it was made to.
+  std::int64_t latest = kFixed;
+  std::uint32_t before = 0;   // reads of the key, before the entry came
+  std::uint32_t counted = 0;  // of its hits: those that are among `before`
+
+  static constexpr std::int64_t kFixed = std::numeric_limits<std::int64_t>::min();
+};
+
 // When an entry was made and ends, and whom it is counted for.
 struct Identity {
   std::int64_t created = 0;       // steady nanoseconds
@@ -36,14 +48,15 @@ struct Identity {
   metrics::GroupId group = 0;
   base::Moment made = {};  // of an entry with tags
   bool is_from_redis = false;
+  std::optional<Use> use = {};
 };
 
 // One cached value and its bookkeeping, in one block of an arena:
-//   Entry | key | shape (2 to 4 dimensions only) | costs | metadata | tags | padding to 16 |
+//   Entry | key | shape (2 to 4 dimensions only) | costs | use | metadata | tags | padding to 16 |
 //   payload
-// where costs, metadata and tags, each at a multiple of 4, are there only when they say something.
-// Of tags there is the moment the value was made and, of each, the mark.
-// Everything but the counts and `expires` is constant once the entry is published.
+// where costs, use, metadata and tags, each at a multiple of 4, are there only when they say
+// something. Of tags there is the moment the value was made and, of each, the mark. Everything but
+// the counts, the use and `expires` is constant once the entry is published.
 //
 // Ownership: the index holds the entry, and so does each view; the last one out frees the block.
 // Views are taken under the shard's lock and given back without it, so the two are counted apart:
@@ -66,17 +79,18 @@ struct Entry {
   std::uint8_t pins;
   base::DType dtype;  // kNone: an object
   std::uint8_t ndim;
-  std::uint8_t extras;  // kHasCosts, kHasMetadata, kHasTags; kFromRedis
+  std::uint8_t extras;  // kHasCosts, kHasMetadata, kHasTags, kHasUse; kFromRedis
 
   // So many hits are told of at most.
   static constexpr std::uint32_t kMostHits = 4'000'000'000;
 
-  [[nodiscard]] static std::size_t bytes_for(std::string_view key,
-                                             const base::ValueView& value) noexcept;
+  [[nodiscard]] static std::size_t bytes_for(std::string_view key, const base::ValueView& value,
+                                             bool has_use = false) noexcept;
   // Lays out everything but the payload and the identity; `memory` is of bytes_for() bytes. Held
   // by the index and by `views` views, fewer than kMostPins.
   static Entry* create(void* memory, store::Arena& arena, std::string_view key,
-                       const base::ValueView& value, std::uint32_t views) noexcept;
+                       const base::ValueView& value, std::uint32_t views,
+                       bool has_use = false) noexcept;
 
   void identify(const Identity& identity) noexcept {
     created = identity.created;
@@ -84,9 +98,24 @@ struct Entry {
     group = identity.group;
     if (identity.is_from_redis) extras |= kFromRedis;
     if (has_tags()) write(tags_offset(), identity.made);
+    if (identity.use && has_use()) write(use_offset(), *identity.use);
   }
   [[nodiscard]] bool has_tags() const noexcept { return (extras & kHasTags) != 0; }
   [[nodiscard]] bool is_from_redis() const noexcept { return (extras & kFromRedis) != 0; }
+  [[nodiscard]] bool has_use() const noexcept { return (extras & kHasUse) != 0; }
+  // Requires: has_use(), as the next.
+  [[nodiscard]] Use use() const noexcept { return read<Use>(use_offset()); }
+  // It may stay until then; Use::kFixed: until it ends. Requires: the shard's lock, as the next.
+  void allow_until(std::int64_t latest) noexcept { write(use_offset(), latest); }
+  // Takes the place of an older entry, whose hits were counted.
+  void succeed(const Entry& older) noexcept {
+    hits = older.hits;
+    if (has_use()) write(use_offset() + offsetof(Use, counted), hits);
+  }
+  // Hits that are not among the reads of its key yet. Requires: has_use(), as the next.
+  [[nodiscard]] std::uint32_t uncounted() const noexcept { return hits - use().counted; }
+  // Of the key, as far as is known.
+  [[nodiscard]] std::uint32_t reads() const noexcept { return use().before + uncounted(); }
   // Whether one of its tags was invalidated since it was made.
   [[nodiscard]] bool is_ended_by(const TagMarks& marks) const noexcept;
   // When it ends, verified or not.
@@ -168,7 +197,8 @@ struct Entry {
   static constexpr std::uint8_t kHasCosts = 1;
   static constexpr std::uint8_t kHasMetadata = 2;
   static constexpr std::uint8_t kHasTags = 4;
-  static constexpr std::uint8_t kFromRedis = 8;     // takes no room
+  static constexpr std::uint8_t kHasUse = 8;
+  static constexpr std::uint8_t kFromRedis = 16;    // takes no room
   static constexpr std::uint32_t kHeld = 1U << 30;  // what being held by the index is worth
   static constexpr std::uint8_t kMostPins = 255;
 
@@ -215,8 +245,11 @@ struct Entry {
   [[nodiscard]] std::size_t costs_offset() const noexcept {
     return shape_offset() + (ndim < 2 ? 0 : std::size_t{4} * ndim);
   }
-  [[nodiscard]] std::size_t metadata_offset() const noexcept {
+  [[nodiscard]] std::size_t use_offset() const noexcept {
     return costs_offset() + ((extras & kHasCosts) == 0 ? 0 : sizeof(Costs));
+  }
+  [[nodiscard]] std::size_t metadata_offset() const noexcept {
+    return use_offset() + (has_use() ? sizeof(Use) : 0);
   }
   [[nodiscard]] std::size_t metadata_end() const noexcept {
     const std::size_t metadata = metadata_offset();

@@ -64,6 +64,10 @@ std::int64_t expiry(std::int64_t now, base::Nanos lifetime) {
   return lifetime.count() >= kNever - now ? kNever : now + lifetime.count();
 }
 
+std::int64_t latest(std::int64_t now, base::Nanos longest) {
+  return longest == kFixed ? Use::kFixed : expiry(now, longest);
+}
+
 // Null unless the policy is learned.
 std::unique_ptr<learning::Steward> steward_of(const L1Options& options, std::uint64_t seed,
                                               learning::Tutor* tutor) {
@@ -88,7 +92,12 @@ base::Error L1Options::validate() const {
 }
 
 L1Cache::L1Cache(const L1Options& options, const base::Clock& clock, metrics::GroupTable& groups)
-    : options_(options), clock_(clock), groups_(groups), seed_(seed_for(options)) {
+    : options_(options),
+      clock_(clock),
+      groups_(groups),
+      seed_(seed_for(options)),
+      usage_(options.ttl_by_use ? std::make_unique<Usage>(*options.ttl_by_use, seed_, clock)
+                                : nullptr) {
   const std::size_t count = shard_count_for(options);
   if (options.policy == policy::Prepared::kName) {
     tutor_ = std::make_unique<learning::Tutor>(tutor_of(options, count), clock, [this] {
@@ -99,7 +108,8 @@ L1Cache::L1Cache(const L1Options& options, const base::Clock& clock, metrics::Gr
     ShardLimits limits{.bytes = part(options.bytes, i, count), .grace = options.grace.count()};
     if (options.entries != 0) limits.entries = part(options.entries, i, count);
     shards_.push_back(std::make_unique<Shard>(limits, policy_of(options, seed_ + i), seed_, tags_,
-                                              steward_of(options_, seed_ + i, tutor_.get())));
+                                              steward_of(options_, seed_ + i, tutor_.get()),
+                                              usage_.get()));
   }
 }
 
@@ -175,14 +185,16 @@ EntryRef L1Cache::peek_stale(std::string_view key) {
 }
 
 bool L1Cache::insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime,
-                     const base::Moment& made) {
-  return insert(key, value, identity_of(key, lifetime, base::Nanos{0}, made), nullptr, 0) !=
-         nullptr;
+                     const base::Moment& made, base::Nanos longest) {
+  const Identity identity = identity_of(key, lifetime, base::Nanos{0}, made, longest);
+  return insert(key, value, identity, nullptr, 0) != nullptr;
 }
 
 EntryRef L1Cache::insert_pinned(std::string_view key, const base::ValueView& value,
-                                base::Nanos lifetime, const base::Moment& made) {
-  return EntryRef(insert(key, value, identity_of(key, lifetime, base::Nanos{0}, made), nullptr, 1));
+                                base::Nanos lifetime, const base::Moment& made,
+                                base::Nanos longest) {
+  const Identity identity = identity_of(key, lifetime, base::Nanos{0}, made, longest);
+  return EntryRef(insert(key, value, identity, nullptr, 1));
 }
 
 EntryRef L1Cache::insert_pinned(std::string_view key, const base::ValueView& value,
@@ -191,12 +203,22 @@ EntryRef L1Cache::insert_pinned(std::string_view key, const base::ValueView& val
 }
 
 Identity L1Cache::identity_of(std::string_view key, base::Nanos lifetime, base::Nanos age,
-                              const base::Moment& made) {
+                              const base::Moment& made, base::Nanos longest) {
   const std::int64_t time = now();
-  return {.created = time - age.count(),
-          .expires = expiry(time, lifetime),
-          .group = groups_.id_of(key),
-          .made = made};
+  Identity identity{.created = time - age.count(),
+                    .expires = expiry(time, lifetime),
+                    .group = groups_.id_of(key),
+                    .made = made};
+  if (usage_ != nullptr) {
+    identity.use = Use{.latest = latest(time, longest), .before = reads_of(key)};
+  }
+  return identity;
+}
+
+std::uint32_t L1Cache::reads_of(std::string_view key) const {
+  if (usage_ == nullptr) return 0;
+  const Probe probe{.key = key, .hash = hash_of(key)};
+  return usage_->count(key) + shard_of(probe.hash).uncounted(probe);
 }
 
 Entry* L1Cache::insert(std::string_view key, const base::ValueView& value, const Identity& identity,
@@ -211,10 +233,10 @@ bool L1Cache::erase(std::string_view key) {
   return shard_of(probe.hash).erase(probe, look_up_time());
 }
 
-bool L1Cache::touch(std::string_view key, base::Nanos lifetime) {
+bool L1Cache::touch(std::string_view key, base::Nanos lifetime, base::Nanos longest) {
   const std::int64_t time = now();
   const Probe probe{.key = key, .hash = hash_of(key)};
-  return shard_of(probe.hash).touch(probe, time, expiry(time, lifetime));
+  return shard_of(probe.hash).touch(probe, time, expiry(time, lifetime), latest(time, longest));
 }
 
 void L1Cache::distrust() noexcept {

@@ -32,8 +32,9 @@ struct L1Options {
   std::size_t bytes = 0;    // 0: stores nothing
   std::size_t entries = 0;  // 0: bounded by bytes only
   std::string policy = "s3fifo";
-  std::uint64_t seed = 0;  // 0: random
-  base::Nanos grace{0};    // how long an expired entry is kept for peek_stale()
+  std::uint64_t seed = 0;                   // 0: random
+  base::Nanos grace{0};                     // how long an expired entry is kept for peek_stale()
+  std::optional<TtlByUse> ttl_by_use = {};  // with it the use of keys is counted
   LearningOptions learning = {};
 
   [[nodiscard]] base::Error validate() const;
@@ -53,6 +54,8 @@ struct LearningStats {
 
 // Lifetime of an entry in L1, from now; kNoExpiry: none.
 inline constexpr base::Nanos kNoExpiry = base::Nanos::max();
+// Most of it, however often the entry is read: no more than it has at first.
+inline constexpr base::Nanos kFixed{0};
 
 // Entries being taken over. Used by one thread.
 struct Restoration {
@@ -112,21 +115,30 @@ class L1Cache {
 
   // Copies the value in, in place of an older one. False when the shard declines it, for its size
   // or for want of room beside pinned entries: then nothing is left under the key.
-  // `made`: of a value with tags.
+  // `made`: of a value with tags. `longest`: to that the lifetime grows with the use of the key,
+  // where that is counted.
   bool insert(std::string_view key, const base::ValueView& value, base::Nanos lifetime,
-              const base::Moment& made = {});
+              const base::Moment& made = {}, base::Nanos longest = kFixed);
   // As insert(); the stored entry, or empty.
   [[nodiscard]] EntryRef insert_pinned(std::string_view key, const base::ValueView& value,
-                                       base::Nanos lifetime, const base::Moment& made = {});
+                                       base::Nanos lifetime, const base::Moment& made = {},
+                                       base::Nanos longest = kFixed);
   // The same for another identity than that of a value made now; also empty when the gate was
   // closed: then nothing was stored, though others may have been evicted.
   [[nodiscard]] EntryRef insert_pinned(std::string_view key, const base::ValueView& value,
                                        const Identity& identity, const Gate& gate);
   // What an entry inserted now would bear whose value was made `age` ago.
   [[nodiscard]] Identity identity_of(std::string_view key, base::Nanos lifetime, base::Nanos age,
-                                     const base::Moment& made = {});
+                                     const base::Moment& made = {}, base::Nanos longest = kFixed);
   bool erase(std::string_view key);
-  bool touch(std::string_view key, base::Nanos lifetime);
+  bool touch(std::string_view key, base::Nanos lifetime, base::Nanos longest = kFixed);
+  // Reads of the key within about a day, here and as counted by count_read(); 0 where that is not
+  // kept.
+  [[nodiscard]] std::uint32_t reads_of(std::string_view key) const;
+  // A read that was answered elsewhere.
+  void count_read(std::string_view key) noexcept {
+    if (usage_ != nullptr) usage_->add(key, 1);
+  }
   void clear();
   // Drops all entries whose key the glob pattern takes; adds their keys to `erased`. Throws
   // std::bad_alloc.
@@ -244,6 +256,7 @@ class L1Cache {
   const std::uint64_t seed_;
   std::uint64_t instance_ = random_instance();
   std::unique_ptr<learning::Tutor> tutor_;
+  const std::unique_ptr<Usage> usage_;          // null: the use of keys is not counted
   AccessLog* log_ = nullptr;                    // null: look-ups are not recorded
   std::vector<std::unique_ptr<Shard>> shards_;  // a power of two
 

@@ -23,12 +23,13 @@ std::size_t chunk_bytes_for(std::size_t shard_bytes) noexcept {
 }  // namespace
 
 Shard::Shard(ShardLimits limits, policy::AnyPolicy policy, std::uint64_t seed, const TagMarks& tags,
-             std::unique_ptr<learning::Steward> steward)
+             std::unique_ptr<learning::Steward> steward, Usage* usage)
     : limits_(limits),
       seed_(seed),
       chunk_bytes_(chunk_bytes_for(limits.bytes)),
       tags_(tags),
       steward_(std::move(steward)),
+      usage_(usage),
       arena_(new store::Arena(chunk_bytes_)),
       policy_(steward_ == nullptr ? std::move(policy) : policy::AnyPolicy(prepared())) {}
 
@@ -40,7 +41,9 @@ Shard::~Shard() {
 Entry* Shard::insert(std::string_view key, const base::ValueView& value,
                      const Publication& publication, std::uint32_t pins) {
   const bool small = value.payload.size() <= kCopyUnderLock;
-  if (steward_ != nullptr) prepare(store::Arena::block_bytes(Entry::bytes_for(key, value)));
+  if (steward_ != nullptr) {
+    prepare(store::Arena::block_bytes(Entry::bytes_for(key, value, usage_ != nullptr)));
+  }
   Entry* entry = nullptr;
   {
     const base::SpinLock lock(mutex_);
@@ -69,14 +72,16 @@ void Shard::prefetch(std::uint64_t hash) const {
 // An entry with all but its payload written; nullptr when the shard declines it.
 Entry* Shard::reserve(std::string_view key, const base::ValueView& value, std::uint64_t hash,
                       std::uint32_t pins) {
-  const std::size_t bytes = Entry::bytes_for(key, value);
+  const std::size_t bytes = Entry::bytes_for(key, value, usage_ != nullptr);
   const std::size_t block = store::Arena::block_bytes(bytes);
   void* memory = nullptr;
   if (block + bookkeeping_bytes() <= limits_.bytes) {
     make_room(block, {.key = key, .hash = hash});
     memory = allocate(bytes);
   }
-  if (memory != nullptr) return Entry::create(memory, *arena_, key, value, pins);
+  if (memory != nullptr) {
+    return Entry::create(memory, *arena_, key, value, pins, usage_ != nullptr);
+  }
   ++counters_.declined;
   return nullptr;
 }
@@ -177,11 +182,12 @@ void Shard::drop(const Probe& probe) {
   remove(id);
 }
 
-bool Shard::touch(const Probe& probe, std::int64_t now, std::int64_t expires) {
+bool Shard::touch(const Probe& probe, std::int64_t now, std::int64_t expires, std::int64_t latest) {
   const base::SpinLock lock(mutex_);
   const EntryId id = lookup_stale(probe, now);
   if (id == kNoEntry) return false;
   entries_[id]->end_at(expires);
+  if (entries_[id]->has_use()) entries_[id]->allow_until(latest);
   shorten(*entries_[id], now);
   return entries_[id]->is_verified();
 }
@@ -206,8 +212,9 @@ void Shard::free_id(EntryId id) noexcept {
 
 void Shard::replace(EntryId id, Entry* entry) {
   Entry* older = entries_[id];
-  entry->hits = older->hits;
   entries_[id] = entry;
+  count_use(*older);
+  entry->succeed(*older);
   let_go(older);
 }
 
@@ -216,6 +223,7 @@ void Shard::remove(EntryId id) noexcept {
   Entry* entry = entries_[id];
   index_.erase(hash_of(*entry), id);
   free_id(id);
+  count_use(*entry);
   let_go(entry);
 }
 

@@ -20,6 +20,7 @@
 #include "l1/kept.hpp"
 #include "l1/learning/steward.hpp"
 #include "l1/policy/any_policy.hpp"
+#include "l1/usage.hpp"
 
 namespace vcache::l1 {
 
@@ -84,9 +85,10 @@ struct ShardStats {
 // Thread-safe. No lock is held while a payload of more than a few KiB is copied.
 class Shard {
  public:
-  // `tags` outlives it. With a steward, which chooses what is to leave, the policy is Prepared.
+  // `tags` and `usage` outlive it. With a steward, which chooses what is to leave, the policy is
+  // Prepared. With `usage` all entries keep count of their use, and stay as it says.
   Shard(ShardLimits limits, policy::AnyPolicy policy, std::uint64_t seed, const TagMarks& tags,
-        std::unique_ptr<learning::Steward> steward = nullptr);
+        std::unique_ptr<learning::Steward> steward = nullptr, Usage* usage = nullptr);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
@@ -133,7 +135,11 @@ class Shard {
 
   // True when the key was there, verified and not expired. An unverified entry is changed too.
   bool erase(const Probe& probe, std::int64_t now) VCACHE_EXCLUDES(mutex_);
-  bool touch(const Probe& probe, std::int64_t now, std::int64_t expires) VCACHE_EXCLUDES(mutex_);
+  // `latest`: as Use has it.
+  bool touch(const Probe& probe, std::int64_t now, std::int64_t expires,
+             std::int64_t latest = Use::kFixed) VCACHE_EXCLUDES(mutex_);
+  // Hits of the key's entry that its usage does not know of yet; 0 without usage.
+  [[nodiscard]] std::uint32_t uncounted(const Probe& probe) const VCACHE_EXCLUDES(mutex_);
   // Adds the keys of entries, a few under one lock. Goes on from a place as distrust_some(). Throws
   // std::bad_alloc.
   [[nodiscard]] std::size_t keys_some(std::size_t from, std::vector<std::string>& keys) const
@@ -220,6 +226,8 @@ class Shard {
   void find_window(std::span<const Probe> probes, std::int64_t now, Trust trust,
                    std::span<EntryRef> out) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] Entry* hit(EntryId id) noexcept VCACHE_REQUIRES(mutex_);
+  void extend(Entry& entry) const noexcept VCACHE_REQUIRES(mutex_);
+  void count_use(const Entry& entry) const noexcept VCACHE_REQUIRES(mutex_);
   [[nodiscard]] Entry* hit(EntryId id, Trust trust) noexcept VCACHE_REQUIRES(mutex_);
   void drain_notes() noexcept VCACHE_REQUIRES(mutex_);
   [[nodiscard]] EntryId new_id(Entry* entry) VCACHE_REQUIRES(mutex_);
@@ -288,6 +296,7 @@ class Shard {
   const std::size_t chunk_bytes_;
   const TagMarks& tags_;
   const std::unique_ptr<learning::Steward> steward_;  // its lock is taken before mutex_
+  Usage* const usage_;                                // null: nobody counts
 
   // Guarded by mutex_.
   mutable base::SpinMutex mutex_;

@@ -136,6 +136,9 @@ Entry* Shard::hit(EntryId id) noexcept {
   Entry* entry = entries_[id];
   entry->pin();
   ++entry->hits;
+  if (usage_ != nullptr) [[unlikely]] {
+    extend(*entry);
+  }
   notes_[note_count_++] = id;
   if (note_count_ == kNotes) drain_notes();
   ++counters_.hits;
@@ -145,6 +148,18 @@ Entry* Shard::hit(EntryId id) noexcept {
     counters_.seconds_saved += static_cast<double>(costs.seconds);
   }
   return entry;
+}
+
+// The read may be the one by which the entry stays longer.
+void Shard::extend(Entry& entry) const noexcept {
+  const std::int64_t latest = entry.use().latest;
+  const std::uint32_t reads = entry.reads();
+  if (latest == Use::kFixed || !usage_->rule().changes_at(reads)) return;
+  const std::int64_t now = usage_->now().count();
+  const std::int64_t end = std::min(now + usage_->rule().of(reads).count(), latest);
+  if (end <= entry.ends()) return;
+  entry.end_at(end);
+  shorten(entry, now);
 }
 
 Entry* Shard::hit(EntryId id, Trust trust) noexcept {

@@ -42,6 +42,16 @@ void Shard::shorten(Entry& entry, std::int64_t now) const noexcept {
   if (longest_ < kNever - now) entry.end_by(now + longest_);
 }
 
+void Shard::count_use(const Entry& entry) const noexcept {
+  if (usage_ != nullptr) usage_->add(entry.key(), entry.uncounted());
+}
+
+std::uint32_t Shard::uncounted(const Probe& probe) const {
+  const base::SpinLock lock(mutex_);
+  const EntryId id = lookup(probe);
+  return id == kNoEntry || usage_ == nullptr ? 0 : entries_[id]->uncounted();
+}
+
 std::size_t Shard::keys_some(std::size_t from, std::vector<std::string>& keys) const {
   const base::SpinLock lock(mutex_);
   const std::size_t end = std::min(from + kSlice, entries_.size());

@@ -12,6 +12,8 @@ from typing import Any, Literal, get_args
 from . import _core
 from ._accesses import FILE_BYTES, parse_access_log
 from ._accesses import to_core as access_log_to_core
+from ._adaptive import AdaptiveTTL, least_ttl, parse_adaptive
+from ._adaptive import to_core as adaptive_to_core
 from ._digest import parse_secret
 from ._freshness import Terms
 from ._learning import learning_of, parse_interval, parse_minimize, parse_path
@@ -66,6 +68,7 @@ class Config:
     max_value: int
     promotion_threshold: int
     admit: SmallOrHot | None
+    adaptive_ttl: AdaptiveTTL | None
     metrics: bool
     access_log: str | None
     metrics_interval: float | None
@@ -92,7 +95,8 @@ class Config:
     @property
     def terms(self) -> Terms:
         lease = 0.0 if self.redis is None else self.lease
-        return Terms(grace=self.grace, lease=lease, ttl=self.ttl, jitter=self.jitter)
+        ttl = self.ttl if self.adaptive_ttl is None else least_ttl(self.adaptive_ttl)
+        return Terms(grace=self.grace, lease=lease, ttl=ttl, jitter=self.jitter)
 
     def open(
         self, clock: Any = None, seed: int = 0, log_bytes: int = FILE_BYTES
@@ -112,6 +116,7 @@ class Config:
             max_value=self.max_value,
             promotion_threshold=self.promotion_threshold,
             admit=None if self.admit is None else _admit_to_core(self.admit),
+            adaptive_ttl=adaptive_to_core(self.adaptive_ttl),
             strict=self.strict,
             metrics=self.metrics,
             redis=None if self.redis is None else to_core(self.redis),
@@ -317,6 +322,7 @@ CHECKS: dict[str, Callable[[object, str], Any]] = {
     "max_value": _max_value,
     "promotion_threshold": _promotion_threshold,
     "admit": _admit,
+    "adaptive_ttl": parse_adaptive,
     "metrics": _flag,
     "access_log": parse_access_log,
     "metrics_interval": parse_metrics_interval,

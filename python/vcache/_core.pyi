@@ -8,6 +8,7 @@ import typing
 
 __all__: list[str] = [
     "AccessLogOptions",
+    "AdaptiveTtl",
     "CacheBase",
     "DEFAULT",
     "DefaultType",
@@ -182,6 +183,25 @@ class SmallOrHot:
         hits: typing.SupportsInt | typing.SupportsIndex,
     ) -> None: ...
 
+class AdaptiveTtl:
+    """
+    Times to live by the use of keys.
+    """
+    def __init__(
+        self,
+        *,
+        memory_ttl: typing.SupportsFloat | typing.SupportsIndex,
+        hot_memory_ttl: typing.SupportsFloat | typing.SupportsIndex,
+        cold_memory_ttl: typing.SupportsFloat | typing.SupportsIndex,
+        hot_hits: typing.SupportsInt | typing.SupportsIndex,
+        cold_hits: typing.SupportsInt | typing.SupportsIndex,
+        ttl: typing.Any,
+        warm_ttl: typing.Any,
+        hot_ttl: typing.Any,
+        warm_reads: typing.SupportsInt | typing.SupportsIndex,
+        hot_reads: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+
 class Packing:
     """
     In what form values are stored.
@@ -298,6 +318,7 @@ class TieredCache:
         max_value: typing.SupportsInt | typing.SupportsIndex,
         promotion_threshold: typing.SupportsInt | typing.SupportsIndex,
         admit: SmallOrHot | None,
+        adaptive_ttl: AdaptiveTtl | None,
         strict: bool,
         metrics: bool,
         redis: RedisOptions | None,

@@ -25,7 +25,7 @@ from ._upkeep import UpkeepCalls
 from .durations import Duration
 from .errors import ConfigError
 from .objects import decode, encode
-from .options import RedisOptions, SmallOrHot
+from .options import AdaptiveTTL, RedisOptions, SmallOrHot
 from .sizes import Size
 
 __all__ = ["Cache"]
@@ -69,6 +69,8 @@ class Cache(ListingCalls, LearnedCalls, UpkeepCalls, CostCalls, Decorating, Repo
         enters at once. All counts are halved with every 65,536 hits, so that old ones fade.
     admit: which values may enter memory, from Redis and when set: all with None, else as a
         vcache.options.SmallOrHot says; the others are in Redis only. Without Redis all may.
+    adaptive_ttl: True or a vcache.options.AdaptiveTTL: where a call gives no time to live, it goes
+        by how often the key is read, and not by `ttl` and `memory_ttl`.
     metrics: keep latency percentiles.
     access_log: the path of a file to which all look-ups are written, a line of JSON each, for
         `python -m vcache simulate` and `train`: "time" (seconds since the epoch), "key" (its
@@ -132,6 +134,7 @@ class Cache(ListingCalls, LearnedCalls, UpkeepCalls, CostCalls, Decorating, Repo
         max_value: Size = "16MiB",
         promotion_threshold: int = 1,
         admit: SmallOrHot | None = None,
+        adaptive_ttl: AdaptiveTTL | bool | None = None,
         metrics: bool = True,
         access_log: str | os.PathLike[str] | None = None,
         metrics_interval: Duration | None = None,

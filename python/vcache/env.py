@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ._adaptive import parse_adaptive_text
 from ._config import CHECKS
 from ._locks import ForkLock
 from ._messages import shown
@@ -89,6 +90,7 @@ class _Variables(BaseSettings):
     VCACHE_PROMOTION_THRESHOLD: str | None = None
     VCACHE_ADMIT_BYTES: str | None = None
     VCACHE_ADMIT_HITS: str | None = None
+    VCACHE_ADAPTIVE_TTL: str | None = None
     VCACHE_METRICS: str | None = None
     VCACHE_ACCESS_LOG: str | None = None
     VCACHE_ANNOUNCE: str | None = None
@@ -333,6 +335,7 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], Callable[[str, str], Any]]] = {
     "model_sha256": (("MODEL_SHA256",), CHECKS["model_sha256"]),
     "model_update_interval": (("MODEL_UPDATE_INTERVAL",), parse_duration),
     "minimize": (("VCACHE_MINIMIZE",), CHECKS["minimize"]),
+    "adaptive_ttl": (("VCACHE_ADAPTIVE_TTL",), parse_adaptive_text),
     "grace": (("VCACHE_GRACE",), CHECKS["grace"]),
     "jitter": (("VCACHE_JITTER",), _jitter),
     "lease": (("VCACHE_LEASE",), CHECKS["lease"]),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from ._adaptive import AdaptiveTTL
 from ._messages import shown
 from ._servers import SERVERS_QUERY, check_nodes, servers_of_url, shown_nodes
 from .durations import Duration, parse_duration
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_HITS",
+    "AdaptiveTTL",
     "RedisOptions",
     "SmallOrHot",
     "options_of_url",

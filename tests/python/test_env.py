@@ -14,7 +14,7 @@ import vcache
 from vcache import Cache, RedisOptions, env
 from vcache.env import VARIABLES, arguments_from_env
 from vcache.errors import ConfigError
-from vcache.options import SmallOrHot
+from vcache.options import AdaptiveTTL, SmallOrHot
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "0123456789abcdef" * 4
@@ -65,6 +65,12 @@ def test_nothing_set_is_the_constructors_defaults() -> None:
         (
             {"VCACHE_ADMIT_BYTES": "10", "VCACHE_ADMIT_HITS": "7"},
             {"admit": SmallOrHot(bytes=10, hits=7)},
+        ),
+        ({"VCACHE_ADAPTIVE_TTL": "true"}, {"adaptive_ttl": AdaptiveTTL()}),
+        ({"VCACHE_ADAPTIVE_TTL": "Off"}, {"adaptive_ttl": None}),
+        (
+            {"VCACHE_ADAPTIVE_TTL": "hot_hits=100, hot_memory_ttl = 5m,ttl=none"},
+            {"adaptive_ttl": AdaptiveTTL(hot_hits=100, hot_memory_ttl="5m", ttl=None)},
         ),
         ({"VCACHE_COMPRESSION": "zstd"}, {"compression": "zstd"}),
         ({"VCACHE_STORAGE_DTYPE": "int8"}, {"storage_dtype": "int8"}),
@@ -161,6 +167,10 @@ def test_redis_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
         ("VCACHE_METRICS", "yes please"),
         ("VCACHE_PROMOTION_THRESHOLD", "0"),
         ("VCACHE_PROMOTION_THRESHOLD", "256"),
+        ("VCACHE_ADAPTIVE_TTL", "maybe"),
+        ("VCACHE_ADAPTIVE_TTL", "hot_hits=5,hot_hits=6"),
+        ("VCACHE_ADAPTIVE_TTL", "hot_hits=few"),
+        ("VCACHE_ADAPTIVE_TTL", "memory_ttl=none"),
         ("VCACHE_ADMIT_BYTES", "few"),
         ("VCACHE_ADMIT_BYTES", "257MiB"),
         ("VCACHE_ADMIT_HITS", "255"),
@@ -387,7 +397,7 @@ def test_the_example_shows_every_variable_once_and_parses(tmp_path: Path) -> Non
         "memory", "max_entries", "ttl", "memory_ttl", "namespace", "policy", "grace", "jitter",
         "timeout", "connect_timeout", "lease", "strict", "max_value", "metrics", "redis",
         "compression", "storage_dtype", "promotion_threshold", "minimize",
-        "model_update_interval", "metrics_interval", "announce",
+        "model_update_interval", "metrics_interval", "announce", "adaptive_ttl",
     }  # fmt: skip
     redis = arguments["redis"]
     assert (redis.username, redis.password, redis.pool_size) == ("vcache", "change-me", 16)
