@@ -38,10 +38,13 @@ class NewFile {
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
+  void begin_sync() noexcept;
+
   const std::string path_;
   std::string beside_;
   int descriptor_ = -1;
   std::uint64_t bytes_ = 0;
+  std::uint64_t begun_ = 0;  // of them, those that the system was told to write
 };
 
 // A file read from its begin to its end in chunks.

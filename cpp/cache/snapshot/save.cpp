@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "base/interruption.hpp"
 #include "cache/snapshot/format.hpp"
@@ -14,7 +14,45 @@ namespace vcache::cache::snapshot {
 
 namespace {
 
-constexpr std::size_t kChunk = std::size_t{1} << 20;  // written at once
+// Written at once: what stays in the cache of a core until then.
+constexpr std::size_t kChunk = std::size_t{256} << 10;
+
+// Bytes to be written, which nothing is written to before they are filled in.
+class Chunk {
+ public:
+  // `size` more of them. Throws std::bad_alloc.
+  [[nodiscard]] std::span<std::byte> extend(std::size_t size) {
+    if (size_ + size > room_) grow(size_ + size);
+    const std::size_t start = size_;
+    size_ += size;
+    return {bytes_.get() + start, size};
+  }
+  void add(base::ByteView bytes) { std::ranges::copy(bytes, extend(bytes.size()).begin()); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] base::ByteView view() const noexcept { return {bytes_.get(), size_}; }
+  // Gives back the room of a large value.
+  void clear() noexcept {
+    size_ = 0;
+    if (room_ <= 4 * kChunk) return;
+    bytes_.reset();
+    room_ = 0;
+  }
+
+ private:
+  void grow(std::size_t least) {
+    const std::size_t room = std::max(least, 2 * kChunk);
+    auto bytes = std::make_unique_for_overwrite<std::byte[]>(room);  // NOLINT(*-avoid-c-arrays)
+    std::copy_n(bytes_.get(), size_, bytes.get());
+    bytes_ = std::move(bytes);
+    room_ = room;
+  }
+
+  std::unique_ptr<std::byte[]> bytes_;  // NOLINT(*-avoid-c-arrays): not to be initialised
+  std::size_t size_ = 0;
+  std::size_t room_ = 0;
+};
+
+constexpr std::ptrdiff_t kPadding = 8;  // a record's head ends at a multiple of it
 
 // Of one call: the clocks are read once, so that all times have the same distance.
 struct Times {
@@ -83,8 +121,7 @@ class Writer {
     head.policy_bytes = put_text(head.policy, cache_.memory().policy_name());
     head.checksum = checksum_of(head);
     nonce_ = head.nonce;
-    const auto bytes = std::as_bytes(std::span(&head, 1));
-    chunk_.insert(chunk_.end(), bytes.begin(), bytes.end());
+    chunk_.add(std::as_bytes(std::span(&head, 1)));
   }
 
   void add(const l1::Entry& entry, const l1::policy::Standing& standing, std::uint64_t place) {
@@ -103,9 +140,7 @@ class Writer {
         .uses = standing.uses,
         .weight = standing.weight,
         .hits = entry.hits};
-    const std::size_t start = chunk_.size();
-    chunk_.resize(start + head.record_bytes());
-    const std::span<std::byte> record = std::span(chunk_).subspan(start);
+    const std::span<std::byte> record = chunk_.extend(head.record_bytes());
     const std::span<std::byte> behind = record.subspan(head.head_bytes());
     const l2::codec::Stamps stamps{
         .fingerprint = l2::codec::fingerprint(cache_.options().name, entry.key()),
@@ -119,6 +154,7 @@ class Writer {
 
   void put_head(RecordHead head, const l1::Entry& entry, std::span<std::byte> out,
                 std::uint64_t place) const {
+    std::fill(out.end() - kPadding, out.end(), std::byte{0});  // what follows may be less
     std::memcpy(out.data(), &head, sizeof head);
     std::byte* at = out.data() + sizeof head;
     std::memcpy(at, entry.key().data(), head.key_bytes);
@@ -136,15 +172,13 @@ class Writer {
                     .ends = static_cast<std::int64_t>(file_.bytes() + chunk_.size())};
     const auto bytes = std::as_bytes(std::span(&head, 1));
     head.checksum = checksum_of(bytes, nonce_, entries);
-    chunk_.insert(chunk_.end(), bytes.begin(), bytes.end());
+    chunk_.add(bytes);
   }
 
   void flush(Failure& failure) {
-    failure.error_number = file_.write(chunk_);
+    failure.error_number = file_.write(chunk_.view());
     failure.interrupted = base::interrupted();
-    const bool was_large = chunk_.capacity() > 4 * kChunk;
     chunk_.clear();
-    if (was_large) chunk_.shrink_to_fit();
   }
 
   TieredCache& cache_;
@@ -152,7 +186,7 @@ class Writer {
   const l2::codec::Packing packing_;
   l2::codec::Packer packer_;
   NewFile file_;
-  std::vector<std::byte> chunk_;
+  Chunk chunk_;
   std::uint64_t nonce_ = 0;
 };
 

@@ -27,17 +27,13 @@ def file(rounds: int) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         path, plain = Path(folder) / "snapshot", Path(folder) / "plain"
         cache = filled(rows, count)
+        held = cache.stats().entries
         for _ in range(min(rounds, MOST_ROUNDS)):
             taken["snapshot"].append(seconds(lambda: cache.snapshot(path)))
-            size = path.stat().st_size
-            taken["write"].append(seconds(lambda size=size: write(plain, size)))
-            taken["read"].append(seconds(plain.read_bytes))
-            plain.unlink()
-        held = cache.stats().entries
-        cache.close()
-        for _ in range(min(rounds, MOST_ROUNDS)):
+            taken["write"].append(seconds(lambda: write(plain, path.stat().st_size)))
             other = new_cache()
             taken["restore"].append(seconds(lambda other=other: other.restore(path)))
+            taken["read"].append(seconds(plain.read_bytes))
             expect(other.stats().entries == held, "restored other entries than there were")
             expect(np.array_equal(other.get("k7"), rows[7]), "restored another vector")
             other.close()
