@@ -154,16 +154,19 @@ class OnLoop:
         if flight.future.done():
             return flight.future.result()
         future = asyncio.wrap_future(flight.future)
-        with blocked():  # where the loop is a worker's own
-            if until is None and flight.work.loop is asyncio.get_running_loop():
-                return await future
-            try:
-                while not (await asyncio.wait([future], timeout=_pause(until)))[0]:
-                    _check_alive(flight)
-                    _check_time(until)
-                return future.result()
-            finally:
-                future.cancel()  # who left asks for no result
+        try:
+            with blocked():  # where the loop is a worker's own
+                if until is None and flight.work.loop is asyncio.get_running_loop():
+                    return await future
+                try:
+                    while not (await asyncio.wait([future], timeout=_pause(until)))[0]:
+                        _check_alive(flight)
+                        _check_time(until)
+                    return future.result()
+                finally:
+                    future.cancel()  # who left asks for no result
+        finally:
+            del future  # whose exception has this frame in its traceback
 
     async def lease(self, watch: _core.TieredCache.LeaseWait) -> None:
         import asyncio
@@ -234,20 +237,26 @@ async def _in_worker(pool: Workers, call: Callable[[], T]) -> T:
     import asyncio
     from concurrent.futures import Future
 
-    future: Future[T] = Future()
+    futures: list[Future[T]] = [Future()]  # that of the call, until it is over
 
     def run() -> None:
+        future = futures.pop()
         try:
             result = call()
         except BaseException as error:
             future.set_exception(error)
         else:
             future.set_result(result)
+        del future  # whose exception has this frame in its traceback
 
-    future.set_running_or_notify_cancel()
-    if not pool.submit(run, bounded=False):
-        return await asyncio.to_thread(call)
-    return await asyncio.wrap_future(future)
+    futures[0].set_running_or_notify_cancel()
+    awaited = asyncio.wrap_future(futures[0])
+    try:
+        if not pool.submit(run, bounded=False):
+            return await asyncio.to_thread(call)
+        return await awaited
+    finally:
+        del awaited  # the same
 
 
 def _pause(until: float | None) -> float:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ._waits import waits
 
@@ -92,6 +92,30 @@ class Flight:
 
         self.future: Future[Outcome] = Future()
         self.future.set_running_or_notify_cancel()  # so that no waiter can cancel it
+
+    def release(self) -> None:
+        """Drops the exception it ended in, which nobody asks for any more.
+
+        Its traceback has the frames of those who waited, and through them the flight: all that
+        they and the factory hold would live until the collector of cycles finds it.
+        """
+        if self.future.done() and self.future.exception() is not None:
+            self.future = cast("Future[Outcome]", _Spent())
+
+
+class _Spent:
+    """The future of a flight that nobody waits for."""
+
+    __slots__ = ()
+
+    def done(self) -> bool:
+        return True
+
+    def exception(self) -> None:
+        return None
+
+    def result(self) -> Outcome:
+        raise Abandoned
 
 
 class Since:
@@ -234,7 +258,10 @@ class Flights:
             if not flight.future.done():
                 with self._lock:
                     self._close(flight)
+                    is_wanted = flight.work.wanted > 0
                 flight.future.set_exception(error)
+                if not is_wanted:
+                    flight.release()
 
     def abandon(self, flights: Iterable[Flight], error: BaseException | None = None) -> None:
         """Has all waiters start anew, but for the leader if there is an `error`: he raises it."""
@@ -259,6 +286,9 @@ class Flights:
                 is_over = flight.work.goes_on or flight.future.done()
                 if flight.work.wanted == 0 and not is_over:
                     unwanted.append(flight.work)
+            for flight in (*claim.led, *claim.joined):
+                if flight.work.wanted == 0:
+                    flight.release()
         for work in unwanted:
             if work.cancel is not None:
                 work.cancel()
