@@ -207,7 +207,8 @@ class Minutes:
 
 def test_a_canary_without_memory_is_rolled_back(make_cache: Make) -> None:
     minutes = Minutes(make_cache(), make_cache(memory=0))
-    minutes.pass_by(5)
+    for _ in range(15):  # a machine that is busy with other work takes longer to be sure
+        minutes.pass_by(2)
     report = minutes.rollout.report()
     assert report.phase == "rolled_back"
     assert "a look-up takes" in (report.why or "")

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..embedding import EmbeddingCache
+from ..errors import RedisError
 
-__all__ = ["Coverage", "coverage_of"]
+__all__ = ["Coverage", "coverage_of", "is_answering"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,10 @@ def coverage_of(
     new: EmbeddingCache,
     progress: Callable[[int], object],
 ) -> Coverage:
-    """Asks for each text whether it is there, and reads, counts and promotes nothing."""
+    """Asks for each text whether it is there, and reads, counts and promotes nothing.
+
+    Raises RedisError where Redis does not say.
+    """
     seen: set[str] = set()
     live = covered = 0
     for text in texts:
@@ -46,4 +50,12 @@ def coverage_of(
         covered += has_new
         live += has_new or old.has(text)
         progress(len(seen))
+    if not (is_answering(old) and is_answering(new)):
+        raise RedisError("Redis gives no answer: the coverage is not known")
     return Coverage(len(seen), live, covered)
+
+
+def is_answering(embeddings: EmbeddingCache) -> bool:
+    """Whether Redis is asked, where there is one."""
+    redis = embeddings._cache.stats().redis
+    return redis is None or redis["breaker"] == "closed"

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from .._callers import is_async
 from ..embedding import EmbeddingCache
 from ..errors import RedisError
+from ._coverage import is_answering
 from ._waiting import Waiting
 
 __all__ = ["Job", "Order", "Progress", "State"]
@@ -169,17 +170,18 @@ class Job:
     def _run(self) -> None:
         state: State = "failed"
         try:
-            self._work()
+            try:
+                self._work()
+            finally:
+                if self._runner is not None:
+                    self._runner.close()
             state = "done"
         except _Stop:
             state = "cancelled"
         except BaseException as error:
             self._error = error
-        finally:
-            if self._runner is not None:
-                self._runner.close()
-            self._ended, self._state = monotonic(), state
-            self._tell()
+        self._ended, self._state = monotonic(), state
+        self._tell()
 
     def _work(self) -> None:
         for batch in _batches(self._order.texts, self._order.batch):
@@ -196,11 +198,12 @@ class Job:
 
     def _embed_missing(self, texts: list[str]) -> None:
         self._check()
+        self._await_redis()
         missing = [text for text in dict.fromkeys(texts) if self._is_missing(text)]
         self._counts["skipped"] += len(texts) - len(set(texts))
         if missing:
-            self._await_redis()
             self._await_turn(len(missing))
+            self._await_redis()
             self._embed(missing)
         self._counts["seen"] += len(texts)
         self._tell()
@@ -283,12 +286,13 @@ class Job:
         self._runner.run(self._new.aembed(texts))
 
     def _await_redis(self) -> None:
-        """What is embedded while Redis takes no writes might be lost."""
-        pause, cache = _FIRST_PAUSE, self._new._cache
-        while (redis := cache.stats().redis) is not None and redis["breaker"] != "closed":
+        """What it has cannot be told without it, and what it does not take might be lost."""
+        pause = _FIRST_PAUSE
+        while not (is_answering(self._old) and is_answering(self._new)):
             self._pause(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-            cache.healthy()  # asks it again
+            for each in (self._old, self._new):
+                each._cache.healthy()  # asks it again
 
     def _await_turn(self, count: int) -> None:
         """Texts come at the rate that is given, on average."""

@@ -264,7 +264,8 @@ class Migration:
     ) -> Coverage:
         """How many of these texts are live, under either model, and how many under the new one.
 
-        Asks one by one whether they are there, which reads, counts and promotes nothing.
+        Asks one by one whether they are there, which reads, counts and promotes nothing. Raises
+        RedisError where Redis gives no answer.
         """
         return coverage_of(text_source(texts), self._old, self._new, progress)
 
@@ -284,6 +285,7 @@ class Migration:
         Raises ConfigError for less, or where it is not known, and unless the phase is "dual" or
         "rolled_back"; RedisError or OSError where the state cannot be written, and changes nothing.
         """
+        self._phases.refresh()
         self._phases.require("dual", "rolled_back")
         share, said = share_of(least, "least"), why_of(why)
         if share > 0:
@@ -315,6 +317,7 @@ class Migration:
         """Back to the phase "dual", where the old model answers and jobs run. Raises as cut_over()
         in any phase but "rolled_back" and "cut_over".
         """
+        self._phases.refresh()
         self._phases.require("rolled_back", "cut_over")
         self._phases.change("dual", why_of(why), ("rolled_back", "cut_over"))
         return self.report()
@@ -326,6 +329,7 @@ class Migration:
         Raises as cut_over(), unless the phase is "cut_over" or "finished"; and for `drop_old` where
         both models have one name.
         """
+        self._phases.refresh()
         self._phases.require("cut_over", "finished")
         if drop_old and self._old.model == self._new.model:
             raise ConfigError("drop_old=True: allowed is False, as both models have one name")

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from .._messages import shown
 from ..durations import Duration, parse_duration
 from ..errors import ConfigError
-from ._window import Counts, Slice, sum_of
+from ._window import CANARY, CONTROL, Counts, Slice, sum_of
 
 __all__ = ["Limits", "Verdict", "Whole", "judge", "judge_sums"]
 
@@ -25,9 +25,9 @@ class Limits:
 
     hit_rate: its hit rate is surely below this, unless the control's is too and no better.
     hit_rate_drop: its hit rate is surely lower than the control's by more than this.
-    latency: its look-ups of one key that hit surely take longer than the control's by more than
-        this share, and by more than `latency_least` seconds, as which keys are whose, and what else
-        a process does, makes as much.
+    latency: its look-ups of one key that hit surely take longer than the control's, by their
+        arithmetic or geometric means, by more than this share, and by more than `latency_least`
+        seconds: which keys are whose, and what else a process does, makes as much.
     errors: the share of requests that its tiers fail is surely above the control's by more than
         this.
     least_requests: look-ups of each side below which it is not judged.
@@ -170,29 +170,42 @@ def _errors(limits: Limits, control: Counts, canary: Counts, *, alone: bool) -> 
 def _latency(limits: Limits, slices: Sequence[Slice]) -> str | None:
     """By the means of both sides in each slice: what slows both down at a time cancels out.
 
-    Batch means, whose difference from the limit is compared to its standard error; the quantile is
-    Student's t, by Fisher and Cornish's series.
+    Arithmetic means tell of rare long look-ups, geometric ones of all, which a few do not hide.
     """
-    if limits.latency is None:
-        return None
     pairs = [
-        (control.seconds / control.timed, canary.seconds / canary.timed)
-        for control, canary in (each.sides for each in slices)
-        if min(control.timed, canary.timed) >= _LEAST_TIMED
+        each.sides
+        for each in slices
+        if min(each.sides[CONTROL].timed, each.sides[CANARY].timed) >= _LEAST_TIMED
     ]
-    if len(pairs) < _LEAST_SLICES:
+    if limits.latency is None or len(pairs) < _LEAST_SLICES:
         return None
-    share, least = limits.latency, limits.latency_least
-    over = [canary - control - max(share * control, least) for control, canary in pairs]
+    for mean, name in ((_arithmetic, "mean"), (_geometric, "geometric mean")):
+        means = [(mean(control), mean(canary)) for control, canary in pairs]
+        if _is_slower(means, limits.latency, limits.latency_least):
+            first, second = (fmean(side) for side in zip(*means, strict=True))
+            more = second / first - 1 if first else math.inf
+            return (
+                f"a look-up takes {second * 1e6:,.4g} us ({name}), of the control"
+                f" {first * 1e6:,.4g} us, which is {more:.1%} more: allowed is {limits.latency:.1%}"
+            )
+    return None
+
+
+def _is_slower(means: Sequence[tuple[float, float]], share: float, least: float) -> bool:
+    """Batch means, whose difference from the limit is compared to its standard error; the quantile
+    is Student's t, by Fisher and Cornish's series.
+    """
+    over = [canary - control - max(share * control, least) for control, canary in means]
     error = stdev(over) / math.sqrt(len(over))
-    if fmean(over) <= _quantile(len(over) - 1) * error or fmean(over) <= 0:
-        return None
-    first, second = (fmean(side) for side in zip(*pairs, strict=True))
-    more = math.inf if first == 0 else second / first - 1
-    return (
-        f"a look-up takes {second * 1e6:,.4g} us, of the control {first * 1e6:,.4g} us, which is"
-        f" {more:.1%} more: allowed is {limits.latency:.1%}"
-    )
+    return fmean(over) > max(0.0, _quantile(len(over) - 1) * error)
+
+
+def _arithmetic(counts: Counts) -> float:
+    return counts.seconds / counts.timed
+
+
+def _geometric(counts: Counts) -> float:
+    return math.exp(counts.logs / counts.timed)
 
 
 def _quantile(degrees: int) -> float:

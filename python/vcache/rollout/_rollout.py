@@ -152,7 +152,8 @@ class Rollout(Routing):
         self._refresh()
         if self.phase not in ("running", None):
             raise ConfigError(f"the rollout {self._name!r} is {self.phase}: allowed is running")
-        self._change(partial(self._following, why=_why(why)), must=True)
+        of = self._agreed.newest
+        self._change(partial(self._following, of=of, why=_why(why)), must=True)
         return self.report()
 
     def restart(self, why: str = _BY_HAND) -> RolloutReport:
@@ -189,16 +190,16 @@ class Rollout(Routing):
         if verdict.why is not None:
             self._end(verdict.why)
         elif now - kept.began >= stage.seconds:
-            self._end_stage(stage, now - kept.began, alone=alone)
+            self._end_stage(kept, stage, now - kept.began)
 
-    def _end_stage(self, stage: Stage, age: float, *, alone: bool) -> None:
+    def _end_stage(self, kept: Kept, stage: Stage, age: float) -> None:
         """It has lasted long enough: goes on if it can be judged by all that came since."""
-        verdict = judge_sums(self._limits, *self._window.since(), alone=alone)
+        verdict = judge_sums(self._limits, *self._window.since(), alone=kept.share == 1)
         is_late = stage.most_seconds is not None and age >= stage.most_seconds
         if verdict.is_judged and verdict.is_worse:
             self._end(verdict.why)
         elif verdict.is_judged:
-            self._change(partial(self._following, why=verdict.why), must=False)
+            self._change(partial(self._following, of=kept, why=verdict.why), must=False)
         elif is_late and self._undecided == "roll_back":
             self._end(f"there were too few look-ups to judge it by: {verdict.why}")
 
@@ -270,12 +271,9 @@ class Rollout(Routing):
         event = Event(now, "began", 0, shares[0], "it is new")
         return Kept(version=1, phase="running", stage=0, began=now, shares=shares, events=[event])
 
-    def _following(self, kept: Kept, *, why: str) -> Kept | None:
-        """The next stage of the one that this process knows of; None where others began it."""
-        newest = self._agreed.newest
-        if newest is not None and kept.version != newest.version:
-            return None
-        if kept.phase != "running":
+    def _following(self, kept: Kept, *, of: Kept | None, why: str) -> Kept | None:
+        """What follows `of`; None where another thread or process saw to that."""
+        if (of is not None and kept.version != of.version) or kept.phase != "running":
             return None
         if kept.stage + 1 == len(self._stages):
             return self._changed(kept, "done", kept.stage, "done", why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import wraps
+from math import log
 from typing import Any, Literal
 
 from .._arguments import Key
@@ -18,6 +19,8 @@ from ._stages import position
 from ._window import CANARY, CONTROL, Counts, Window
 
 __all__ = ["Ask", "Sides", "awaited", "blocking"]
+
+_SHORTEST = 1e-9  # seconds
 
 # Calls a method of a cache by its name, or awaits its twin.
 Ask = Callable[..., Awaitable[Any]]
@@ -80,6 +83,7 @@ class Sides:
         counts = Counts(requests=hits + misses, hits=hits)
         if seconds is not None:
             counts.timed, counts.seconds = 1, seconds
+            counts.logs = log(max(seconds, _SHORTEST))
         self._window.note(self._clock(), side, counts)
         self._tick()
 

@@ -17,7 +17,8 @@ _SLICES = 12  # of a window
 
 @dataclass(slots=True)
 class Counts:
-    """Of one side. `timed` look-ups of one key took `seconds` together.
+    """Of one side. `timed` look-ups of one key took `seconds` together; `logs` is the sum of the
+    natural logarithms of their seconds.
 
     asked, errors: requests of the whole cache, be it of others too, and errors of it.
     """
@@ -26,6 +27,7 @@ class Counts:
     hits: int = 0
     timed: int = 0
     seconds: float = 0.0
+    logs: float = 0.0
     asked: int = 0
     errors: int = 0
 
@@ -34,6 +36,7 @@ class Counts:
         self.hits += other.hits
         self.timed += other.timed
         self.seconds += other.seconds
+        self.logs += other.logs
         self.asked += other.asked
         self.errors += other.errors
 
