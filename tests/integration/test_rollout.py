@@ -97,6 +97,7 @@ def test_many_processes_decide_once(make_cache: Make) -> None:
     )
 
 
+@pytest.mark.parametrize("redis_user", ["default", "least"])
 def test_one_namespace_shares_what_is_stored(make_cache: Make) -> None:
     rollout = two(make_cache)
     key = next(key for key in KEYS if rollout.side_of(key) == "control")

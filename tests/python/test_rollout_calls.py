@@ -302,6 +302,28 @@ def test_who_waits_for_a_factory_missed(rollout: Rollout, monkeypatch: pytest.Mo
     assert (side.requests, side.hit_rate, side.latency) == (2, 0.0, None)
 
 
+def test_a_hit_while_its_value_is_refreshed_is_a_hit(two: Two, rollout: Rollout) -> None:
+    begun, go_on, done = threading.Event(), threading.Event(), threading.Event()
+    key = next(key for key in KEYS if rollout.side_of(key) == "control")
+    rollout.set(key, 1, ttl=10)
+    two.control.clock.advance(9)
+
+    def factory() -> int:
+        begun.set()
+        assert go_on.wait(DEADLINE)
+        done.set()
+        return 2
+
+    assert rollout.get_or_set(key, factory, ttl=10, refresh_ahead=0.5) == 1
+    assert begun.wait(DEADLINE)
+    assert rollout.get_or_set(key, factory, ttl=10, refresh_ahead=0.5) == 1
+    assert rollout.get_or_set_many([key], lambda _: [3], ttl=10, refresh_ahead=0.5) == [1]
+    side = rollout.report().control
+    assert (side.requests, side.hit_rate) == (3, 1.0)
+    go_on.set()
+    assert done.wait(DEADLINE)
+
+
 @pytest.mark.parametrize("key", [5, None, "", b"", "x" * 1025, "\ud800"])
 def test_bad_keys(rollout: Rollout, key: Any) -> None:
     calls: list[Callable[[], Any]] = [

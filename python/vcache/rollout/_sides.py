@@ -136,7 +136,7 @@ class Sides:
         made = self._watched(side, factory, lambda: [key], ran)
         began = self._timer()
         value = await ask(self._sides[side], "get_or_set", key, made, **named)
-        hit = not ran and not waits
+        hit = not ran and not (waits and normal not in self._computing)  # else it refreshes
         self._note(side, hits=hit, misses=not hit, seconds=self._timer() - began if hit else None)
         return value
 
@@ -151,6 +151,7 @@ class Sides:
             missed = {key for key in map(normal_key, wanted) if key in self._computing}
             made = self._watched(side, factory, list, ran)
             found = await ask(self._sides[side], "get_or_set_many", wanted, made, **named)
+            missed = {key for key in missed if key not in self._computing}  # else it refreshes
             missed.update(map(normal_key, ran))
             misses = sum(normal_key(key) in missed for key in wanted)
             self._note(side, hits=len(wanted) - misses, misses=misses)
