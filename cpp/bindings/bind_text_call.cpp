@@ -1,39 +1,32 @@
-#include <array>
-#include <cstring>
+#include <span>
 
 #include "bindings/arguments.hpp"
+#include "bindings/key_writer.hpp"
 #include "bindings/memory_hit.hpp"
 
 namespace vcache::bindings {
 
 namespace {
 
-// What a decorated function of one argument becomes. A str whose result is in memory is answered
-// here; every other call goes to `general`, a Python function that does all there is to do.
+// What a decorated function becomes whose calls are quickly keyed: those of one str, or, where it
+// has `tails`, those of vectors, texts and numbers. One whose result is in memory is answered here;
+// every other call goes to `general`, a Python function that does all there is to do.
 struct TextCall {
   PyObject_HEAD vectorcallfunc call;
   PyObject* dict;
   PyObject* weak_references;
   PyObject* core_object;  // keeps `core` alive
   PyObject* general;
-  PyObject* head;  // str: what comes before the text in a key
+  PyObject* head;  // str: what comes before the arguments in a key
+  PyObject*
+      tails;      // dict, by the number of arguments: what the others come to in a key; or nullptr
+  int precision;  // with `tails`: decimals of the numbers of vectors
   Core* core;
   CallCount count;
   long long hits;
 };
 
 TextCall* as_call(PyObject* self) noexcept { return reinterpret_cast<TextCall*>(self); }
-
-// Nothing for text that UTF-8 cannot encode: a lone surrogate.
-std::optional<std::string_view> utf8_of(PyObject* text) noexcept {
-  Py_ssize_t size = 0;
-  const char* data = PyUnicode_AsUTF8AndSize(text, &size);
-  if (data == nullptr) {
-    PyErr_Clear();
-    return std::nullopt;
-  }
-  return std::string_view(data, static_cast<std::size_t>(size));
-}
 
 // Takes the head of the keys of later calls. Throws PythonError: TypeError, ValueError.
 void set_head(TextCall* self, PyObject* head) {
@@ -44,31 +37,58 @@ void set_head(TextCall* self, PyObject* head) {
   Py_XSETREF(self->head, Py_NewRef(head));
 }
 
-// nullptr: not in memory, or no key; or, with an exception set, not to be decoded.
-PyObject* find(TextCall* self, PyObject* text) {
+using Arguments = std::span<PyObject* const>;
+
+// Whether the key of a call is `key`: of one str, the head and that.
+bool write_text(const TextCall* self, Arguments args, KeyWriter& key) noexcept {
+  if (args.size() != 1 || !PyUnicode_CheckExact(args[0])) return false;
   const auto head = utf8_of(self->head);
-  const auto tail = utf8_of(text);
-  if (!head || !tail) return nullptr;
-  std::array<char, base::kMaxKeyBytes> key;
-  const std::size_t size = head->size() + tail->size();
-  if (size == 0 || size > key.size()) return nullptr;
-  std::memcpy(key.data(), head->data(), head->size());
-  std::memcpy(key.data() + head->size(), tail->data(), tail->size());
-  return hit_in_memory(*self->core, {key.data(), size}, self->count, cache::Stale::kNever);
+  const auto tail = utf8_of(args[0]);
+  return head && tail && key.text(*head) && key.text(*tail) && !key.key().empty();
 }
 
-PyObject* find_or_raise(TextCall* self, PyObject* text) noexcept {
+// The same of other arguments. Throws PythonError.
+bool write_parts(const TextCall* self, Arguments args, KeyWriter& key) {
+  if (args.empty()) return false;
+  const py::object count = taken(PyLong_FromSize_t(args.size()));
+  PyObject* tail = PyDict_GetItemWithError(self->tails, count.ptr());
+  const auto head = utf8_of(self->head);
+  const auto rest = tail == nullptr ? std::nullopt : utf8_of(tail);
+  if (!head || !rest || !key.text(*head)) return false;
+  const std::size_t parts = rest->empty() ? args.size() - 1 : args.size();
+  for (std::size_t i = 0; i < parts; ++i) {
+    if (!key.part(args[i])) return false;
+  }
+  return rest->empty() ? key.last(args.back()) : key.text(*rest);
+}
+
+// nullptr: not in memory, or no key; or, with an exception set, not to be decoded.
+PyObject* find(TextCall* self, Arguments args) {
+  if (self->tails == nullptr) {
+    KeyWriter key(std::nullopt);
+    if (!write_text(self, args, key)) return nullptr;
+    return hit_in_memory(*self->core, key.key(), self->count, cache::Stale::kNever);
+  }
+  KeyWriter key(self->precision);
+  if (!write_parts(self, args, key)) return nullptr;
+  return hit_in_memory(*self->core, key.key(), self->count, cache::Stale::kNever);
+}
+
+PyObject* find_or_raise(TextCall* self, Arguments args) noexcept {
   try {
-    return find(self, text);
+    return find(self, args);
   } catch (const std::bad_alloc&) {
     return PyErr_NoMemory();
+  } catch (const PythonError&) {
+    return nullptr;
   }
 }
 
 PyObject* call(PyObject* object, PyObject* const* args, std::size_t flagged, PyObject* names) {
   TextCall* self = as_call(object);
-  if (PyVectorcall_NARGS(flagged) == 1 && names == nullptr && PyUnicode_CheckExact(args[0])) {
-    PyObject* found = find_or_raise(self, args[0]);
+  if (names == nullptr) {
+    const auto count = static_cast<std::size_t>(PyVectorcall_NARGS(flagged));
+    PyObject* found = find_or_raise(self, {args, count});
     if (found != nullptr) {
       ++self->hits;
       return found;
@@ -83,7 +103,12 @@ int init(PyObject* object, PyObject* args, PyObject*) {
   PyObject* core = nullptr;
   PyObject* general = nullptr;
   PyObject* head = nullptr;
-  if (PyArg_ParseTuple(args, "OOO", &core, &general, &head) == 0) return -1;
+  PyObject* tails = nullptr;
+  int precision = 0;
+  if (PyArg_ParseTuple(args, "OOO|O!i", &core, &general, &head, &PyDict_Type, &tails, &precision) ==
+      0) {
+    return -1;
+  }
   if (self->core != nullptr) {  // a call of it may be under way
     set_error("RuntimeError", "TextCall.__init__ was called already");
     return -1;
@@ -96,6 +121,8 @@ int init(PyObject* object, PyObject* args, PyObject*) {
   }
   self->core_object = Py_NewRef(core);
   Py_XSETREF(self->general, Py_NewRef(general));
+  Py_XSETREF(self->tails, Py_XNewRef(tails));
+  self->precision = precision;
   self->call = call;
   return 0;
 }
@@ -140,6 +167,7 @@ void dealloc(PyObject* object) {
   clear(object);
   Py_CLEAR(as_call(object)->core_object);
   Py_CLEAR(as_call(object)->head);
+  Py_CLEAR(as_call(object)->tails);
   Py_TYPE(object)->tp_free(object);
 }
 
@@ -175,7 +203,8 @@ PyTypeObject call_type = [] {
   type.tp_clear = clear;
   type.tp_dealloc = dealloc;
   type.tp_doc =
-      "TextCall(core, general, head)\n--\n\nA function whose results for a str are cached.";
+      "TextCall(core, general, head, tails=..., precision=...)\n--\n\n"
+      "A function whose results for a str are cached; with `tails` those for vectors and others.";
   return type;
 }();
 

@@ -1,6 +1,7 @@
 #include <vector>
 
 #include "bindings/gil.hpp"
+#include "bindings/key_writer.hpp"
 #include "cache/vector_math.hpp"
 
 namespace vcache::bindings {
@@ -25,7 +26,12 @@ py::object numeric_array(const py::object& values) {
   raise("TypeError", "vector=" + shown(values.ptr()) + ": allowed are real numbers");
 }
 
+py::bytes bytes_of(const base::Digest128& digest) {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
 py::bytes digest_vector(const py::object& values, std::optional<int> precision) {
+  if (const auto quick = quick_digest(values.ptr(), precision)) return bytes_of(*quick);
   const py::object doubles = c_array(numeric_array(values), NPY_FLOAT64, 0);
   PyArrayObject* array = as_array(doubles);
   const npy_intp* dims = PyArray_DIMS(array);
@@ -38,7 +44,7 @@ py::bytes digest_vector(const py::object& values, std::optional<int> precision) 
     return cache::digest_vector(data, shape, precision);
   }();
   if (!digest.ok()) raise("ValueError", "vector: " + digest.error().detail);
-  return {reinterpret_cast<const char*>(digest.value().data()), digest.value().size()};
+  return bytes_of(digest.value());
 }
 
 py::object normalize_rows(const py::object& matrix) {

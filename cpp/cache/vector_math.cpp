@@ -1,6 +1,8 @@
 #include "cache/vector_math.hpp"
 
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <string>
 #include <vector>
 #include <xtensor/xadapt.hpp>
@@ -9,6 +11,8 @@
 #include <xtensor/xnorm.hpp>
 #include <xtensor/xtensor.hpp>
 #include <xtensor/xview.hpp>
+
+#include "cache/round_numbers.hpp"
 
 namespace vcache::cache {
 
@@ -38,7 +42,34 @@ void append(std::vector<std::byte>& out, std::span<const std::byte> bytes) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
+template <class T>
+std::optional<base::Digest128> digest_of_row(std::span<const T> row, std::optional<int> precision) {
+  if (!precision || *precision < 0 || *precision > kMaxPrecision) return std::nullopt;
+  if (row.size() > kMaxQuickRow) return std::nullopt;
+  struct {
+    std::size_t extent;
+    std::array<double, kMaxQuickRow> values;
+  } hashed;
+  static_assert(offsetof(decltype(hashed), values) == sizeof(std::size_t));
+  hashed.extent = row.size();
+  if (!round_numbers(row.data(), row.size(), *precision, hashed.values.data())) {
+    return std::nullopt;
+  }
+  const std::size_t size = sizeof(std::size_t) + row.size() * sizeof(double);
+  return base::digest128(std::as_bytes(std::span(&hashed, 1)).first(size));
+}
+
 }  // namespace
+
+std::optional<base::Digest128> digest_row(std::span<const float> row,
+                                          std::optional<int> precision) {
+  return digest_of_row(row, precision);
+}
+
+std::optional<base::Digest128> digest_row(std::span<const double> row,
+                                          std::optional<int> precision) {
+  return digest_of_row(row, precision);
+}
 
 base::Result<base::Digest128> digest_vector(std::span<const double> values,
                                             std::span<const std::size_t> shape,

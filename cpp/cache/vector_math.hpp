@@ -16,6 +16,16 @@ namespace vcache::cache {
                                                           std::span<const std::size_t> shape,
                                                           std::optional<int> precision);
 
+// The longest row of which digest_row() says something.
+inline constexpr std::size_t kMaxQuickRow = 4096;
+
+// The same of a vector of one dimension, several times as fast: nothing for a row that is longer,
+// has a number that is not finite, or large ones.
+[[nodiscard]] std::optional<base::Digest128> digest_row(std::span<const float> row,
+                                                        std::optional<int> precision);
+[[nodiscard]] std::optional<base::Digest128> digest_row(std::span<const double> row,
+                                                        std::optional<int> precision);
+
 // Scales each row of `width` to Euclidean length 1; rows of zeros stay.
 void normalize_rows(std::span<float> matrix, std::size_t width);
 

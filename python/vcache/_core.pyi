@@ -518,7 +518,7 @@ class CacheBase:
 
 class TextCall:
     """
-    A function whose results for a str are cached.
+    A function whose results for a str are cached; with `tails` those for vectors and others.
     """
     @staticmethod
     def __new__(type, *args, **kwargs):

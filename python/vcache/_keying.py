@@ -20,7 +20,7 @@ from . import _core
 from ._digest import PLAIN, KeyDigest
 from .errors import UnkeyableError
 
-__all__ = ["LAST_TAGS", "MAX_KEY", "Encoder", "Signature", "bounded", "numbers_of"]
+__all__ = ["LAST_TAGS", "MAX_KEY", "Encoder", "Signature", "are_constant", "bounded", "numbers_of"]
 
 MAX_KEY = 1024
 _EXACT_INT = 2**53  # up to here a float64 holds every int
@@ -59,7 +59,7 @@ class Encoder:
     """Writes values into keys; numbers of lists and arrays rounded to `precision` decimals."""
 
     def __init__(self, precision: int | None) -> None:
-        self._precision = precision
+        self.precision = precision
         self._by_type: dict[type, Callable[[Any], str]] = {
             type(None): lambda _: "n;",
             bool: lambda value: "b1;" if value else "b0;",
@@ -86,6 +86,11 @@ class Encoder:
         last = values[-1]
         tag = LAST_TAGS.get(type(last))
         return f"{text}{tag}{last}" if tag else text + by_type[type(last)](last)
+
+    def tail(self, values: tuple[Any, ...]) -> str:
+        """What quick() writes of values that end a key, and follow others."""
+        first = ("",)
+        return self.quick((*first, *values))[len(f"s{_END}") :] if values else ""
 
     def all(self, values: Sequence[Any], names: Sequence[str]) -> str:
         """The values of one call. Raises UnkeyableError or ValueError naming the argument."""
@@ -137,7 +142,7 @@ class Encoder:
         return f"a{_text(array.dtype.str)}{_text(repr(array.shape))}{digest};"
 
     def _digest(self, array: NDArray[Any]) -> str:
-        return f"v{_core.digest_vector(array, self._precision).hex()};"
+        return f"v{_core.digest_vector(array, self.precision).hex()};"
 
     def _foreign(self, value: Any) -> str:
         if isinstance(value, type):
@@ -262,6 +267,11 @@ def _fits(key: str) -> bool:
         return len(key.encode()) <= MAX_KEY
     except UnicodeEncodeError:  # a lone surrogate
         return False
+
+
+def are_constant(values: Iterable[Any]) -> bool:
+    """Whether quick() writes the same of them whenever it is asked."""
+    return all(type(v) in LAST_TAGS or (type(v) is dict and not v) for v in values)
 
 
 _ABSENT: Any = object()

@@ -84,6 +84,9 @@ class SearchSite(Site):
     def takes_one_text(self) -> bool:
         return self._tenant is None and super().takes_one_text
 
+    def quick_tails(self) -> dict[int, str] | None:
+        return None if self._tenant is not None else super().quick_tails()
+
     def key(self, args: Args, named: Named) -> str:
         if self._tenant is None and self._top_k is None:
             return super().key(args, named)

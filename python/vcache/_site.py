@@ -14,7 +14,7 @@ from ._current import CurrentCall, Made, amended, noted
 from ._filling import Storing
 from ._flight import Outcome, Work, normal_key
 from ._heads import Heads
-from ._keying import MAX_KEY, Encoder, bounded
+from ._keying import MAX_KEY, Encoder, are_constant, bounded
 from ._messages import caller_level
 from ._modes import Mode
 from ._site_options import CacheInfo, Options, codec
@@ -69,6 +69,16 @@ class Site(Heads):
         is_single = self.signature.is_plain and len(self.signature.names) == 1
         is_usual = self.key_function is None and not self.decodes and not self.is_early
         return is_single and is_usual and not (self.signature.is_method or self.digest.is_keyed)
+
+    def quick_tails(self) -> dict[int, str] | None:
+        """What the core needs to key calls with a vector: by the number of their arguments, what
+        the other ones come to in a key. None where it cannot, or where a result is not as stored.
+        """
+        usual = self.key_function is None and not self.decodes and not self.is_early
+        if not usual or self.signature.is_method or self.digest.is_keyed:
+            return None
+        tails = self.signature.tails.items()
+        return {count: self.encoder.tail(tail) for count, tail in tails if are_constant(tail)}
 
     def begin_call(self) -> CurrentCall:
         return CurrentCall(self.storing.ttl, self.cache._config.ttl)

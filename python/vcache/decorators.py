@@ -233,16 +233,27 @@ def decorate(cache: Cache, function: Any, make: Callable[[Cache, Any], Site]) ->
     elif is_async(function):
         wrapper = _async_wrapper(site)
     else:
-        wrapper = _text_wrapper(site) if site.takes_one_text else _any_wrapper(site)
+        wrapper = _plain_wrapper(site)
     update_wrapper(wrapper, function)
     vars(wrapper).update(attributes(site))
     return Method.over(wrapper) if site.signature.is_method else wrapper
 
 
-def _text_wrapper(site: Site) -> Any:
-    """The wrapper of a function of one argument, quick where that is a str."""
-    wrapper = TextCall(site.cache._tiers, _any_wrapper(site), site.text_head)
-    site.quick_hits, site.restart = wrapper.hits, wrapper.restart
+def _plain_wrapper(site: Site) -> Any:
+    """The wrapper of a sync function, quick where the core can key its calls."""
+    if site.takes_one_text:
+        return _watched(site, TextCall(site.cache._tiers, _any_wrapper(site), site.text_head))
+    tails, precision = site.quick_tails(), site.encoder.precision
+    if not tails or precision is None:
+        return _any_wrapper(site)
+    head, tiers = site.text_head[:-1], site.cache._tiers
+    return _watched(site, TextCall(tiers, _any_wrapper(site), head, tails, precision), tag=1)
+
+
+def _watched(site: Site, wrapper: TextCall, tag: int = 0) -> Any:
+    """The wrapper with the site's heads, without the `tag` of a text behind them."""
+    site.quick_hits = wrapper.hits
+    site.restart = lambda head: wrapper.restart(head[: len(head) - tag])
     site.cache._modes.watch(site)
     return wrapper
 

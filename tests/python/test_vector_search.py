@@ -287,3 +287,85 @@ def test_a_secret_hides_index_and_tenant() -> None:
         cache.bump_epoch("docs")
         search("docs", VECTOR, 2, org="acme")
         assert len(index.asked) == 2
+
+
+QUICK_CALLS: list[tuple[Any, ...]] = [
+    ("docs", VECTOR),
+    ("docs", VECTOR.astype(np.float32), 7),
+    ("docs", -VECTOR.astype(np.float32), -7),
+    ("", VECTOR, 0),
+    ("docs", np.zeros(8), 2**62),
+    ("docs", np.arange(1536.0) * 1e-3),
+    ("d" * 900, VECTOR),
+    # Of these the longer way says the key.
+    ("d" * 1000, VECTOR),
+    ("d\u00f6cs", VECTOR),
+    ("do\x1fcs", VECTOR),
+    ("docs", VECTOR, 2**70),
+    ("docs", VECTOR, True),
+    (2.5, VECTOR),
+    (True, VECTOR),
+    ("docs", VECTOR * 1e30),
+    ("docs", np.arange(5000.0)),
+    ("docs", VECTOR[::-1]),
+    ("docs", VECTOR.astype(">f8")),
+    ("docs", VECTOR.astype(np.float16)),
+    ("docs", np.arange(8)),
+    ("docs", VECTOR.reshape(2, 4)),
+    ("docs", VECTOR.tolist()),
+    ("docs", VECTOR[:0]),
+    (b"docs", VECTOR),
+    (None, VECTOR),
+]
+
+
+@pytest.mark.parametrize("args", QUICK_CALLS)
+def test_a_call_is_keyed_the_same_in_every_way(cache: ClockedCache, args: tuple[Any, ...]) -> None:
+    index = Index()
+    search = searching(cache, index)
+    search(*args)
+    names = dict(zip(("namespace", "vector", "top_k"), args, strict=False))
+    search(**names)
+    search(*args)
+    assert len(index.asked) == 1
+    assert cache.exists(search.cache_key(*args))
+    assert cache.exists(search.cache_key(**names))
+    info = search.cache_info()
+    assert (info.hits, info.misses) == (2, 1)
+
+
+def test_a_quick_hit_heeds_blocks_clears_and_ends(cache: ClockedCache) -> None:
+    index = Index()
+    search = searching(cache, index)
+    search("docs", VECTOR)
+    with cache.bypass():
+        search("docs", VECTOR)
+    search("docs", VECTOR)
+    assert len(index.asked) == 2
+    search.cache_clear()
+    search("docs", VECTOR)
+    assert len(index.asked) == 3
+    cache.bump_epoch("docs")
+    search("docs", VECTOR)
+    assert len(index.asked) == 4
+    cache.clock.advance(3601)
+    search("docs", VECTOR)
+    assert len(index.asked) == 5
+    with pytest.raises(TypeError, match="missing a required argument"):
+        search("docs")
+    with pytest.raises(ValueError, match="argument 'vector'.*finite"):
+        search("docs", np.array([1.0, np.nan]))
+
+
+def test_a_default_that_may_change_is_asked_each_time(cache: ClockedCache) -> None:
+    calls = []
+    fields = ["text"]
+
+    @cache.cache_vector_search()
+    def search(vector: Any, fields: list[str] = fields, vectors: bool = False) -> int:
+        calls.append(1)
+        return len(calls)
+
+    assert search(VECTOR) == search(VECTOR) == 1
+    fields.append("title")
+    assert search(VECTOR) == 2

@@ -5,7 +5,10 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <vector>
+
+#include "base/random.hpp"
 
 namespace vcache::cache {
 namespace {
@@ -31,6 +34,42 @@ TEST(DigestVectorTest, KeepsWhatTheScaleTakesOutOfRange) {
   EXPECT_NE(digest({0x1p60}, 6), digest({0x1p60 + 256}, 6));
   EXPECT_NE(digest({-1e305}, 6), digest({1e305}, 6));
   EXPECT_EQ(digest({0.0}, 400), digest({-0.0}, 400));
+}
+
+template <class T>
+void expect_the_same(const std::vector<T>& row, int precision) {
+  const auto quick = digest_row(std::span<const T>(row), precision);
+  ASSERT_TRUE(quick.has_value());
+  EXPECT_EQ(*quick, digest({row.begin(), row.end()}, precision));
+}
+
+TEST(DigestRowTest, SaysWhatTheLongWaySays) {
+  std::uint64_t state = 3;
+  for (const std::size_t width : {1U, 7U, 8U, 9U, 384U, 1536U}) {
+    for (int precision = 0; precision <= 15; ++precision) {
+      std::vector<double> row(width);
+      for (double& each : row) each = 4 * base::random_unit(state) - 2;
+      row[width / 2] = precision == 0 ? 2.5 : -0.0;
+      expect_the_same(row, precision);
+      expect_the_same(std::vector<float>(row.begin(), row.end()), precision);
+    }
+  }
+  const double half = 0.5e-3;
+  expect_the_same<double>({half, 3 * half, -half, 5 * half, 0.1, 1e-300, 2e9, -1e9}, 3);
+}
+
+TEST(DigestRowTest, LeavesTheRestToTheLongWay) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const double value : {std::nan(""), infinity, -infinity, 1e300, -0x1p52}) {
+    for (const std::size_t place : {0U, 10U}) {
+      std::vector<double> row(11, 0.5);
+      row[place] = value;
+      EXPECT_EQ(digest_row(std::span<const double>(row), 6), std::nullopt);
+    }
+  }
+  const std::vector<float> row(kMaxQuickRow + 1);
+  EXPECT_EQ(digest_row(std::span<const float>(row), 6), std::nullopt);
+  EXPECT_EQ(digest_row(std::span<const float>(row).first(3), std::nullopt), std::nullopt);
 }
 
 TEST(DigestVectorTest, ShapeCounts) {
