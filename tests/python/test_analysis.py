@@ -228,6 +228,8 @@ def test_frames_of_stats() -> None:
     assert frame["requests"].tolist() == [0, 1]
     assert set(frame.dtypes.astype(str)) == {"int64", "float64"}
     assert len(an.frame(before)) == 1
+    with pytest.raises(TypeError, match=r"source of shape \(1, 1\): allowed is one dimension"):
+        an.frame(an.hit_rates(LOG).reshape(1, 1))
     for bad in ([1], [before, None]):
         with pytest.raises(TypeError, match=r"source holds .*: allowed are Stats"):
             an.frame(bad)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from access_lines import rotate
 from look_ups import look_ups, of_keys
 
 from vcache import Cache
@@ -61,6 +62,24 @@ def test_older_files_belong_to_the_log(path: Path) -> None:
     assert accesses(f"{path}.2")["key"].tolist() == [20, 21, 22]
     path.unlink()
     assert accesses(path)["key"].tolist() == [20, 21, 22, 10, 11, 12]
+
+
+def test_a_log_that_is_rotated_meanwhile_is_read_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for age, name in ((0, path), (1, Path(f"{path}.1"))):
+        name.write_text("".join(line(10 * age + n, time=100 - 10 * age + n) for n in range(3)))
+    opened, real = list[str](), Path.open
+
+    def opening(self: Path, *arguments: Any) -> Any:
+        opened.append(self.name)
+        if len(opened) == 2:  # the newest was read
+            rotate(path)
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Path, "open", opening)
+    assert accesses(path)["key"].tolist() == [10, 11, 12, 0, 1, 2]
+    assert opened[:3] == ["log.jsonl", "log.jsonl.1", "log.jsonl.2"]
 
 
 def test_look_ups_are_sorted_by_time(path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import warnings
 from array import array
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import IO, Annotated, Any, Literal, TypeAlias
 
@@ -111,12 +113,11 @@ class _Reader:
         self.sizes, self.costs = array("I"), array("f")
         self.skipped, self.why = 0, ""
 
-    def read(self) -> None:
+    def read(self, file: IO[bytes]) -> None:
         first = 1
-        with self.path.open("rb") as file:
-            for block in _blocks(file, self.path):
-                self._take(block, first)
-                first += block.count(b"\n")
+        for block in _blocks(file, self.path):
+            self._take(block, first)
+            first += block.count(b"\n")
         if self.skipped > len(self.keys):
             total = self.skipped + len(self.keys)
             raise ValueError(
@@ -181,11 +182,11 @@ def _blocks(file: IO[bytes], path: Path) -> Iterator[bytes]:
 def _read(path: Path, most: int) -> npt.NDArray[Any]:
     names: dict[str, int] = {}
     parts: list[_Reader] = []
-    for file in _files(path):
-        if parts and sum(len(part.keys) for part in parts) >= most:
+    for name, file in _files(path):
+        parts.append(_Reader(name, names))
+        parts[-1].read(file)
+        if sum(len(part.keys) for part in parts) >= most:
             break
-        parts.append(_Reader(file, names))
-        parts[-1].read()
     skipped = [part for part in parts if part.skipped]
     if skipped:
         told = "; ".join(f"{p.path}: {p.skipped:,} lines skipped, {p.why}" for p in skipped)
@@ -193,17 +194,30 @@ def _read(path: Path, most: int) -> npt.NDArray[Any]:
     return _joined(parts[::-1], list(names))
 
 
-def _files(path: Path) -> list[Path]:
-    """The files of a log, the newest first."""
-    found = [path]
-    if not _ROTATED.fullmatch(path.suffix):
-        age = 1
-        while (older := path.with_name(f"{path.name}.{age}")).exists():
-            found.append(older)
-            age += 1
-        if len(found) > 1 and not path.exists():
-            del found[0]  # rotated, and nothing was looked up since
-    return found
+def _files(path: Path) -> Iterator[tuple[Path, IO[bytes]]]:
+    """The files of a log, the newest first, each once, also where they are rotated meanwhile."""
+    found = set[tuple[int, int]]()
+    names = [path] if _ROTATED.fullmatch(path.suffix) else _names(path)
+    for name in names:
+        try:
+            file = name.open("rb")
+        except FileNotFoundError:
+            if name is path:
+                continue  # rotated, and nothing was looked up since
+            break
+        with file:
+            state = os.fstat(file.fileno())
+            if (state.st_dev, state.st_ino) not in found:
+                found.add((state.st_dev, state.st_ino))
+                yield name, file
+    if not found:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
+
+
+def _names(path: Path) -> Iterator[Path]:
+    yield path
+    for age in count(1):
+        yield path.with_name(f"{path.name}.{age}")
 
 
 def _joined(parts: list[_Reader], names: list[str]) -> npt.NDArray[Any]:

@@ -68,6 +68,8 @@ def _numbers(stats: object) -> dict[str, int | float]:
 
 
 def _of_table(pandas: Any, source: npt.NDArray[Any]) -> pd.DataFrame:
+    if source.ndim != 1:
+        raise TypeError(f"source of shape {source.shape}: allowed is one dimension")
     names = source.dtype.names or ()
     columns: dict[str, Any] = {name: source[name] for name in names}
     for name in _TIMES:
