@@ -7,8 +7,10 @@ others; for the results of a search; and for a session. At night a job reads 8,0
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +48,15 @@ class Phase:
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
     by_passage: bool = False  # each is cached, and not the eight of a request together
+    warmed: int = 0  # keys in the cache before the first request, those of the day before first
 
 
 @dataclass(frozen=True)
 class Measured:
     """What one replay of the day came to. Passages and other objects count one each.
 
-    asked, memory, redis, computed: objects, and how many of them came from where.
-    compute_seconds: of the computed ones. p50: seconds that the calls of the cache took for half of
+    asked, memory, redis, computed: objects, and how many of them came from where; ahead: how many
+    were computed before the first request. compute_seconds: of both. p50: seconds that the calls of the cache took for half of
     the requests or less. redis_bytes, memory_bytes: held at the end of the day.
     """
 
@@ -62,6 +65,7 @@ class Measured:
     memory: int
     redis: int
     computed: int
+    ahead: int
     compute_seconds: float
     p50: float
     redis_bytes: int
@@ -100,27 +104,49 @@ class Service:
         self._cache, self._by_passage = cache, by_passage
         self.computed, self.compute_seconds = 0, 0.0
 
-    def answer(self, request: Request) -> None:
+    def keys(self, request: Request) -> list[str]:
+        """Under which what it needs is cached."""
         if request.group != "emb":
-            key = f"{request.group}:{request.numbers[0]}"
-            self._cache.get_or_set(key, self._maker(request), cost=request.seconds)
-        elif self._by_passage:
-            keys = [f"emb:{number}" for number in request.numbers]
+            return [f"{request.group}:{request.numbers[0]}"]
+        if self._by_passage:
+            return [f"emb:{number}" for number in request.numbers]
+        return ["batch:" + "-".join(map(str, request.numbers))]
+
+    def answer(self, request: Request) -> None:
+        keys = self.keys(request)
+        if len(keys) > 1:
             self._cache.get_or_set_many(keys, lambda missing: self._embedded(len(missing)))
         else:
-            key = "batch:" + "-".join(map(str, request.numbers))
-            self._cache.get_or_set(key, lambda: self._embedded(EACH), cost=EACH * request.seconds)
+            cost = EACH * SECONDS["emb"] if request.group == "emb" else request.seconds
+            self._cache.get_or_set(keys[0], lambda: self._made(request), cost=cost)
+
+    def warm(self, before: Sequence[Request], most: int) -> None:
+        """Computes what was asked for most on the day before, but for sessions, which are over."""
+        asked = Counter[str]()
+        requests = dict[str, Request]()
+        for request in before:
+            if request.group != "session":
+                keys = self.keys(request)
+                asked.update(keys)
+                requests |= dict.fromkeys(keys, request)
+        hottest = [key for key, _ in asked.most_common(most)]
+        self._cache.warm(hottest, partial(self._ahead, requests)).wait()
+
+    def _ahead(self, requests: dict[str, Request], keys: list[str]) -> list[Any]:
+        def made(key: str) -> Any:
+            return self._embedded(1)[0] if key.startswith("emb:") else self._made(requests[key])
+
+        return [made(key) for key in keys]
+
+    def _made(self, request: Request) -> Any:
+        if request.group == "emb":
+            return self._embedded(EACH)
+        self._note(1, request.seconds)
+        return traffic.value_of(request.group, request.numbers[0], request.size)
 
     def _embedded(self, count: int) -> np.ndarray[Any, Any]:
         self._note(count, SECONDS["emb"])
         return np.full((count, traffic.DIM), self.computed, np.float32)
-
-    def _maker(self, request: Request) -> Callable[[], Any]:
-        def make() -> Any:
-            self._note(1, request.seconds)
-            return traffic.value_of(request.group, request.numbers[0], request.size)
-
-        return make
 
     def _note(self, count: int, seconds: float) -> None:
         self.computed += count
@@ -128,11 +154,15 @@ class Service:
 
 
 def replayed(
-    requests: Sequence[Request], phase: Phase, url: str, log: Path | None = None
+    requests: Sequence[Request],
+    phase: Phase,
+    url: str,
+    log: Path | None = None,
+    before: Sequence[Request] = (),
 ) -> Measured:
     """The day through a cache that begins empty, like its Redis at `url`.
 
-    log: where its access log goes.
+    log: where its access log goes. before: the requests of the day before, for warming.
     """
     server = redis.Redis.from_url(url)
     server.flushall()
@@ -141,6 +171,9 @@ def replayed(
     arguments = phase.arguments | {"redis": url, "access_log": log}
     with traffic.ReplayedCache(requests[0].time, **arguments) as cache:
         service = Service(cache, by_passage=phase.by_passage)
+        if phase.warmed:
+            service.warm(before, phase.warmed)
+        ahead = service.computed
         for place, request in enumerate(requests):
             cache.at(request.time)
             start = time.perf_counter()
@@ -151,11 +184,11 @@ def replayed(
         stats = cache.stats()
         held = server.info("memory")["used_memory"] - begin
     server.close()
-    return _measured(phase.name, stats, service, taken, held)
+    return _measured(phase.name, stats, service, ahead, taken, held)
 
 
 def _measured(
-    name: str, stats: Stats, service: Service, taken: np.ndarray[Any, Any], held: int
+    name: str, stats: Stats, service: Service, ahead: int, taken: np.ndarray[Any, Any], held: int
 ) -> Measured:
     weights = {group: EACH if group == "batch" else 1 for group in stats.groups}
     counts = {
@@ -167,7 +200,8 @@ def _measured(
         asked=sum(counts.values()),
         memory=counts["memory_hits"],
         redis=counts["redis_hits"],
-        computed=service.computed,
+        computed=service.computed - ahead,
+        ahead=ahead,
         compute_seconds=service.compute_seconds,
         p50=float(np.median(taken)),
         redis_bytes=held,
