@@ -41,7 +41,7 @@ std::string refusal_of(const FileHead& head, const std::string& name, bool is_sh
 bool is_sound(const RecordHead& head) noexcept {
   return head.key_bytes <= base::kMaxKeyBytes && head.marks <= kMostMarks &&
          std::isfinite(head.weight) && head.ends >= 0 && head.reserved == 0 &&
-         head.value_bytes >= (head.is_last() ? 0 : 1);
+         (head.is_last() || head.value_bytes > 0);
 }
 
 }  // namespace
@@ -117,8 +117,7 @@ bool Reader::read_value(base::ByteView bytes, Record& record) {
 }
 
 bool Reader::check_end(const RecordHead& head) {
-  if (head.created != static_cast<std::int64_t>(place_) ||
-      head.ends != static_cast<std::int64_t>(file_.at())) {
+  if (std::cmp_not_equal(head.created, place_) || std::cmp_not_equal(head.ends, file_.at())) {
     return stop("altered");
   }
   if (file_.left() != sizeof head) damage_ = "bytes behind the end";
