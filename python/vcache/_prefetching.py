@@ -7,22 +7,21 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic, thread_time
-from typing import Any, Unpack, cast
+from typing import Any, cast
 
 from ._ahead import Batch, batches, count_argument, fill, share_argument
 from ._arguments import Key, Ttl, callable_argument
 from ._callers import refuse_async, run_blocking
 from ._calls import BLOCKING, Calls, storing_of
-from ._core import DEFAULT
 from ._filling import Storing
 from ._freshness import FreshnessOptions
-from ._jobs import Job, JobRunner
+from ._jobs import Job
 from ._messages import shown
 from ._source import Source, batch_source
 from ._transitions import Transitions
 from .errors import ConfigError
 
-__all__ = ["PrefetchCalls", "PrefetchReport"]
+__all__ = ["PrefetchReport", "Related", "prefetch"]
 
 _EVERY = 0.02  # seconds between looks at what was read, at least
 _PAUSE = 50.0  # times what the last look took of the processor
@@ -210,100 +209,73 @@ class _Prefetching:
         self.report = replace(self.report, **changes)
 
 
-class PrefetchCalls(JobRunner):
-    """Calls that bring into memory what is likely to be read next."""
+def prefetch(
+    cache: Any,
+    related: Related | None,
+    factory: Callable[[list[Key]], Any] | None,
+    learn: bool,
+    confidence: float,
+    most_keys: int,
+    batch_size: int,
+    ttl: Ttl,
+    options: FreshnessOptions,
+) -> Job[PrefetchReport]:
+    """As Cache.prefetch()."""
+    source = None if factory is None else batch_source(factory)
+    if factory is not None:
+        refuse_async(factory)
+    if not isinstance(learn, bool):
+        raise TypeError(f"learn={shown(learn)}: allowed are True and False")
+    if related is None and not learn:
+        raise ValueError("related=None: allowed with learn=False is a callable")
+    prefetching = _Prefetching(
+        None if related is None else callable_argument(related, "related"),
+        Transitions(count_argument(most_keys, "most_keys", 1 << 20)) if learn else None,
+        share_argument(confidence, "confidence"),
+        source,
+        storing_of(ttl, None, options),
+        count_argument(batch_size, "batch_size"),
+    )
+    _allow(cache, source)
+    return _start(cache, prefetching)
 
-    def prefetch(
-        self,
-        related: Related | None = None,
-        *,
-        factory: Callable[[list[Key]], Any] | None = None,
-        learn: bool = True,
-        confidence: float = 0.3,
-        most_keys: int = 16_384,
-        batch_size: int = 256,
-        ttl: Ttl = DEFAULT,
-        **options: Unpack[FreshnessOptions],
-    ) -> Job[PrefetchReport]:
-        """Brings into memory what is likely to be read next, in a thread of its own.
 
-        From now on the keys of reads are noted; every 20 ms those that follow them and that memory
-        lacks are fetched from Redis in one batch, and what Redis lacks is made by `factory`, in
-        batches as by get_or_set_many(). What follows a key is
+def _allow(cache: Any, source: Source | None) -> None:
+    if cache._config.memory == 0:
+        raise ConfigError("memory=0: a cache without memory has nowhere to prefetch to")
+    if source is None and not cache._has_redis:
+        raise ValueError("factory=None: allowed in a cache without Redis is a callable")
+    running: Job[PrefetchReport] | None = cache.__dict__.get("_prefetching")
+    if running is not None and not running.done:
+        if not running.cancelled:
+            raise RuntimeError("prefetch() is under way already: cancel that one first")
+        running.wait(60.0)
 
-        - what `related(key)` returns, an iterable of keys; and
-        - unless `learn` is false, what came within three reads after it in at least the share
-          `confidence` of the cases, once it was read three times: counts of the last `most_keys`
-          keys read, of up to 8 successors each (about 1 KiB a key). While less than a tenth of what
-          was prefetched is read, these are left out for a minute.
 
-        What could not be had is asked for again after a minute at the earliest.
+def _start(cache: Any, prefetching: _Prefetching) -> Job[PrefetchReport]:
+    held_weakly = weakref.ref(cache)  # which this does not keep alive
+    tiers = cache._tiers
 
-        A read costs a reference more while this goes on, and the thread takes a fiftieth of a
-        processor at most, `related` included: where much is read it looks less often. Of more than
-        512 reads between two looks the newest are learned from, and of a batch its first 64 keys;
-        get(), mget(), get_vectors(), get_or_set() and what is built upon them are noted.
-
-        The handle: `.progress`, a PrefetchReport with what was prefetched, used and wasted;
-        `.cancel()`; `.done`; `.wait(timeout)`. It ends with the cache, and in a forked child. One
-        at a time: RuntimeError while another goes on. Raises ConfigError for a cache without
-        memory, and ValueError where there is neither Redis nor a factory to fetch from, or neither
-        `related` nor `learn` to go by.
-        """
-        source = None if factory is None else batch_source(factory)
-        if factory is not None:
-            refuse_async(factory)
-        if not isinstance(learn, bool):
-            raise TypeError(f"learn={shown(learn)}: allowed are True and False")
-        if related is None and not learn:
-            raise ValueError("related=None: allowed with learn=False is a callable")
-        prefetching = _Prefetching(
-            None if related is None else callable_argument(related, "related"),
-            Transitions(count_argument(most_keys, "most_keys", 1 << 20)) if learn else None,
-            share_argument(confidence, "confidence"),
-            source,
-            storing_of(ttl, None, options),
-            count_argument(batch_size, "batch_size"),
-        )
-        self._allow_prefetching(source)
-        return self._start_prefetching(prefetching)
-
-    def _allow_prefetching(self, source: Source | None) -> None:
-        cache = cast(Any, self)
-        if cache._config.memory == 0:
-            raise ConfigError("memory=0: a cache without memory has nowhere to prefetch to")
-        if source is None and not cache._has_redis:
-            raise ValueError("factory=None: allowed in a cache without Redis is a callable")
-        running: Job[PrefetchReport] | None = cache.__dict__.get("_prefetching")
-        if running is not None and not running.done:
-            if not running.cancelled:
-                raise RuntimeError("prefetch() is under way already: cancel that one first")
-            running.wait(60.0)
-
-    def _start_prefetching(self, prefetching: _Prefetching) -> Job[PrefetchReport]:
-        cache = weakref.ref(self)  # which this does not keep alive
-        tiers = cast(Calls, self)._tiers
-
-        def run(job: Job[PrefetchReport]) -> None:
-            pause = _EVERY
-            try:
-                while not job._is_over(pause):
-                    held = cache()
-                    if held is None:
-                        return
-                    started = thread_time()
-                    prefetching.look(cast(Calls, held), job._is_over)
-                    pause = max(_EVERY, _PAUSE * (thread_time() - started))
-                    del held
-            finally:
-                tiers.watch_reads(False)
-
-        job = Job(run, lambda: prefetching.report)
-        tiers.watch_reads(True)
+    def run(job: Job[PrefetchReport]) -> None:
+        pause = _EVERY
         try:
-            self._jobs.start(job)
-        except BaseException:
+            while not job._is_over(pause):
+                held = held_weakly()
+                if held is None:
+                    return
+                started = thread_time()
+                prefetching.look(cast(Calls, held), job._is_over)
+                pause = max(_EVERY, _PAUSE * (thread_time() - started))
+                del held
+        finally:
             tiers.watch_reads(False)
-            raise
-        self.__dict__["_prefetching"] = job
-        return job
+
+    job = Job(run, lambda: prefetching.report)
+    tiers.watch_reads(True)
+    try:
+        cache._jobs.start(job)
+    except BaseException:
+        tiers.watch_reads(False)
+        raise
+    cache.__dict__["_prefetching"] = job
+    return job

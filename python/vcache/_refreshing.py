@@ -7,24 +7,20 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import Any, cast
 
 from ._ahead import batches, count_argument, share_argument
 from ._arguments import Key, Ttl, callable_argument
 from ._callers import Blocking, Computation, refuse_async
 from ._calls import Calls, storing_of
-from ._core import DEFAULT
 from ._filling import Storing
 from ._flight import Work, normal_key
 from ._freshness import FreshnessOptions
-from ._jobs import Job, JobRunner
+from ._jobs import Job
 from ._source import Source, batch_source
 from .durations import Duration, parse_duration
 
-if TYPE_CHECKING:
-    HotKeys = Callable[[int], Sequence[tuple[Key, int]]]
-
-__all__ = ["RefreshCalls", "RefreshReport"]
+__all__ = ["RefreshReport", "refresh_hot"]
 
 _MOST_ERRORS = 16
 _AHEAD = 1.25  # intervals before its end that a value is refreshed, as the next round may be late
@@ -112,52 +108,35 @@ class _Refreshing:
         return result
 
 
-class RefreshCalls(JobRunner):
-    """Calls that keep what is hot from expiring."""
+def refresh_hot(
+    cache: Any,
+    n: int,
+    every: Duration,
+    factory: Callable[[list[Key]], Any],
+    batch_size: int,
+    jitter: float,
+    ttl: Ttl,
+    options: FreshnessOptions,
+) -> Job[RefreshReport]:
+    """As Cache.refresh_hot()."""
+    number = count_argument(n, "n")
+    interval = parse_duration(every, "every")
+    share = share_argument(jitter, "jitter")
+    size = count_argument(batch_size, "batch_size")
+    refuse_async(callable_argument(factory, "factory"))
+    refreshing = _Refreshing(
+        batch_source(factory), storing_of(ttl, None, options), number, interval, size
+    )
+    held_weakly = weakref.ref(cache)  # which this does not keep alive
 
-    def refresh_hot(
-        self,
-        n: int,
-        every: Duration,
-        factory: Callable[[list[Key]], Any],
-        *,
-        batch_size: int = 256,
-        jitter: float = 0.1,
-        ttl: Ttl = DEFAULT,
-        **options: Unpack[FreshnessOptions],
-    ) -> Job[RefreshReport]:
-        """Has the `n` hottest entries computed anew before they expire; returns a handle.
+    def run(job: Job[RefreshReport]) -> None:
+        while not job._is_over(interval * (1.0 - share * random.random())):
+            held = held_weakly()
+            if held is None:
+                return
+            refreshing.round(cast(Calls, held), job._is_over)
+            del held
 
-        Each `every`, shortened at random by up to the share `jitter`, so that processes do not
-        refresh at once, those of hot_keys(n) that would expire before the round after the next one
-        begins are computed by `factory`, in batches as by get_or_set_many(), in a thread of its
-        own; who reads meanwhile gets the older value. What another thread or process is computing
-        is left to it. Entries without expiry are never refreshed. Where the factory raises, the
-        values stay until they expire, and the next round tries again.
-
-        n: 1 to 65,536. every: seconds, a timedelta or "5m". ttl: of the new values.
-
-        The handle: `.cancel()`; `.progress`, a RefreshReport; `.done`; `.wait(timeout)`. It ends
-        with the cache. A forked child refreshes nothing: there, call this again.
-        """
-        number = count_argument(n, "n")
-        interval = parse_duration(every, "every")
-        share = share_argument(jitter, "jitter")
-        size = count_argument(batch_size, "batch_size")
-        refuse_async(callable_argument(factory, "factory"))
-        refreshing = _Refreshing(
-            batch_source(factory), storing_of(ttl, None, options), number, interval, size
-        )
-        cache = weakref.ref(self)  # which this does not keep alive
-
-        def run(job: Job[RefreshReport]) -> None:
-            while not job._is_over(interval * (1.0 - share * random.random())):
-                held = cache()
-                if held is None:
-                    return
-                refreshing.round(cast(Calls, held), job._is_over)
-                del held
-
-        job = Job(run, lambda: refreshing.report)
-        self._jobs.start(job)
-        return job
+    job = Job(run, lambda: refreshing.report)
+    cache._jobs.start(job)
+    return job

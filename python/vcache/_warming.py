@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import Any, cast
 
 from ._ahead import Batch, batches, count_argument, fill
 from ._arguments import Key, Ttl, callable_argument
 from ._callers import Caller, OnLoop, refuse_async, run_blocking
 from ._calls import BLOCKING, Calls, storing_of
-from ._core import DEFAULT
 from ._filling import Storing
 from ._freshness import FreshnessOptions
-from ._jobs import Job, JobRunner
+from ._jobs import Job
 from ._messages import shown
 from ._source import Source, batch_source
 
-__all__ = ["WarmCalls", "WarmReport"]
+__all__ = ["Told", "WarmReport", "awarm", "warm"]
 
 _MOST_FAILED = 10_000
 _MOST_ERRORS = 16
@@ -101,70 +100,44 @@ class _Warming:
         self.report = replace(self.report, total=done, seconds=perf_counter() - started)
 
 
-class WarmCalls(JobRunner):
-    """Calls that fill the cache from keys."""
+def warm(
+    cache: Any,
+    keys: Iterable[Key],
+    factory: Callable[[list[Key]], Any] | None,
+    batch_size: int,
+    progress: Told | None,
+    ttl: Ttl,
+    options: FreshnessOptions,
+) -> Job[WarmReport]:
+    """As Cache.warm()."""
+    if factory is not None:
+        refuse_async(callable_argument(factory, "factory"))
+    warming = _warming(keys, factory, batch_size, progress, ttl, options)
 
-    if TYPE_CHECKING:
-        _on_loop: OnLoop
+    def run(job: Job[WarmReport]) -> None:
+        run_blocking(warming.run(cache, BLOCKING, job._is_over))
 
-    def warm(
-        self,
-        keys: Iterable[Key],
-        factory: Callable[[list[Key]], Any] | None = None,
-        *,
-        batch_size: int = 256,
-        progress: Told | None = None,
-        ttl: Ttl = DEFAULT,
-        **options: Unpack[FreshnessOptions],
-    ) -> Job[WarmReport]:
-        """Fills the cache from `keys` in a thread of its own; returns its handle at once.
+    job = Job(run, lambda: warming.report)
+    cache._jobs.start(job)
+    return job
 
-        What memory lacks comes from Redis, and what is in neither tier from `factory`, called with
-        up to `batch_size` keys at a time as by get_or_set_many(), other threads and processes
-        seeing to it that each is made once; without a factory that stays absent. No look-up is
-        counted. A batch whose factory raises, a key that is none and a value that cannot be stored
-        are reported, and the rest goes on.
 
-        keys: read as it goes, so that a generator over a file or a log may be long; the hottest
-        first, where memory is small. `hot_keys()` of another process is such a list.
-        progress: called with a WarmReport after each batch, in that thread; what it raises ends
-        the warming.
+async def awarm(
+    cache: Any,
+    keys: Iterable[Key],
+    factory: Callable[[list[Key]], Any] | None,
+    batch_size: int,
+    progress: Told | None,
+    ttl: Ttl,
+    options: FreshnessOptions,
+) -> WarmReport:
+    """As Cache.awarm()."""
+    import asyncio
 
-        The handle: `.wait(timeout=None)` until the end, for a readiness check; `.done`;
-        `.progress`, a WarmReport; `.cancel()`. It ends with the cache.
-        """
-        if factory is not None:
-            refuse_async(callable_argument(factory, "factory"))
-        warming = _warming(keys, factory, batch_size, progress, ttl, options)
-        cache = cast(Calls, self)
-
-        def run(job: Job[WarmReport]) -> None:
-            run_blocking(warming.run(cache, BLOCKING, job._is_over))
-
-        job = Job(run, lambda: warming.report)
-        self._jobs.start(job)
-        return job
-
-    async def awarm(
-        self,
-        keys: Iterable[Key],
-        factory: Callable[[list[Key]], Any] | None = None,
-        *,
-        batch_size: int = 256,
-        progress: Told | None = None,
-        ttl: Ttl = DEFAULT,
-        **options: Unpack[FreshnessOptions],
-    ) -> WarmReport:
-        """As warm(), to its end, of which it returns the report; `factory` may be async.
-
-        Other coroutines run meanwhile, and a caller who is cancelled ends it.
-        """
-        import asyncio
-
-        warming = _warming(keys, factory, batch_size, progress, ttl, options)
-        caller = _Yielding(self._on_loop, asyncio.sleep)
-        await warming.run(cast(Calls, self), cast(Caller, caller), lambda: False)
-        return warming.report
+    warming = _warming(keys, factory, batch_size, progress, ttl, options)
+    caller = _Yielding(cache._on_loop, asyncio.sleep)
+    await warming.run(cache, cast(Caller, caller), lambda: False)
+    return warming.report
 
 
 class _Yielding:
