@@ -180,6 +180,7 @@ py::tuple get_rows_of_any_width(Core& core, const KeyBatch& keys, base::DType dt
 
 py::tuple lookup(Core& core, const py::object& key) {
   const std::string_view view = key_view(key.ptr());
+  core.reads.note(key.ptr());
   Located located{.entry = core.cache.find_memory(view), .tier = Tier::kMemory};
   if (!located.entry) {
     located.entry = core.cache.find_unverified(view);

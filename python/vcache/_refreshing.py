@@ -13,6 +13,7 @@ from ._ahead import batches, count_argument, share_argument
 from ._arguments import Key, Ttl, callable_argument
 from ._callers import Blocking, Computation, refuse_async
 from ._calls import Calls, storing_of
+from ._config import Config
 from ._filling import Storing
 from ._flight import Work, normal_key
 from ._freshness import FreshnessOptions
@@ -81,16 +82,26 @@ class _Refreshing:
         )
 
     def _due(self, cache: Calls, keys: Sequence[Key]) -> dict[bytes, Key]:
-        has_redis, terms = cast(Any, cache)._has_redis, cast(Any, cache)._config.terms
+        config = cast(Any, cache)._config
         due = {}
         for key, times in zip(keys, cache._tiers.peek_times(keys), strict=True):
             if times is None or times[1] is None:
                 continue
-            age, left = times
-            left = terms.left(self._storing.ttl, age, left) if has_redis else left
+            left = self._left(config, *times)
             if left is not None and left <= _AHEAD * self._every:
                 due[normal_key(key)] = key
         return due
+
+    def _left(self, config: Config, age: float, left: float) -> float | None:
+        """Seconds until a value expires in both tiers that memory has for `left` more; None: never.
+
+        One whose time in memory is shorter than memory would have it ends in Redis then, too.
+        """
+        longest = config.memory_ttl
+        is_cut = longest is not None and age + left >= longest * (1.0 - config.jitter)
+        if config.redis is None or not is_cut:
+            return left
+        return config.terms.left(self._storing.ttl, age, left)
 
     def _counted(self, keys: list[Key]) -> Any:
         report = self.report

@@ -182,7 +182,7 @@ class UpkeepCalls(JobRunner):
         A read costs a reference more while this goes on, and the thread takes a fiftieth of a
         processor at most, `related` included: where much is read it looks less often. Of more than
         512 reads between two looks the newest are learned from, and of a batch its first 64 keys;
-        get(), mget(), get_vectors(), get_or_set() and what is built upon them are noted.
+        get(), lookup(), mget(), get_vectors(), get_or_set() and what is built upon them are noted.
 
         The handle: `.progress`, a PrefetchReport with what was prefetched, used and wasted;
         `.cancel()`; `.done`; `.wait(timeout)`. It ends with the cache, and in a forked child. One

@@ -72,11 +72,12 @@ def test_every_way_to_read_is_noted() -> None:
     cache.set("k", np.ones(4, np.float32))
     job = cache.prefetch(lambda key: (), factory=values_of, learn=False)
     cache.get("k")
+    cache.lookup("k")
     cache.mget(["k", "none"])
     cache.get_vectors(["k"])
     cache.get_or_set("k", lambda: 1)
     cache.get_or_set("early", lambda: 1, refresh_ahead=0.5)
-    wait_until(lambda: job.progress.reads == 6)
+    wait_until(lambda: job.progress.reads == 7)
     job.cancel()
 
 
