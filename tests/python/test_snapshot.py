@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import ctypes.util
 import os
 import stat
 import threading
@@ -16,6 +18,7 @@ from clocked import ClockedCache
 from vcache import Cache, _core
 from vcache.errors import ConfigError, SnapshotError
 
+GOLDEN = Path(__file__).resolve().parents[1] / "data" / "snapshot"
 CLASSIC = ["lru", "lfu", "s3fifo", "sieve", "arc", "wtinylfu", "gdsf"]
 KEY = bytes(range(32))
 
@@ -289,18 +292,37 @@ def test_encrypted_values(path: Path) -> None:
         cache.restore(plain)
 
 
+def with_another_end(data: bytes, seconds: int) -> bytes:
+    """The file with its first entry's end moved, and that record's checksum made right again."""
+    name = ctypes.util.find_library("xxhash")
+    if name is None:
+        pytest.skip("libxxhash is not installed")
+    xxh3 = ctypes.CDLL(name).XXH3_64bits_withSeed
+    xxh3.restype, xxh3.argtypes = (
+        ctypes.c_uint64,
+        [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64],
+    )
+    nonce = int.from_bytes(data[24:32], "little")
+    head = bytearray(data[128 : 128 + 64 + 8])  # a key of one byte, filled up to 8
+    ends = int.from_bytes(head[24:32], "little") + seconds * 10**9
+    head[24:32] = ends.to_bytes(8, "little")
+    head[:8] = xxh3(bytes(head[8:]), len(head) - 8, nonce).to_bytes(8, "little")
+    return data[:128] + bytes(head) + data[128 + len(head) :]
+
+
 def test_a_lifetime_that_was_prolonged_in_an_encrypted_file_is_refused(path: Path) -> None:
     """Encrypted, the times are authentic: who cannot encrypt cannot change them."""
     clock = _core.ManualClock()
     cache = ClockedCache(clock, encryption_key=KEY)
     cache.set("k", 1)
     cache.snapshot(path)
-    data = bytearray(path.read_bytes())
-    data[128 + 24 + 6] ^= 1  # in the end of the record
-    path.write_bytes(data)
+    whole = path.read_bytes()
+    path.write_bytes(with_another_end(whole, 0))
+    assert ClockedCache(clock, encryption_key=KEY).restore(path).entries == 1
+    path.write_bytes(with_another_end(whole, 3600))
     report = ClockedCache(clock, encryption_key=KEY).restore(path)
     assert report.entries == 0
-    assert report.damage is not None
+    assert report.damage == "entry 0 at byte 128: altered"
 
 
 @pytest.mark.parametrize(
@@ -328,6 +350,23 @@ def test_another_namespace_is_refused(path: Path) -> None:
     Cache(namespace="one").snapshot(path)
     with pytest.raises(SnapshotError, match="namespace 'one', and this cache's is 'two'"):
         Cache(namespace="two").restore(path)
+
+
+@pytest.mark.parametrize(("name", "key"), [("v1_lfu", None), ("v1_lfu_encrypted", KEY)])
+def test_files_of_every_version_stay_readable(name: str, key: bytes | None) -> None:
+    cache = ClockedCache(
+        _core.ManualClock(1.8e9), policy="lfu", ttl=None, memory_ttl=None, encryption_key=key
+    )
+    report = cache.restore(GOLDEN / f"{name}.bin")
+    assert (report.entries, report.complete) == (3, True)
+    assert cache.hot_keys() == [("object", 3)]
+    found = cache.lookup("vector")
+    assert found.value.tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert (found.metadata, found.age, found.ttl) == ({"m": 1}, pytest.approx(1e8), None)
+    assert cache.get("object") == {"a": [1, None, "text"]}
+    assert cache.get(b"\xff\x00").shape == (2, 3)
+    cache.invalidate_tags("t")
+    assert cache.get("object") is None
 
 
 def test_a_cut_file_is_restored_up_to_there(path: Path) -> None:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     ROOT / "cpp" / "README.md",
     ROOT / "python" / "README.md",
+    ROOT / "cpp" / "cache" / "snapshot" / "FORMAT.md",
     ROOT / "cpp" / "l2" / "README.md",
     ROOT / "cpp" / "l2" / "codec" / "FORMAT.md",
     ROOT / "tests" / "integration" / "README.md",
