@@ -136,9 +136,6 @@ Entry* Shard::hit(EntryId id) noexcept {
   Entry* entry = entries_[id];
   entry->pin();
   ++entry->hits;
-  if (usage_ != nullptr) [[unlikely]] {
-    extend(*entry);
-  }
   notes_[note_count_++] = id;
   if (note_count_ == kNotes) drain_notes();
   ++counters_.hits;
@@ -146,6 +143,9 @@ Entry* Shard::hit(EntryId id) noexcept {
   if (const Costs costs = entry->costs(); costs.any()) {
     counters_.cost_saved += static_cast<double>(costs.cost);
     counters_.seconds_saved += static_cast<double>(costs.seconds);
+  }
+  if (usage_ != nullptr) [[unlikely]] {
+    extend(*entry);  // last, so that nothing else has to be kept over the call
   }
   return entry;
 }
