@@ -17,7 +17,7 @@ def test_caches_that_share_a_redis(redis_server: RedisServer, proxy: ChaosProxy)
     Shared.proxy = proxy
     limits = settings(
         max_examples=examples(30),
-        stateful_step_count=30,
+        stateful_step_count=40,
         deadline=None,
         report_multiple_bugs=False,
         database=None,

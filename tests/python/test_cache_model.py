@@ -21,8 +21,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("arguments", VARIANTS.values(), ids=VARIANTS)
-def test_in_memory(arguments: dict[str, Any]) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_in_memory(variant: str) -> None:
+    arguments = VARIANTS[variant]
+
     class InMemory(ComputingModel):
         memory_ttl = 301.0
         grace = arguments.get("grace", 0.0)
@@ -32,7 +34,7 @@ def test_in_memory(arguments: dict[str, Any]) -> None:
             return ClockedCache(clock, namespace=namespace, memory_ttl=self.memory_ttl, **arguments)
 
     limits = settings(
-        max_examples=examples(35),
+        max_examples=examples(100 if variant == "plain" else 30),
         stateful_step_count=40,
         deadline=None,
         report_multiple_bugs=False,

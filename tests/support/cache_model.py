@@ -62,6 +62,11 @@ class Side:
     def standing_in(self, key: Any) -> Any:
         return MISSING if self._evicts else self.reference.standing_in(key)
 
+    def assert_has_the_rest(self) -> None:
+        """That what was removed is gone, and nothing else."""
+        for key in sorted(self.reference.known):
+            assert self.cache.exists(key) == (self.held(key) is not MISSING), key
+
     def recount(self) -> None:
         """Takes the number of requests from the cache, where calls look up for themselves."""
         self.requests = self.cache.stats().requests
@@ -238,6 +243,7 @@ class CacheModel(AskingMachine):
         side = self.side(at)
         self.ask(*side.how, "clear")
         side.reference.clear()
+        side.assert_has_the_rest()
 
     @rule(at=SIDES, pattern=st.sampled_from([*PATTERNS]))
     def invalidate(self, at: tuple[int, bool], pattern: str) -> None:
@@ -249,12 +255,14 @@ class CacheModel(AskingMachine):
         assert least <= count
         if pattern not in ("*", "[^a]*"):  # which take keys of other rules too
             assert count <= most
+        side.assert_has_the_rest()
 
     @rule(at=SIDES, tags=st.lists(st.sampled_from(["t", "u"]), min_size=1, max_size=2))
     def invalidate_tags(self, at: tuple[int, bool], tags: list[str]) -> None:
         side = self.side(at)
         self.ask(*side.how, "invalidate_tags", *tags)
         side.reference.drop_tags(tags)
+        side.assert_has_the_rest()
 
     @rule(at=SIDES, pattern=st.sampled_from(["g:*", "[ab]"]), tags=TAGS, fails=st.booleans())
     def invalidate_on_write(

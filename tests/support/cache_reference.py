@@ -37,6 +37,7 @@ class Reference:
         self._is_timed = is_timed
         self._grace = grace
         self._entries: dict[bytes, Entry] = {}
+        self.known = set[bytes]()  # all keys there ever were
         self._ended = set[bytes]()  # by a tag, and maybe still counted where they are removed
 
     def put(
@@ -52,6 +53,7 @@ class Reference:
         until = self._until(ttl, memory_ttl)
         self._entries[normal(key)] = Entry(value, until, tuple(tags), metadata or {})
         self._ended.discard(normal(key))
+        self.known.add(normal(key))
 
     def touch(self, key: Any, ttl: Any) -> None:
         self._entries[normal(key)].until = self._until(ttl, None)
