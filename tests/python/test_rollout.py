@@ -211,15 +211,15 @@ def test_two_checks_at_once_go_on_by_one_stage(make: Make, monkeypatch: pytest.M
     traffic.quarter(1.0, 1.0)
     traffic.time.now += 120
     rollout, judged = traffic.rollout, list[float]()
-    end_stage = rollout._end_stage
+    change = rollout._change
 
-    def overtaken(*given: Any) -> None:
+    def overtaken(*given: Any, **named: Any) -> None:
         """Another check does the same, after this one has judged and before it goes on."""
-        monkeypatch.setattr(rollout, "_end_stage", end_stage)
+        monkeypatch.setattr(rollout, "_change", change)
         judged.append(rollout.check().share)
-        end_stage(*given)
+        change(*given, **named)
 
-    monkeypatch.setattr(rollout, "_end_stage", overtaken)
+    monkeypatch.setattr(rollout, "_change", overtaken)
     assert rollout.check().share == 0.5
     assert judged == [0.5]
     assert kinds(rollout) == ["began", "advanced"]
