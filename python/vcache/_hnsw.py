@@ -49,11 +49,12 @@ class Hnsw:
         return int(self._index.memory_usage) if self else 0
 
     def add(self, ids: NDArray[np.uint64], rows: NDArray[np.float32]) -> None:
-        with self._lock:
-            if not self:
-                self._index, self._owner = _new_index(self._width), os.getpid()
-            if len(ids):
-                self._index.add(ids, rows, threads=1)
+        """One at a time: whoever searches meanwhile waits for one only."""
+        for number, row in zip(ids.tolist(), rows, strict=True):
+            with self._lock:
+                if not self:
+                    self._index, self._owner = _new_index(self._width), os.getpid()
+                self._index.add(number, row, threads=1)
 
     def remove(self, number: int) -> None:
         with self._lock:

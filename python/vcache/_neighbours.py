@@ -7,12 +7,15 @@ are of one process. Thread-safe.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from ._background import workers
 from ._hnsw import Hnsw, has_hnsw
 from ._locks import ForkLock
 
@@ -91,26 +94,36 @@ class _Index:
             self._leave(number)
 
     def _settle(self) -> None:
-        """Moves the oldest vectors into the graph, and forgets those that have left."""
+        """Forgets what has left; what moves into the graph, which takes long, others move."""
+        if self._graph is None or len(self._flat) <= FLAT_VECTORS:
+            self._in_turn(self._forget)
+        elif self._settler != os.getpid():
+            workers.submit(partial(self._in_turn, self._fill))
+
+    def _in_turn(self, work: Callable[[], None]) -> None:
+        """One thread at a time; what others would do meanwhile is left to the next call."""
         with self._lock:
             if self._settler == os.getpid():
                 return
             self._settler = os.getpid()
         try:
-            if self._graph is not None:
-                self._fill(self._graph)
-            while (oldest := self._oldest()) < self._flat.oldest:
-                if self._graph and oldest in self._graph:
-                    break
-                self._leave(oldest)
+            work()
         finally:
             self._settler = 0
 
-    def _fill(self, graph: Hnsw) -> None:
-        while len(self._flat) > FLAT_VECTORS:
+    def _forget(self) -> None:
+        while (oldest := self._oldest()) < self._flat.oldest:
+            if self._graph and oldest in self._graph:
+                return
+            self._leave(oldest)
+
+    def _fill(self) -> None:
+        graph = self._graph
+        while graph is not None and len(self._flat) > FLAT_VECTORS:
             graph.add(*self._flat.take_oldest())
-        for _ in range(len(graph) - self._graph_most):
-            self._leave(self._oldest())
+            for _ in range(len(graph) - self._graph_most):
+                self._leave(self._oldest())
+        self._forget()
 
     def _oldest(self) -> int:
         with self._lock:

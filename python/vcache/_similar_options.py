@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from ._freshness import FreshnessOptions
@@ -59,8 +60,8 @@ class Similar:
     memory: Size = "64MiB"
 
     def __post_init__(self) -> None:
-        given = self.similar
-        is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+        given: Any = self.similar
+        is_number = isinstance(given, Real) and not isinstance(given, bool)
         if not is_number or not 0 < given <= 1:
             allowed = "allowed is None or a cosine similarity over 0 and up to 1"
             raise ValueError(f"similar={shown(given)}: {allowed}")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from clocked import ClockedCache
+from polling import wait_until
 from similar_searches import DIM, FIRST, similar_search, turned
+from sync_points import in_threads
 
 from vcache import _neighbours
 
@@ -34,11 +38,20 @@ def test_of_many_indexes_those_not_used_leave(cache: ClockedCache) -> None:
     assert 2 < sum(kept) < 50
 
 
+class AtOnce:
+    """Does in the calling thread what is to be done in the background."""
+
+    def submit(self, work: Callable[[], None]) -> bool:
+        work()
+        return True
+
+
 @pytest.fixture
 def small_flat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Indexes whose older vectors are in a graph from the 101st on."""
     pytest.importorskip("usearch")
     monkeypatch.setattr(_neighbours, "FLAT_VECTORS", 100)
+    monkeypatch.setattr(_neighbours, "workers", AtOnce())
 
 
 @pytest.mark.usefixtures("small_flat")
@@ -67,3 +80,24 @@ def test_the_graph_is_bounded_too(cache: ClockedCache) -> None:
     kept = [near is not None and near.similarity > 0.999 for near in found]
     assert 101 < sum(kept) < 400
     assert kept == sorted(kept)
+
+
+def test_the_graph_grows_in_the_background(
+    cache: ClockedCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("usearch")
+    monkeypatch.setattr(_neighbours, "FLAT_VECTORS", 100)
+    search = similar_search(cache, [])
+    queries = np.random.default_rng(5).standard_normal((300, DIM))
+
+    def ask(number: int) -> None:
+        for query in queries[number::3]:
+            search("docs", query)
+
+    assert in_threads(*[partial(ask, number) for number in range(3)]) == [None] * 3
+
+    def is_found(query: Any) -> bool:
+        near = search.nearest("docs", query)
+        return near is not None and near.similarity > 0.999
+
+    wait_until(lambda: all(map(is_found, queries)), 30, "all queries")
