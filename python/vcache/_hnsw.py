@@ -48,6 +48,14 @@ class Hnsw:
     def memory_bytes(self) -> int:
         return int(self._index.memory_usage) if self else 0
 
+    def can_grow(self) -> bool:
+        """Whether usearch can be loaded."""
+        try:
+            import usearch.index  # noqa: F401
+        except Exception:  # whatever a broken installation raises
+            return False
+        return True
+
     def add(self, ids: NDArray[np.uint64], rows: NDArray[np.float32]) -> None:
         """One at a time: whoever searches meanwhile waits for one only."""
         for number, row in zip(ids.tolist(), rows, strict=True):

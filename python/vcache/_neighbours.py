@@ -119,6 +119,8 @@ class _Index:
 
     def _fill(self) -> None:
         graph = self._graph
+        if graph is not None and not graph.can_grow():
+            self._graph = graph = None
         while graph is not None and len(self._flat) > FLAT_VECTORS:
             graph.add(*self._flat.take_oldest())
             for _ in range(len(graph) - self._graph_most):

@@ -66,7 +66,7 @@ class SimilarSite(SearchSite):
         query = self._query(args, named)
         if query is None:
             return await super().load(caller, key, seen, args, named)
-        near = self._near(query)
+        near = self._near(key, query)
         result = await self._answer(caller, near, query, args, named)
         if result is not MISSING:
             self.hits += 1
@@ -131,17 +131,22 @@ class SimilarSite(SearchSite):
                 return None
             gist = msgspec.msgpack.encode(text)
             left_out.append(self._text)
-        vector = np.ascontiguousarray(array.reshape(-1), dtype=np.float64)
+        vector = np.array(array.reshape(-1), dtype=np.float64)  # the function may change its own
         parameters = f"{self.head}{array.ndim}:{self.arguments(args, named, left_out)}"
         return Query(self.digest.of(parameters.encode(errors="surrogatepass")), vector, gist)
 
-    def _near(self, query: Query) -> list[Near]:
-        """What may answer, and what is looked at for the advice; the nearest first."""
+    def _near(self, key: str, query: Query) -> list[Near]:
+        """What may answer, and what is looked at for the advice; the nearest first.
+
+        Its own key, under which there is no value any more, leaves.
+        """
         found = self._indexes.near(query, self._at_least - _LOOKED_BELOW, _CANDIDATES)
         kept = []
         for each in found:
             refused = self._refusal(each, query)
-            if refused is None:
+            if each.key == key:
+                self._indexes.drop(key, query)
+            elif refused is None:
                 kept.append(each)
             elif self._is_near(each):
                 self._traffic.note_refused(refused)

@@ -290,6 +290,17 @@ def test_records_are_decoded(cache: ClockedCache) -> None:
     assert search.cache_info().similar == 1
 
 
+def test_a_function_that_changes_its_vector(cache: ClockedCache) -> None:
+    @cache.cache_vector_search(similar=0.97)
+    def search(vector: Any) -> list[int]:
+        vector[:] = 1.0
+        return [1]
+
+    search(FIRST.copy())
+    assert search.nearest(FIRST).similarity == pytest.approx(1.0)
+    assert search.nearest(np.ones(DIM)).similarity < 0.9
+
+
 def test_methods(cache: ClockedCache) -> None:
     class Store:
         calls = 0

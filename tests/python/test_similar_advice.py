@@ -21,7 +21,7 @@ class Documents:
     def __init__(self, alike_from: float) -> None:
         self.alike_from = alike_from
         self.calls = 0
-        self.base = np.zeros(DIM)
+        self.base = np.ones(DIM)
 
     def ask(self, search: Any, seed: int, similarity: float) -> None:
         """One base query, then one near to it."""
@@ -105,6 +105,16 @@ def test_async_searches_learn_too(cache: ClockedCache) -> None:
 
     asyncio.run(main())
     assert search.advice().threshold == 0.95
+
+
+def test_a_search_is_not_compared_with_itself(cache: ClockedCache) -> None:
+    documents = Documents(0.9)
+    search = searching(cache, documents, 0.99)
+    for _ in range(40):
+        search(np.ones(DIM))
+        cache.clock.advance(4000)
+    assert documents.calls == 40
+    assert search.advice().bands == ()
 
 
 def test_a_comparison_counts_no_request(cache: ClockedCache) -> None:
