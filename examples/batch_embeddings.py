@@ -44,7 +44,7 @@ def main(folder: Path, redis: str | None = None) -> None:
     print(f"{len(texts)} paragraphs, {len(set(texts))} of them different: {first.shape}")
     print(f"first time {between - start:.4f} s, second time {end - between:.4f} s")
     print(f"computed {report.computed}, model loaded: {model.loaded}")
-    print(f"USD saved {report.cost_saved:.6f}, time saved {report.seconds_saved:.1f} s")
+    print(report)
     if not np.array_equal(first, second) or report.computed > len(set(texts)):
         sys.exit("wrong: the second matrix is not the first, or a paragraph was computed twice")
 

@@ -129,7 +129,7 @@ def test_retriever(name: str, host: str) -> None:
     pytest.importorskip(host)
     said = run(name)
     assert re.findall(r"(\d+) texts computed", said) == ["11", "0"]
-    assert "hits=11, misses=11, computed=11" in said
+    assert "requests  22: 11 hits, 11 misses" in said
 
 
 def test_a_wrong_url_of_a_server_is_an_error_at_once() -> None:
