@@ -14,7 +14,7 @@ from sybil.evaluators.python import pad
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
 ROOT = Path(__file__).resolve().parents[2]
-SKIPPED = {"build", ".venv", ".cache", "node_modules"}
+SKIPPED = {"build", ".venv", ".cache"}  # what the commands of this repository make
 FOLDER = "/var/lib/app/"  # of a service; the working directory takes its place
 REDIS = re.compile(
     r"redis://(?:127\.0\.0\.1|localhost):6379(?:/0)?"
@@ -29,8 +29,9 @@ FLAG = re.compile(r"--?[a-z][\w-]*")
 
 def documents() -> list[Path]:
     """All pages of Markdown but the log of changes."""
-    pages = (path for path in ROOT.rglob("*.md") if not SKIPPED & set(path.parts))
-    return sorted(path for path in pages if path.name != "CHANGELOG.md")
+    pages = (path.relative_to(ROOT) for path in ROOT.rglob("*.md"))
+    wanted = (page for page in pages if not SKIPPED & set(page.parts))
+    return sorted(ROOT / page for page in wanted if page.name != "CHANGELOG.md")
 
 
 def modules() -> list[str]:
