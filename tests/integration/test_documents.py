@@ -195,6 +195,7 @@ def test_commands_exist(page: Path, command: list[str], capsys: pytest.CaptureFi
         ("say `script/bench --onyl x`", ["--onyl"]),
         ("```bash\nscript/test --covrage  # slow\n```\n", ["--covrage"]),
         ("say `pip install '.[langchain, lama]'`", ["lama"]),
+        ("```python\nx = 1\n```\n`script/demo --quik`\n```python\nx = 2\n```\n", ["--quik"]),
         ("say `pip install .`, ```script/x``` and `python examples/decorator.py`", []),
     ],
 )

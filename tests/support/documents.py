@@ -20,7 +20,8 @@ REDIS = re.compile(
     r"redis://(?:127\.0\.0\.1|localhost):6379(?:/0)?"
 )  # whose place the server of a test takes
 
-FENCED = re.compile(r"^```(?:sh|bash|console|shell)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)  # of any language
+SHELLS = {"", "sh", "bash", "console", "shell"}
 DOCTEST = re.compile(r"^ *>>> ", re.MULTILINE)
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 COMMAND = re.compile(r"(?:script/\w+|python -m vcache|python examples/|pip install)\b.*")
@@ -68,7 +69,8 @@ def run_blocks(path: Path, url: str, names: dict[str, Any]) -> int:
 
 def commands(text: str) -> Iterator[list[str]]:
     """The words of each command of ours in fenced blocks and in spans of code."""
-    lines = [line for block in FENCED.findall(text) for line in block.splitlines()]
+    blocks = (block for language, block in FENCED.findall(text) if language in SHELLS)
+    lines = [line for block in blocks for line in block.splitlines()]
     for line in [*lines, *SPAN.findall(FENCED.sub("", text))]:
         line = line.strip().removeprefix("$ ").removeprefix(".venv/bin/")
         command = COMMAND.fullmatch(line)
