@@ -249,7 +249,8 @@ def test_a_cached_array_pickles_as_an_array(cache: ClockedCache) -> None:
 
 def test_every_blocking_call_that_can_touch_redis_has_a_twin() -> None:
     local = {"stats", "get_stats", "cached", "cache_vector_search", "from_env"}
-    local |= {"accesses", "hot_keys", "log_stats", "mapping"}
+    local |= {"accesses", "cost_report", "hot_keys", "log_stats", "mapping"}
+    local |= {"refresh_hot", "prefetch"}  # which return at once
     local.add("invalidate_on_write")  # whose guard is sync and async
     local |= {"cached_list", "cached_batch", "bypass", "refreshing"}
     local |= {"predict", "explain", "retrain", "roll_back_model", "pin_expert"}
