@@ -63,7 +63,8 @@ void Promotion::promote(std::size_t index, const l2::StoredValue& stored) {
   const std::string_view key = keys_[index];
   Located& located = out_[places_[index]];
   target_.memory.count_read(key);
-  const l1::Identity identity = identity_of(key, stored, lifetimes_of(key, stored));
+  const l1::Identity identity =
+      identity_of(key, stored, target_.ttls.promoted(key, stored.remaining));
   const Unwritten gate(target_.fills, key, token_);
   if (target_.admission.promotes(key, stored.value)) {
     located.entry = target_.memory.insert_pinned(key, stored.value, identity, gate);
@@ -81,12 +82,6 @@ l1::Identity Promotion::identity_of(std::string_view key, const l2::StoredValue&
                                                      made(stored), longest_in_memory(lifetimes));
   identity.is_from_redis = true;
   return identity;
-}
-
-Lifetimes Promotion::lifetimes_of(std::string_view key, const l2::StoredValue& stored) const {
-  const Ttl remaining =
-      stored.remaining < base::Millis{0} ? Ttl() : Ttl(base::Nanos(stored.remaining));
-  return target_.ttls.promoted(key, remaining);
 }
 
 }  // namespace vcache::cache

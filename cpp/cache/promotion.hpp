@@ -54,7 +54,6 @@ class Promotion final : public l2::FetchSink {
   void promote(std::size_t index, const l2::StoredValue& stored);
   // Hands over an expired value if the caller takes one. Memory keeps its own.
   void hand_stale(std::size_t index, const l2::StoredValue& stored);
-  [[nodiscard]] Lifetimes lifetimes_of(std::string_view key, const l2::StoredValue& stored) const;
   // When a value was made: before its fetch began, if not by this process.
   [[nodiscard]] base::Moment made(const l2::StoredValue& stored) const noexcept {
     return {.here = std::min(stored.made.here, began_), .shared = stored.made.shared};

@@ -139,6 +139,7 @@ class TieredCache final : private base::ForkParticipant {
   [[nodiscard]] l1::L1Cache& memory() noexcept { return memory_; }
   // Whom what is fetched has to pass on its way into memory.
   [[nodiscard]] const FillGuard& fills() const noexcept { return fills_; }
+  [[nodiscard]] const TtlChoice& ttls() const noexcept { return ttls_; }
   [[nodiscard]] l2::L2& redis() const noexcept { return *redis_; }
   // Null where look-ups are not recorded.
   [[nodiscard]] l1::AccessLog* access_log() const noexcept { return log_.get(); }

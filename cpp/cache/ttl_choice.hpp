@@ -19,9 +19,9 @@ class TtlChoice {
   [[nodiscard]] Lifetimes operator()(std::string_view key, const Lifetimes& lifetimes) const {
     return jitter_(by_use(key, lifetimes));
   }
-  // Of a key that Redis has for so long.
-  [[nodiscard]] Lifetimes promoted(std::string_view key, const Ttl& remaining) const {
-    return (*this)(key, {.ttl = remaining,
+  // Of a key that Redis has for so long; negative: for good.
+  [[nodiscard]] Lifetimes promoted(std::string_view key, base::Millis remaining) const {
+    return (*this)(key, {.ttl = remaining < base::Millis{0} ? Ttl() : Ttl(remaining),
                          .memory_ttl = options_.memory_ttl,
                          .memory_ttl_by_use = options_.adaptive_ttl.has_value()});
   }

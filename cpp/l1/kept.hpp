@@ -40,11 +40,13 @@ class Tour {
 struct Kept {
   base::Nanos age{0};                          // since the value was made
   base::Nanos lifetime = base::Nanos::max();   // what is left of it; max: no end
+  base::Nanos longest{0};                      // as L1Cache::insert() has it
   std::span<const TagMarks::Mark> marks = {};  // of its tags, where `value` has none
   base::Moment made = {};
   policy::Standing standing = {};
   std::uint32_t hits = 0;
   bool is_verified = true;
+  bool is_from_redis = false;
 };
 
 // What became of an entry that was to be taken over.

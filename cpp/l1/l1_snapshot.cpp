@@ -11,12 +11,6 @@ namespace {
 
 constexpr unsigned kMostRounds = 4;  // of uses told again
 
-std::int64_t ending(std::int64_t now, const Kept& kept) {
-  const std::int64_t end =
-      kept.lifetime.count() >= kNever - now ? kNever : now + kept.lifetime.count();
-  return kept.is_verified ? end : -end;
-}
-
 }  // namespace
 
 std::uint64_t random_instance() {
@@ -58,12 +52,11 @@ Restored L1Cache::restore(std::string_view key, const base::ValueView& value, co
   restoration.shards.resize(shards_.size());
   Restoration::Share& share = restoration.shards[index];
   if (share.is_full) return Restored::kNoRoom;
-  const std::int64_t time = now();
-  const Identity identity{.created = time - kept.age.count(),
-                          .expires = ending(time, kept),
-                          .group = groups_.id_of(key),
-                          .made = kept.made};
-  const Publication publication{.hash = hash, .now = time, .identity = identity, .gate = gate};
+  Identity identity = identity_of(key, kept.lifetime, kept.age, kept.made, kept.longest);
+  if (!kept.is_verified) identity.expires = -identity.expires;
+  identity.is_from_redis = kept.is_from_redis;
+  if (identity.use) identity.use->counted = kept.hits;  // none of them of the last day
+  const Publication publication{.hash = hash, .now = now(), .identity = identity, .gate = gate};
   const Shard::Placement placement = shards_[index]->restore(key, value, publication, kept);
   if (placement.outcome == Restored::kNoRoom) share.is_full = true;
   if (placement.outcome == Restored::kStored && tutor_ != nullptr) {

@@ -92,7 +92,7 @@ Shard::Placement Shard::restore(std::string_view key, const base::ValueView& val
   entry->fill(value.payload);
   entry->identify(publication.identity);
   entry->put_marks(kept.marks);
-  entry->hits = std::min(kept.hits, Entry::kMostHits);
+  entry->hits = kept.hits;
   const base::SpinLock lock(mutex_);
   try {
     const Placement placement = settle(entry, publication, kept.standing);
@@ -115,14 +115,15 @@ bool Shard::outdates(const Publication& publication, const Probe& probe) const {
 
 // As reserve(), but nothing leaves for it.
 Entry* Shard::reserve_free(std::string_view key, const base::ValueView& value) {
-  const std::size_t bytes = Entry::bytes_for(key, value);
+  const std::size_t bytes = Entry::bytes_for(key, value, usage_ != nullptr);
   const std::size_t block = store::Arena::block_bytes(bytes);
   const bool fits =
       used_bytes_ + block + bookkeeping_bytes() <= limits_.bytes && index_.size() < limits_.entries;
   if (!fits) return nullptr;
   set_arena_limit(limits_.bytes / kFragmentedShare);
   void* memory = arena_->allocate(bytes);
-  return memory == nullptr ? nullptr : Entry::create(memory, *arena_, key, value, 0);
+  if (memory == nullptr) return nullptr;
+  return Entry::create(memory, *arena_, key, value, 0, usage_ != nullptr);
 }
 
 Shard::Placement Shard::settle(Entry* entry, const Publication& publication,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +77,17 @@ def test_what_comes_from_redis_has_the_time_of_its_use(make_cache: MakeCache) ->
     again = reader.lookup("k")
     if again.tier == "redis":
         assert again.ttl == pytest.approx(120, abs=3)
+
+
+def test_what_is_restored_has_the_time_of_its_use(make_cache: MakeCache, tmp_path: Path) -> None:
+    path = tmp_path / "memory.snapshot"
+    first = make_cache(adaptive_ttl=True)
+    first.set("k", 1)
+    first.snapshot(path)
+    second = make_cache(adaptive_ttl=AdaptiveTTL(cold_hits=3, hot_hits=5))
+    assert second.restore(path).confirmed == 1
+    assert memory_left(second) == pytest.approx(20, abs=3)
+    assert memory_left(second, 2) == pytest.approx(45, abs=3)
 
 
 def test_memory_never_outlives_redis(make_cache: MakeCache) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -179,6 +180,34 @@ def test_thresholds_may_be_zero() -> None:
     with adaptive(cold_hits=0, hot_hits=0) as cache:
         cache.set("k", 1)
         assert left(cache) == 120
+
+
+def test_a_restored_entry_ends_when_it_would_have(tmp_path: Path) -> None:
+    key, path = "twelve bytes", tmp_path / "memory.snapshot"
+    with adaptive() as cache:
+        cache.set(key, np.array([1e300, 0.0]))  # whose bits, as a time, are one far away
+        left(cache, 2, key)
+        cache.snapshot(path)
+    with adaptive() as cache:
+        assert cache.restore(path).entries == 1
+        assert left(cache, 60, key) == 20
+        assert cache.hot_keys() == [(key, 62)]
+        cache.delete(key)
+        cache.set(key, 1)
+        assert left(cache, 1, key) == 120
+
+
+def test_hits_in_another_process_are_not_of_this_day(tmp_path: Path) -> None:
+    path = tmp_path / "memory.snapshot"
+    with adaptive() as cache:
+        cache.set("k", 1)
+        left(cache, 100)
+        cache.snapshot(path)
+    with adaptive() as cache:
+        cache.restore(path)
+        cache.set("k", 1)
+        assert left(cache, 4) == 20
+        assert left(cache, 1) == 45
 
 
 def test_jitter_shortens_it() -> None:

@@ -8,10 +8,9 @@
 
 namespace vcache::cache::snapshot {
 
-Confirmation::Confirmation(TieredCache& cache, Jitter& jitter, std::span<const Asked> asked,
-                           bool keeps_unconfirmed, l1::Restoration& restoration, Loaded& loaded)
+Confirmation::Confirmation(TieredCache& cache, std::span<const Asked> asked, bool keeps_unconfirmed,
+                           l1::Restoration& restoration, Loaded& loaded)
     : cache_(cache),
-      jitter_(jitter),
       asked_(asked),
       keeps_unconfirmed_(keeps_unconfirmed),
       restoration_(restoration),
@@ -57,9 +56,10 @@ l1::Restored Confirmation::store(std::size_t index, const l2::StoredValue& store
   l1::Kept kept = asked.kept;
   kept.age = stored.age;
   kept.made = {.here = std::min(stored.made.here, began_), .shared = stored.made.shared};
-  const Ttl remaining =
-      stored.remaining < base::Millis{0} ? Ttl() : Ttl(base::Nanos(stored.remaining));
-  kept.lifetime = in_memory(jitter_({.ttl = remaining, .memory_ttl = cache_.options().memory_ttl}));
+  kept.is_from_redis = true;
+  const Lifetimes lifetimes = cache_.ttls().promoted(asked.key, stored.remaining);
+  kept.lifetime = in_memory(lifetimes);
+  kept.longest = longest_in_memory(lifetimes);
   const Unwritten gate(cache_.fills(), asked.key, token_);
   return cache_.memory().restore(asked.key, stored.value, kept, &gate, restoration_);
 }

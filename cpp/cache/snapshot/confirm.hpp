@@ -25,8 +25,8 @@ struct Asked {
 // what became of each.
 class Confirmation final : public l2::FetchSink {
  public:
-  Confirmation(TieredCache& cache, Jitter& jitter, std::span<const Asked> asked,
-               bool keeps_unconfirmed, l1::Restoration& restoration, Loaded& loaded);
+  Confirmation(TieredCache& cache, std::span<const Asked> asked, bool keeps_unconfirmed,
+               l1::Restoration& restoration, Loaded& loaded);
 
   // Throws std::bad_alloc.
   void run();
@@ -41,7 +41,6 @@ class Confirmation final : public l2::FetchSink {
   void count(std::size_t index);
 
   TieredCache& cache_;
-  Jitter& jitter_;
   const std::span<const Asked> asked_;
   const bool keeps_unconfirmed_;
   l1::Restoration& restoration_;

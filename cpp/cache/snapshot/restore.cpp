@@ -35,10 +35,9 @@ class Restorer {
   Restorer(TieredCache& cache, const base::Clock& clock, const std::string& path,
            std::shared_ptr<const l2::codec::Keyring> keys, bool keep_unconfirmed)
       : cache_(cache),
-        now_(base::Nanos(clock.wall()).count()),
+        now_(std::max<std::int64_t>(base::Nanos(clock.wall()).count(), 0)),
         began_(cache.memory().tags().now()),
         keeps_unconfirmed_(keep_unconfirmed),
-        jitter_(cache.options().jitter, l1::random_instance()),
         reader_(path, cache.options().name, std::move(keys)) {}
 
   Loaded run() {
@@ -87,11 +86,12 @@ class Restorer {
   // A clock that was set back gives no entry more time than it had left.
   [[nodiscard]] l1::Kept kept_of(const Record& record) const {
     const RecordHead& head = record.head;
-    const std::int64_t written = reader_.head().written;
-    l1::Kept kept{.age = base::Nanos(std::max<std::int64_t>(now_ - head.created, 0)),
+    const std::int64_t written = std::max<std::int64_t>(reader_.head().written, 0);
+    const std::int64_t created = std::clamp<std::int64_t>(head.created, 0, now_);
+    l1::Kept kept{.age = base::Nanos(now_ - created),
                   .made = {.here = began_, .shared = head.made_shared},
                   .standing = {.uses = head.uses, .weight = head.weight},
-                  .hits = head.hits};
+                  .hits = std::min(head.hits, l1::Entry::kMostHits)};
     if (head.ends != kNoEnd) {
       kept.lifetime = base::Nanos(std::min(head.ends - now_, head.ends - written));
     }
@@ -119,7 +119,7 @@ class Restorer {
 
   void ask() {
     if (asked_.empty()) return;
-    Confirmation(cache_, jitter_, asked_, keeps_unconfirmed_, restoration_, loaded_).run();
+    Confirmation(cache_, asked_, keeps_unconfirmed_, restoration_, loaded_).run();
     asked_.clear();
     waiting_bytes_ = 0;
   }
@@ -128,7 +128,6 @@ class Restorer {
   const std::int64_t now_;     // wall
   const std::uint64_t began_;  // in steps of invalidations of tags
   const bool keeps_unconfirmed_;
-  Jitter jitter_;
   Reader reader_;
   l1::Restoration restoration_;
   std::vector<Asked> asked_;
