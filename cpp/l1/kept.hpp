@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/tags.hpp"
 #include "base/value.hpp"
+#include "l1/entry.hpp"
 #include "l1/policy/standing.hpp"
 #include "l1/tag_marks.hpp"
 
@@ -19,6 +20,12 @@ namespace vcache::l1 {
 struct Placed {
   std::size_t shard = 0;
   policy::Ranked entry = {};
+};
+
+// An entry that was found by its place; empty: it is gone. Its hits change as long as it is held.
+struct Pinned {
+  EntryRef entry = {};
+  std::uint32_t hits = 0;
 };
 
 // All entries of a cache, the first of them the last to leave if none were accessed again; of

@@ -201,7 +201,7 @@ class L1Cache {
   // Throws std::bad_alloc.
   [[nodiscard]] Tour hottest_first();
   // The entry there, pinned, verified or not, neither counted nor noted; empty where it has ended.
-  [[nodiscard]] EntryRef pin(const Placed& placed);
+  [[nodiscard]] Pinned pin(const Placed& placed);
   // Takes over an entry that was kept elsewhere where there is room: nothing is evicted for it.
   // Hottest first; once a shard has no room for one, it takes none after. Throws std::bad_alloc.
   Restored restore(std::string_view key, const base::ValueView& value, const Kept& kept,

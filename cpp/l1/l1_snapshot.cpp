@@ -40,7 +40,7 @@ Tour L1Cache::hottest_first() {
   return Tour(std::move(ranked));
 }
 
-EntryRef L1Cache::pin(const Placed& placed) {
+Pinned L1Cache::pin(const Placed& placed) {
   return shards_[placed.shard]->pin(placed.entry.id, now());
 }
 

@@ -176,7 +176,7 @@ class Shard {
   [[nodiscard]] std::vector<policy::Ranked> ranking() VCACHE_EXCLUDES(mutex_);
   // The entry of that id, pinned, verified or not, without counting or noting; empty where it has
   // ended.
-  [[nodiscard]] EntryRef pin(policy::EntryId id, std::int64_t now) VCACHE_EXCLUDES(mutex_);
+  [[nodiscard]] Pinned pin(policy::EntryId id, std::int64_t now) VCACHE_EXCLUDES(mutex_);
   // What became of an entry, and its id if it was stored.
   struct Placement {
     Restored outcome = Restored::kVoid;
@@ -272,6 +272,7 @@ class Shard {
   }
   [[nodiscard]] std::optional<std::vector<policy::Ranked>> judged_ranking(
       learning::Steward& steward) VCACHE_REQUIRES(steward) VCACHE_EXCLUDES(mutex_);
+  [[nodiscard]] std::optional<policy::AnyPolicy> policy_copy() VCACHE_EXCLUDES(mutex_);
   [[nodiscard]] bool outdates(const Publication& publication, const Probe& probe) const
       VCACHE_REQUIRES(mutex_);
   [[nodiscard]] Entry* reserve_free(std::string_view key, const base::ValueView& value)

@@ -37,17 +37,21 @@ Judged judged(const policy::Learned& learned, const Known& entry) {
 }  // namespace
 
 std::vector<Ranked> Shard::ranking() {
-  if (steward_ != nullptr) {
-    const base::LockGuard turn(*steward_);
-    if (auto ranked = judged_ranking(*steward_)) return std::move(*ranked);
-  }
   std::optional<policy::AnyPolicy> copy;
-  {
-    const base::SpinLock lock(mutex_);
-    drain_notes();
-    copy = policy::copy_of(policy_);
+  if (steward_ == nullptr) {
+    copy = policy_copy();
+  } else {
+    const base::LockGuard turn(*steward_);  // who decides stays until it is copied
+    if (auto ranked = judged_ranking(*steward_)) return std::move(*ranked);
+    copy = policy_copy();
   }
   return copy ? policy::ranking(*copy) : std::vector<Ranked>();
+}
+
+std::optional<policy::AnyPolicy> Shard::policy_copy() {
+  const base::SpinLock lock(mutex_);
+  drain_notes();
+  return policy::copy_of(policy_);
 }
 
 // None where a classic policy decides.
@@ -69,13 +73,13 @@ std::optional<std::vector<Ranked>> Shard::judged_ranking(Steward& steward) {
   return ranked;
 }
 
-EntryRef Shard::pin(EntryId id, std::int64_t now) {
+Pinned Shard::pin(EntryId id, std::int64_t now) {
   const base::SpinLock lock(mutex_);
   if (id >= entries_.size() || entries_[id] == nullptr) return {};
   Entry& entry = *entries_[id];
   if (entry.ends() <= now || is_ended_by_tag(entry)) return {};
   entry.pin();
-  return EntryRef(&entry);
+  return {.entry = EntryRef(&entry), .hits = entry.hits};
 }
 
 Shard::Placement Shard::restore(std::string_view key, const base::ValueView& value,

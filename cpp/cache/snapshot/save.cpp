@@ -92,13 +92,13 @@ class Writer {
     begin();
     l1::Tour tour = cache_.memory().hottest_first();
     for (auto placed = tour.next(); placed && !saved.failure.any(); placed = tour.next()) {
-      const l1::EntryRef entry = cache_.memory().pin(*placed);
-      if (!entry) {
+      const l1::Pinned pinned = cache_.memory().pin(*placed);
+      if (!pinned.entry) {
         ++saved.gone;
         continue;
       }
-      if (entry->key().empty()) continue;  // a probe of the tier's health
-      add(*entry, placed->entry.standing, saved.entries++);
+      if (pinned.entry->key().empty()) continue;  // a probe of the tier's health
+      add(pinned, placed->entry.standing, saved.entries++);
       if (chunk_.size() >= kChunk) flush(saved.failure);
     }
     if (saved.failure.any()) return saved;
@@ -124,7 +124,8 @@ class Writer {
     chunk_.add(std::as_bytes(std::span(&head, 1)));
   }
 
-  void add(const l1::Entry& entry, const l1::policy::Standing& standing, std::uint64_t place) {
+  void add(const l1::Pinned& pinned, const l1::policy::Standing& standing, std::uint64_t place) {
+    const l1::Entry& entry = *pinned.entry;
     const base::ValueView value = entry.view();
     const auto packed = packer_.pack(value);
     const base::Moment made = entry.made();
@@ -139,7 +140,7 @@ class Writer {
         .made_shared = made.shared,
         .uses = standing.uses,
         .weight = standing.weight,
-        .hits = entry.hits};
+        .hits = pinned.hits};
     const std::span<std::byte> record = chunk_.extend(head.record_bytes());
     const std::span<std::byte> behind = record.subspan(head.head_bytes());
     const l2::codec::Stamps stamps{

@@ -14,7 +14,6 @@ inline constexpr EntryId kNoEntry = 0xFFFFFFFF;
 // Key groups that are told apart.
 inline constexpr std::size_t kGroups = 64;
 
-// What a policy may know of an entry.
 // Of what key group the key is, and which tier the value came from.
 class Origin {
  public:
@@ -34,6 +33,7 @@ class Origin {
   std::uint8_t bits_ = 0;
 };
 
+// What a policy may know of an entry.
 struct Candidate {
   std::uint64_t key_hash = 0;
   std::uint32_t bytes = 0;  // memory the entry occupies; 1 where capacity counts entries
