@@ -203,7 +203,8 @@ class L1Cache {
   // The entry there, pinned, verified or not, neither counted nor noted; empty where it has ended.
   [[nodiscard]] Pinned pin(const Placed& placed);
   // Takes over an entry that was kept elsewhere where there is room: nothing is evicted for it.
-  // Hottest first; once a shard has no room for one, it takes none after. Throws std::bad_alloc.
+  // Hottest first; once a shard has no room for one that it could hold, it takes none after. Throws
+  // std::bad_alloc.
   Restored restore(std::string_view key, const base::ValueView& value, const Kept& kept,
                    const Gate* gate, Restoration& restoration);
   [[nodiscard]] bool is_full(const Restoration& restoration) const noexcept;

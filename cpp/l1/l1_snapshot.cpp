@@ -58,7 +58,7 @@ Restored L1Cache::restore(std::string_view key, const base::ValueView& value, co
   if (identity.use) identity.use->counted = kept.hits;  // none of them of the last day
   const Publication publication{.hash = hash, .now = now(), .identity = identity, .gate = gate};
   const Shard::Placement placement = shards_[index]->restore(key, value, publication, kept);
-  if (placement.outcome == Restored::kNoRoom) share.is_full = true;
+  share.is_full |= placement.is_full;
   if (placement.outcome == Restored::kStored && tutor_ != nullptr) {
     share.taken.push_back({.id = placement.id, .uses = kept.standing.uses});
   }

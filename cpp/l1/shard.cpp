@@ -75,7 +75,7 @@ Entry* Shard::reserve(std::string_view key, const base::ValueView& value, std::u
   const std::size_t bytes = Entry::bytes_for(key, value, usage_ != nullptr);
   const std::size_t block = store::Arena::block_bytes(bytes);
   void* memory = nullptr;
-  if (block + bookkeeping_bytes() <= limits_.bytes) {
+  if (!is_too_large(block)) {
     make_room(block, {.key = key, .hash = hash});
     memory = allocate(bytes);
   }
@@ -148,10 +148,7 @@ void Shard::add(Entry* entry, std::uint64_t hash) {
 // there, so that a policy that judges by use does not choose the newcomer.
 void Shard::make_room(std::size_t bytes, const Probe& probe) {
   drain_notes();
-  if (used_bytes_ + bytes + bookkeeping_bytes() <= limits_.bytes &&
-      index_.size() < limits_.entries) {
-    return;
-  }
+  if (has_room(bytes)) return;
   if (lookup(probe) == kNoEntry) {
     policy::on_miss(policy_, {.key_hash = probe.hash, .bytes = static_cast<std::uint32_t>(bytes)});
   }

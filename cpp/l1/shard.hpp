@@ -181,6 +181,7 @@ class Shard {
   struct Placement {
     Restored outcome = Restored::kVoid;
     policy::EntryId id = policy::kNoEntry;
+    bool is_full = false;  // where there was no room: for others neither
   };
   // Takes over an entry, which leaves before those that were taken over before. Throws
   // std::bad_alloc, having stored nothing.
@@ -204,6 +205,15 @@ class Shard {
       VCACHE_REQUIRES(mutex_);
   void place(Entry* entry, std::uint64_t hash) VCACHE_REQUIRES(mutex_);
   void add(Entry* entry, std::uint64_t hash) VCACHE_REQUIRES(mutex_);
+  // Whether a block is beyond the limits even where it is alone.
+  [[nodiscard]] bool is_too_large(std::size_t block) const VCACHE_REQUIRES(mutex_) {
+    return block + bookkeeping_bytes() > limits_.bytes;
+  }
+  // Whether another entry would be within them.
+  [[nodiscard]] bool has_room(std::size_t block) const VCACHE_REQUIRES(mutex_) {
+    return used_bytes_ + block + bookkeeping_bytes() <= limits_.bytes &&
+           index_.size() < limits_.entries;
+  }
   void make_room(std::size_t bytes, const Probe& probe) VCACHE_REQUIRES(mutex_);
   void drop(const Probe& probe) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] EntryId lookup(const Probe& probe) const VCACHE_REQUIRES(mutex_);
@@ -275,8 +285,8 @@ class Shard {
   [[nodiscard]] std::optional<policy::AnyPolicy> policy_copy() VCACHE_EXCLUDES(mutex_);
   [[nodiscard]] bool outdates(const Publication& publication, const Probe& probe) const
       VCACHE_REQUIRES(mutex_);
-  [[nodiscard]] Entry* reserve_free(std::string_view key, const base::ValueView& value)
-      VCACHE_REQUIRES(mutex_);
+  [[nodiscard]] Entry* reserve_free(std::string_view key, const base::ValueView& value,
+                                    std::size_t bytes) VCACHE_REQUIRES(mutex_);
   [[nodiscard]] Placement settle(Entry* entry, const Publication& publication,
                                  const policy::Standing& standing) VCACHE_REQUIRES(mutex_);
   void set_arena_limit(std::size_t extra) VCACHE_REQUIRES(mutex_);

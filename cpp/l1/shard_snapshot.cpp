@@ -86,12 +86,14 @@ Shard::Placement Shard::restore(std::string_view key, const base::ValueView& val
                                 const Publication& publication, const Kept& kept) {
   if (steward_ != nullptr) prepare(0);
   const Probe probe{.key = key, .hash = publication.hash};
+  const std::size_t bytes = Entry::bytes_for(key, value, usage_ != nullptr);
+  const std::size_t block = store::Arena::block_bytes(bytes);
   Entry* entry = nullptr;
   {
     const base::SpinLock lock(mutex_);
     if (!outdates(publication, probe)) return {.outcome = Restored::kNewer};
-    entry = reserve_free(key, value);
-    if (entry == nullptr) return {.outcome = Restored::kNoRoom};
+    if (has_room(block)) entry = reserve_free(key, value, bytes);
+    if (entry == nullptr) return {.outcome = Restored::kNoRoom, .is_full = !is_too_large(block)};
   }
   entry->fill(value.payload);
   entry->identify(publication.identity);
@@ -118,12 +120,7 @@ bool Shard::outdates(const Publication& publication, const Probe& probe) const {
 }
 
 // As reserve(), but nothing leaves for it.
-Entry* Shard::reserve_free(std::string_view key, const base::ValueView& value) {
-  const std::size_t bytes = Entry::bytes_for(key, value, usage_ != nullptr);
-  const std::size_t block = store::Arena::block_bytes(bytes);
-  const bool fits =
-      used_bytes_ + block + bookkeeping_bytes() <= limits_.bytes && index_.size() < limits_.entries;
-  if (!fits) return nullptr;
+Entry* Shard::reserve_free(std::string_view key, const base::ValueView& value, std::size_t bytes) {
   set_arena_limit(limits_.bytes / kFragmentedShare);
   void* memory = arena_->allocate(bytes);
   if (memory == nullptr) return nullptr;
@@ -142,6 +139,7 @@ Shard::Placement Shard::settle(Entry* entry, const Publication& publication,
   }
   if (!outdates(publication, probe)) return {.outcome = Restored::kNewer};
   drop(probe);
+  if (index_.size() >= limits_.entries) return {.outcome = Restored::kNoRoom, .is_full = true};
   drain_notes();
   if (entry->group >= counters_.group_hits.size()) {
     counters_.group_hits.resize(entry->group + 1U);

@@ -155,6 +155,17 @@ def test_a_smaller_memory_gets_the_hottest(path: Path) -> None:
     assert small.stats().evictions == 0
 
 
+def test_what_is_larger_than_the_memory_keeps_nothing_else_out(path: Path) -> None:
+    cache = Cache(policy="lru")
+    cache.mset({f"k{i}": i for i in range(100)})
+    cache.set("large", np.zeros(1 << 20, np.float32))
+    cache.snapshot(path)
+    small = Cache(memory="1MiB")
+    report = small.restore(path)
+    assert (report.entries, report.skipped["no_room"]) == (100, 1)
+    assert small.mget([f"k{i}" for i in range(100)]) == list(range(100))
+
+
 @pytest.mark.parametrize("policy", CLASSIC)
 def test_entries_leave_in_the_order_in_which_they_would_have(policy: str, path: Path) -> None:
     def leaving(cache: Cache) -> list[int]:
