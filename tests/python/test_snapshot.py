@@ -433,6 +433,35 @@ def test_twins(path: Path) -> None:
     assert asyncio.run(run()) == 1
 
 
+@pytest.mark.parametrize("end", ["delete", "invalidate", "clear"])
+def test_what_is_ended_meanwhile_stays_away(path: Path, end: str) -> None:
+    cache = Cache(policy="lru")
+    cache.mset({f"k{i}": i for i in range(50_000)})
+    cache.snapshot(path)  # the first key is the last in it
+    other = Cache(policy="lru")
+    ways: dict[str, Callable[[], object]] = {
+        "delete": lambda: other.delete("k0"),
+        "invalidate": lambda: other.invalidate("k0"),
+        "clear": other.clear,
+    }
+
+    restored = threading.Event()
+
+    def end_it() -> None:
+        while other.stats().entries == 0 and not restored.is_set():
+            pass
+        ways[end]()
+
+    thread = threading.Thread(target=end_it)
+    thread.start()
+    try:
+        assert other.restore(path).damage is None
+    finally:
+        restored.set()
+        thread.join()
+    assert other.get("k0") is None
+
+
 def test_while_others_write_and_evict(path: Path) -> None:
     """Nothing but what somebody set is ever in the file, under its own key."""
     cache = Cache(memory="2MiB", policy="s3fifo")

@@ -11,6 +11,7 @@
 #include "cache/snapshot/confirm.hpp"
 #include "cache/snapshot/reader.hpp"
 #include "cache/snapshot/take_over.hpp"
+#include "cache/unwritten.hpp"
 
 namespace vcache::cache::snapshot {
 
@@ -37,6 +38,7 @@ class Restorer {
       : cache_(cache),
         now_(std::max<std::int64_t>(base::Nanos(clock.wall()).count(), 0)),
         began_(cache.memory().tags().now()),
+        token_(cache.fills().begin_fill()),
         keeps_unconfirmed_(keep_unconfirmed),
         reader_(path, cache.options().name, std::move(keys)) {}
 
@@ -75,7 +77,9 @@ class Restorer {
         return;
       }
       kept.marks = record.marks;
-      return take_over(cache_, {.key = record.key, .value = record.value, .kept = kept},
+      const Unwritten gate(cache_.fills(), record.key, token_);
+      return take_over(cache_,
+                       {.key = record.key, .value = record.value, .kept = kept, .gate = &gate},
                        restoration_, loaded_);
     }
     asked_.push_back({.key = std::string(record.key), .kept = kept});
@@ -125,8 +129,9 @@ class Restorer {
   }
 
   TieredCache& cache_;
-  const std::int64_t now_;     // wall
-  const std::uint64_t began_;  // in steps of invalidations of tags
+  const std::int64_t now_;        // wall
+  const std::uint64_t began_;     // in steps of invalidations of tags
+  const FillGuard::Token token_;  // of the whole, where Redis is not asked
   const bool keeps_unconfirmed_;
   Reader reader_;
   l1::Restoration restoration_;
