@@ -68,7 +68,7 @@ void Errand::connect(client::Deadline deadline) noexcept {
   if (began_ == client::Deadline{}) began_ = client::Deadline::clock::now();
   try {
     const auto patience =
-        batch_.is_worth_waiting() ? Pool::Patience::kUntilDeadline : Pool::Patience::kBrief;
+        batch_.is_worth_waiting() ? Pool::Patience::kHalf : Pool::Patience::kBrief;
     base::Result<Pool::Lease> lease = node_.pool().acquire(deadline, patience);
     if (!lease.ok()) {
       node_.on_failure(lease.error());

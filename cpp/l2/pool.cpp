@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/interruption.hpp"
+#include "l2/client/wait.hpp"
+
 namespace vcache::l2 {
 
 namespace {
@@ -58,7 +61,7 @@ Pool::Pool(Dialer& dialer, std::size_t size, base::Millis longest_wait)
 
 base::Result<Pool::Lease> Pool::acquire(client::Deadline deadline, Patience patience) {
   for (;;) {
-    base::Result<Turn> turn = next_turn(deadline, patience);
+    base::Result<Turn> turn = wait_for_turn(end_of_patience(deadline, patience));
     if (!turn.ok()) return turn.error();
     Turn& next = turn.value();
     if (!next.idle) return connect(next, deadline);
@@ -91,10 +94,24 @@ std::optional<Pool::Lease> Pool::take_idle() noexcept {
   }
 }
 
-base::Result<Pool::Turn> Pool::next_turn(client::Deadline deadline, Patience patience) {
-  if (patience == Patience::kBrief) {
-    deadline = std::min(deadline, client::Deadline::clock::now() + longest_wait_);
+client::Deadline Pool::end_of_patience(client::Deadline deadline,
+                                       Patience patience) const noexcept {
+  const auto now = client::Deadline::clock::now();
+  if (patience == Patience::kHalf) return now + (deadline - now) / 2;
+  return std::min(deadline, now + longest_wait_);
+}
+
+base::Result<Pool::Turn> Pool::wait_for_turn(client::Deadline deadline) {
+  for (;;) {
+    const client::Deadline slice = client::Deadline::clock::now() + client::kLongestSlice;
+    base::Result<Turn> turn = next_turn(std::min(deadline, slice));
+    const bool is_over = turn.ok() || turn.error().code != base::ErrorCode::kBusy;
+    if (is_over || slice >= deadline) return turn;
+    if (base::interrupted()) return base::Error{base::ErrorCode::kInterrupted, "a signal came"};
   }
+}
+
+base::Result<Pool::Turn> Pool::next_turn(client::Deadline deadline) {
   const base::MutexLock lock(mutex_);
   for (;;) {
     if (closed_) return base::Error{base::ErrorCode::kClosed, "the cache is closed"};

@@ -44,12 +44,12 @@ class Pool {
     bool fresh_;
   };
 
-  // At most `size` connections; who finds all of them in use waits for `longest_wait`, or as long
-  // as he has.
-  enum class Patience : std::uint8_t { kBrief, kUntilDeadline };
+  // At most `size` connections; who finds all of them in use waits for `longest_wait`, or for half
+  // of the time that he has: the other half is the server's.
+  enum class Patience : std::uint8_t { kBrief, kHalf };
   Pool(Dialer& dialer, std::size_t size, base::Millis longest_wait = base::Millis(5));
 
-  // kBusy where none came back in time.
+  // kBusy where none came back in time, kInterrupted where the thread is to stop.
   [[nodiscard]] base::Result<Lease> acquire(client::Deadline deadline,
                                             Patience patience = Patience::kBrief);
   // One that lies ready, if there is any.
@@ -87,7 +87,11 @@ class Pool {
     void close() noexcept;
   };
 
-  [[nodiscard]] base::Result<Turn> next_turn(client::Deadline deadline, Patience patience);
+  [[nodiscard]] client::Deadline end_of_patience(client::Deadline deadline,
+                                                 Patience patience) const noexcept;
+  // Asks meanwhile whether the thread is to stop.
+  [[nodiscard]] base::Result<Turn> wait_for_turn(client::Deadline deadline);
+  [[nodiscard]] base::Result<Turn> next_turn(client::Deadline deadline);
   [[nodiscard]] base::Result<Lease> connect(const Turn& turn, client::Deadline deadline);
   void give_back(client::Connection connection, std::size_t slot,
                  std::uint64_t generation) noexcept;

@@ -6,12 +6,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <optional>
 #include <semaphore>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/interruption.hpp"
 #include "l2/command/generation.hpp"
 #include "support/fake_clock.hpp"
 #include "support/redis_server.hpp"
@@ -76,14 +78,14 @@ TEST_F(PoolTest, IsBoundedAndWaitsMilliseconds) {
   EXPECT_TRUE(acquire().ok());
 }
 
-TEST_F(PoolTest, WhoIsPatientWaitsAsLongAsHeHas) {
+TEST_F(PoolTest, WhoIsPatientWaitsForHalfOfHisTime) {
   const auto one = acquire();
   std::optional<base::Result<Pool::Lease>> two(acquire());
   std::binary_semaphore begun{0};
   bool taken = false;
   std::jthread waiter([&] {
     begun.release();
-    taken = pool_.acquire(in(seconds(60)), Pool::Patience::kUntilDeadline).ok();
+    taken = pool_.acquire(in(seconds(60)), Pool::Patience::kHalf).ok();
   });
   begun.acquire();
   for (int round = 0; round < 4; ++round) {
@@ -92,6 +94,26 @@ TEST_F(PoolTest, WhoIsPatientWaitsAsLongAsHeHas) {
   two.reset();
   waiter.join();
   EXPECT_TRUE(taken);
+}
+
+TEST_F(PoolTest, WhoIsPatientLeavesTheServerTime) {
+  const auto one = acquire();
+  const auto two = acquire();
+  const Deadline deadline = in(seconds(1));
+  EXPECT_EQ(pool_.acquire(deadline, Pool::Patience::kHalf).error().code, base::ErrorCode::kBusy);
+  EXPECT_LT(Deadline::clock::now(), deadline);
+}
+
+TEST_F(PoolTest, WhoIsPatientStopsWhenToldTo) {
+  const auto one = acquire();
+  const auto two = acquire();
+  const std::atomic<bool> stop{true};
+  base::ErrorCode code = base::ErrorCode::kOk;
+  std::jthread([&] {
+    base::interrupt_when(stop);
+    code = pool_.acquire(in(seconds(60)), Pool::Patience::kHalf).error().code;
+  }).join();
+  EXPECT_EQ(code, base::ErrorCode::kInterrupted);
 }
 
 TEST_F(PoolTest, OneThatComesBackGoesToWhoWaits) {
