@@ -62,16 +62,21 @@ bool write_parts(const TextCall* self, Arguments args, KeyWriter& key) {
   return rest->empty() ? key.last(args.back()) : key.text(*rest);
 }
 
+// As find(). Who missed asks again.
+PyObject* find_by(TextCall* self, const KeyWriter& key) {
+  PyObject* value = hit_in_memory(*self->core, key.key(), self->count, cache::Stale::kNever);
+  if (value != nullptr) self->core->reads.note(key.key());
+  return value;
+}
+
 // nullptr: not in memory, or no key; or, with an exception set, not to be decoded.
 PyObject* find(TextCall* self, Arguments args) {
   if (self->tails == nullptr) {
     KeyWriter key(std::nullopt);
-    if (!write_text(self, args, key)) return nullptr;
-    return hit_in_memory(*self->core, key.key(), self->count, cache::Stale::kNever);
+    return write_text(self, args, key) ? find_by(self, key) : nullptr;
   }
   KeyWriter key(self->precision);
-  if (!write_parts(self, args, key)) return nullptr;
-  return hit_in_memory(*self->core, key.key(), self->count, cache::Stale::kNever);
+  return write_parts(self, args, key) ? find_by(self, key) : nullptr;
 }
 
 PyObject* find_or_raise(TextCall* self, Arguments args) noexcept {

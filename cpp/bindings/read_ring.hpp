@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,15 @@ class ReadRing {
     if (keys_.empty()) [[likely]]
       return;
     for (PyObject* key : keys.first(std::min(keys.size(), kOfBatch))) add(key);
+  }
+  // The key that has that UTF-8, of a reader who gave another object.
+  void note(std::string_view key) noexcept {
+    if (keys_.empty()) [[likely]]
+      return;
+    PyObject* text = PyUnicode_DecodeUTF8(key.data(), static_cast<Py_ssize_t>(key.size()), nullptr);
+    if (text == nullptr) return PyErr_Clear();
+    add(text);
+    Py_DECREF(text);
   }
   // Begins to note, or ends it and forgets. Throws std::bad_alloc.
   void watch(bool on) {

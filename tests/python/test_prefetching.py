@@ -81,6 +81,32 @@ def test_every_way_to_read_is_noted() -> None:
     job.cancel()
 
 
+def test_calls_of_decorated_functions_are_noted() -> None:
+    cache = Cache()
+
+    @cache.cached
+    def of_text(text: str) -> str:
+        return text
+
+    @cache.cached
+    def of_two(text: str, number: int) -> str:
+        return text * number
+
+    seen: list[str | bytes] = []
+
+    def related(key: str | bytes) -> Iterable[str]:
+        seen.append(key)
+        return ()
+
+    job = cache.prefetch(related, factory=values_of, learn=False)
+    for _ in range(3):
+        of_text("é")
+        of_two("a", 2)
+    wait_until(lambda: job.progress.reads == 6)
+    assert set(seen) == {of_text.cache_key("é"), of_two.cache_key("a", 2)}
+    job.cancel()
+
+
 def test_what_related_and_the_factory_raise_is_reported_and_it_goes_on() -> None:
     cache = Cache()
 
