@@ -18,6 +18,7 @@ from redis_answers import SERVER_ERRORS
 from redis_figures import figure
 from redis_server import RedisServer
 from running import Talking
+from similar_searches import FIRST, ONE_QUESTION, OTHER_QUESTIONS, turned, who_answers
 
 from vcache import Cache, EmbeddingCache
 
@@ -207,3 +208,28 @@ def test_one_cache_serves_loop_after_loop_and_loops_at_once(make_cache: MakeCach
         return await asyncio.gather(use(99), *in_threads)
 
     assert asyncio.run(nested()) == [(number, {number}) for number in range(99, 108)]
+
+
+def test_over_redis_a_threshold_decides_the_same_in_sync_and_async(make_cache: MakeCache) -> None:
+    """And decides right, also of queries a ten-thousandth apart."""
+    cache = make_cache(memory=0)
+    degrees = np.concatenate([np.linspace(0.9, 1.0, 50), 0.95 + np.linspace(-1e-4, 1e-4, 10)])
+    answered: dict[bool, list[bool]] = {False: [], True: []}
+    # In parts, since of each 32 answers one is computed all the same.
+    for number, part in enumerate(np.array_split(degrees, 6)):
+        queries = [(ONE_QUESTION, turned(float(each))) for each in part]
+        for is_async, turn in answered.items():
+            name = f"{number} {is_async}"
+            turn += who_answers(cache, queries, is_async=is_async, similar=0.95, name=name)
+    assert answered[False] == answered[True] == (degrees > 0.95).tolist()
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_over_redis_another_question_with_the_same_vector_is_no_hit(
+    make_cache: MakeCache, is_async: bool
+) -> None:
+    cache = make_cache(memory=0)
+    for kind, (first, other, same) in OTHER_QUESTIONS.items():
+        asked = [(other, FIRST), (same, FIRST)]
+        answered = who_answers(cache, asked, first=first, is_async=is_async, similar=0.9, name=kind)
+        assert answered == [False, True], kind

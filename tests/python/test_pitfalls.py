@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from similar_searches import FIRST, ONE_QUESTION, OTHER_QUESTIONS, turned, who_answers
 from texts_of import DIM, row
 
 from vcache import MISSING, Cache, EmbeddingCache
@@ -154,6 +155,45 @@ def test_a_returned_array_cannot_be_changed_and_outlives_its_entry(cache: Any, e
             cache.set(f"after {number}", np.full(4096, -2, "f4"))
     gc.collect()
     np.testing.assert_array_equal(np.stack(rows), vectors)
+
+
+@settings(max_examples=40)
+@given(
+    threshold=st.floats(0.05, 1.0),
+    apart=st.lists(st.floats(-1e-3, 1e-3) | st.floats(-1.0, 1.0), min_size=1, max_size=10),
+)
+def test_a_threshold_decides_the_same_in_sync_and_async(
+    threshold: float, apart: list[float]
+) -> None:
+    """Of queries about as similar as the threshold, and of others; above it one answers."""
+    degrees = [min(max(threshold + each, -1.0), 1.0) for each in apart]
+    queries = [(ONE_QUESTION, turned(each, seed=n)) for n, each in enumerate(degrees, start=10)]
+    with Cache() as first, Cache() as second:
+        plain = who_answers(first, queries, is_async=False, similar=threshold)
+        assert who_answers(second, queries, is_async=True, similar=threshold) == plain
+    for degree, answered in zip(degrees, plain, strict=True):
+        if abs(degree - threshold) > 1e-6:
+            assert answered == (degree > threshold)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("kind", OTHER_QUESTIONS)
+def test_another_question_with_the_same_vector_is_no_hit(kind: str, is_async: bool) -> None:
+    """Neither way round; the same one in other words is answered."""
+    one, other, same = OTHER_QUESTIONS[kind]
+    for first, queries, wanted in ((one, [other, same], [False, True]), (other, [one], [False])):
+        with Cache() as cache:
+            asked = [(query, FIRST) for query in queries]
+            answered = who_answers(cache, asked, first=first, is_async=is_async, similar=0.9)
+        assert answered == wanted
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_queries_without_words_are_not_the_same_question(is_async: bool) -> None:
+    with Cache() as cache:
+        queries = [(text, FIRST) for text in (" ", "\t\n", "?!", "...")]
+        answered = who_answers(cache, queries, first="", is_async=is_async, similar=0.9)
+    assert answered == [False] * 4
 
 
 def range_of(count: int) -> list[str]:
