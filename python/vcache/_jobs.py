@@ -6,9 +6,9 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Generic, TypeVar
 
+from ._locks import ForkLock
 from ._messages import shown
 
 __all__ = ["Job", "JobRunner", "Jobs"]
@@ -86,19 +86,26 @@ class Job(Generic[R]):
 
 
 class Jobs:
-    """The jobs of one cache, which end with it."""
+    """The jobs of one cache, which end with it. Thread-safe."""
 
     def __init__(self) -> None:
         self._all: weakref.WeakSet[Job[object]] = weakref.WeakSet()
+        self._are_over = False
+        self._lock = ForkLock()
 
     def start(self, job: Job[R]) -> None:
-        """Raises RuntimeError where the system has no more threads."""
+        """Of a closed cache it is over at once. RuntimeError where there are no more threads."""
         thread = threading.Thread(target=job._serve, name="vcache-job", daemon=True)
+        with self._lock:
+            if self._are_over:
+                job.cancel()
+            self._all.add(job)  # type: ignore[arg-type]
         thread.start()
-        self._all.add(job)  # type: ignore[arg-type]
 
-    def cancel(self) -> None:
-        with suppress(RuntimeError):  # one that was just added belongs to a later call
+    def end(self) -> None:
+        """Cancels all, and what is started later."""
+        with self._lock:
+            self._are_over = True
             for job in list(self._all):
                 job.cancel()
 
@@ -118,7 +125,7 @@ class JobRunner:
 
         Ends what warm(), refresh_hot() and prefetch() have under way. Values handed out stay valid.
         """
-        self._jobs.cancel()
+        self._jobs.end()
         super().close()  # type: ignore[misc]
 
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from ._ahead import batches, count_argument, share_argument
 from ._arguments import Key, Ttl, callable_argument
-from ._callers import Blocking, Computation, refuse_async
+from ._callers import Blocking, Computation, refuse_async, run_blocking
 from ._calls import Calls, storing_of
 from ._config import Config
 from ._filling import Storing
@@ -20,6 +20,7 @@ from ._freshness import FreshnessOptions
 from ._jobs import Job
 from ._source import Source, batch_source
 from .durations import Duration, parse_duration
+from .errors import ConfigError
 
 __all__ = ["RefreshReport", "refresh_hot"]
 
@@ -47,8 +48,6 @@ class _Here(Blocking):
     """Computes in the calling thread what others compute in the background."""
 
     def spawn(self, work: Work, computation: Computation, end: Callable[[], None]) -> None:
-        from ._callers import run_blocking
-
         try:
             run_blocking(computation)
         finally:
@@ -138,6 +137,8 @@ def refresh_hot(
     refreshing = _Refreshing(
         batch_source(factory), storing_of(ttl, None, options), number, interval, size
     )
+    if cache._config.memory == 0:
+        raise ConfigError("memory=0: a cache without memory has no hottest entries")
     held_weakly = weakref.ref(cache)  # which this does not keep alive
 
     def run(job: Job[RefreshReport]) -> None:

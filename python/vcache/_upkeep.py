@@ -144,7 +144,11 @@ class UpkeepCalls(JobRunner):
         is left to it. Entries without expiry are never refreshed. Where the factory raises, the
         values stay until they expire, and the next round tries again.
 
-        n: 1 to 65,536. every: seconds, a timedelta or "5m". ttl: of the new values.
+        The hottest of the whole cache are meant, also those that others have set: `factory` is to
+        make them all. The new values have neither the tags nor the metadata of the older ones.
+
+        n: 1 to 65,536. every: seconds, a timedelta or "5m". ttl: of the new values. Raises
+        ConfigError for a cache without memory.
 
         The handle: `.cancel()`; `.progress`, a RefreshReport; `.done`; `.wait(timeout)`. It ends
         with the cache. A forked child refreshes nothing: there, call this again.

@@ -68,9 +68,9 @@ def test_refreshed_values_reach_the_other_processes(
     make_cache: MakeCache, eventually: Eventually
 ) -> None:
     first, second = make_cache(), make_cache()
-    first.set("hot", "old", ttl=2)
+    first.set("hot", "old", ttl=4)
     first.get("hot")
-    job = first.refresh_hot(3, 0.2, lambda keys: ["new" for _ in keys], ttl=100)
+    job = first.refresh_hot(3, 2, lambda keys: ["new" for _ in keys], ttl=100)
     eventually(lambda: second.get("hot") == "new")
     job.cancel()
     report = job.wait(10)

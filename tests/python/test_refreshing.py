@@ -15,6 +15,7 @@ from polling import wait_until
 from vcache import Cache
 from vcache._jobs import Job
 from vcache._refreshing import RefreshReport
+from vcache.errors import ConfigError
 
 EVERY = 0.01  # seconds between rounds
 
@@ -112,6 +113,15 @@ def test_ends_with_its_cache() -> None:
     assert job.cancelled
 
 
+def test_nothing_begins_in_a_closed_cache() -> None:
+    cache = hot_cache()
+    cache.close()
+    job = cache.refresh_hot(5, EVERY, counting([]))
+    assert job.wait(10).rounds == 0
+    warming = cache.warm(["k"], counting([]))
+    assert warming.wait(10).cancelled
+
+
 def test_keeps_no_cache_alive() -> None:
     cache = Cache()
     job = cache.refresh_hot(5, EVERY, counting([]))
@@ -156,5 +166,7 @@ def test_bad_arguments() -> None:
         cache.refresh_hot(5, 1, factory, jitter=2)
     with pytest.raises(TypeError, match="is async"):
         cache.refresh_hot(5, "5m", later)
+    with pytest.raises(ConfigError, match="memory=0"):
+        Cache(memory=0).refresh_hot(5, "5m", factory)
     with pytest.raises(TypeError, match="factory=None"):
         cache.refresh_hot(5, "5m", None)  # type: ignore[arg-type]
