@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from ._arguments import Key
 from ._callers import Caller
@@ -18,9 +18,11 @@ from ._source import Source
 if TYPE_CHECKING:
     from ._calls import Calls
 
-__all__ = ["Batch", "batches", "count_argument", "fill", "share_argument"]
+__all__ = ["Batch", "batches", "check_key", "count_argument", "fill", "share_argument"]
 
 MOST_BATCH = 65_536
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -48,7 +50,7 @@ async def fill(
     distinct: dict[bytes, Key] = {}
     for key in keys:
         try:
-            distinct[_checked(key)] = key
+            distinct[check_key(key)] = key
         except (TypeError, ValueError) as error:
             batch.failed.append(key)
             batch.error = error
@@ -92,7 +94,8 @@ async def _fill(
     batch.error = errors[0] if errors else batch.error
 
 
-def _checked(key: object) -> bytes:
+def check_key(key: object) -> bytes:
+    """Its one form. Raises TypeError or ValueError for what is no key."""
     if not isinstance(key, (str, bytes)):
         raise TypeError(f"key={shown(key)} of type {type(key).__name__}: allowed are str and bytes")
     normal = normal_key(key)
@@ -101,9 +104,9 @@ def _checked(key: object) -> bytes:
     return normal
 
 
-def batches(keys: Iterable[Key], size: int) -> Iterator[list[Key]]:
-    """`keys` in lists of at most `size`."""
-    each = iter(keys)
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """`items` in lists of at most `size`."""
+    each = iter(items)
     while batch := list(islice(each, size)):
         yield batch
 
@@ -118,6 +121,3 @@ def share_argument(value: object, name: str) -> float:
     if type(value) not in (int, float) or not 0 <= value <= 1:  # type: ignore[operator]
         raise ValueError(f"{name}={shown(value)}: allowed is a number from 0 to 1")
     return float(value)  # type: ignore[arg-type]
-
-
-Progress = Callable[[Any], object]

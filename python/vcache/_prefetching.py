@@ -5,17 +5,19 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import monotonic, thread_time
 from typing import Any, cast
 
-from ._ahead import Batch, batches, count_argument, fill, share_argument
+from ._ahead import Batch, batches, check_key, count_argument, fill, share_argument
 from ._arguments import Key, Ttl, callable_argument
 from ._callers import refuse_async, run_blocking
 from ._calls import BLOCKING, Calls, storing_of
 from ._filling import Storing
 from ._freshness import FreshnessOptions
 from ._jobs import Job
+from ._locks import ForkLock
 from ._messages import shown
 from ._source import Source, batch_source
 from ._transitions import Transitions
@@ -32,6 +34,9 @@ _MOST_ERRORS = 16
 _JUDGED = 200  # prefetched keys after which little use ends the learned ones for a while
 _LEAST_USE = 0.1
 _REST = 60.0  # seconds; also of a key that could not be had
+
+_UNDER_WAY = "prefetch() is under way already: cancel that one first"
+_lock = ForkLock()
 
 Related = Callable[[Key], Iterable[Key]]
 
@@ -136,19 +141,23 @@ class _Prefetching:
                 raise TypeError(
                     f"related returned {shown(keys)}: allowed is an iterable of str or bytes"
                 )
-            return [each for each in keys if isinstance(each, (str, bytes))]
+            return [each for each in keys if self._is_key(each)]
         except Exception as error:
             self._fail(0, error)
             return []
 
+    def _is_key(self, key: object) -> bool:
+        try:
+            check_key(key)
+        except (TypeError, ValueError) as error:
+            self._fail(1, error)
+            return False
+        return True
+
     def _lacking(self, cache: Calls, keys: list[Key]) -> list[Key]:
         lacking = []
         for some in batches(keys, self._size):
-            try:
-                times = cache._tiers.peek_times(some)
-            except (TypeError, ValueError) as error:  # one of `related` is no key
-                self._fail(len(some), error)
-                continue
+            times = cache._tiers.peek_times(some)
             lacking += [key for key, each in zip(some, times, strict=True) if each is None]
         lacking = [key for key in lacking if key not in self._vain]
         lost = sum(self._waited.pop(key, None) is not None for key in lacking)  # unread
@@ -248,8 +257,9 @@ def _allow(cache: Any, source: Source | None) -> None:
     running: Job[PrefetchReport] | None = cache.__dict__.get("_prefetching")
     if running is not None and not running.done:
         if not running.cancelled:
-            raise RuntimeError("prefetch() is under way already: cancel that one first")
-        running.wait(60.0)
+            raise RuntimeError(_UNDER_WAY)
+        with suppress(Exception):  # which whoever has its handle is told
+            running.wait(60.0)
 
 
 def _start(cache: Any, prefetching: _Prefetching) -> Job[PrefetchReport]:
@@ -271,11 +281,15 @@ def _start(cache: Any, prefetching: _Prefetching) -> Job[PrefetchReport]:
             tiers.watch_reads(False)
 
     job = Job(run, lambda: prefetching.report)
-    tiers.watch_reads(True)
-    try:
-        cache._jobs.start(job)
-    except BaseException:
-        tiers.watch_reads(False)
-        raise
-    cache.__dict__["_prefetching"] = job
+    with _lock:
+        running = cache.__dict__.get("_prefetching")
+        if running is not None and not running.done:
+            raise RuntimeError(_UNDER_WAY)
+        tiers.watch_reads(True)
+        try:
+            cache._jobs.start(job)
+        except BaseException:
+            tiers.watch_reads(False)
+            raise
+        cache.__dict__["_prefetching"] = job
     return job

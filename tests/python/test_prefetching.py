@@ -130,6 +130,21 @@ def test_what_related_and_the_factory_raise_is_reported_and_it_goes_on() -> None
     assert kinds >= {LookupError, TypeError, OSError, ValueError}
 
 
+def test_what_is_no_key_keeps_no_other_back() -> None:
+    cache = Cache()
+    job = cache.prefetch(
+        lambda key: ["", "k" * 1025, 3, f"{key}/next"],  # type: ignore[list-item]
+        factory=values_of,
+        learn=False,
+    )
+    cache.get("doc")
+    wait_until(lambda: cache.exists("doc/next"))
+    job.cancel()
+    report = job.wait(10)
+    assert {type(error) for error in report.errors} == {TypeError, ValueError}
+    assert (report.prefetched, report.failed) == (1, 3)
+
+
 def test_many_reads_share_a_batch() -> None:
     cache = Cache()
     sizes: list[int] = []
