@@ -46,16 +46,18 @@ class Near(NamedTuple):
 
 
 class _Index:
-    """The queries of one set of parameters. Over `most` the oldest leave."""
+    """The queries of one set of parameters. Over `max_bytes` the oldest leave."""
 
-    def __init__(self, width: int, most: int) -> None:
+    def __init__(self, width: int, max_bytes: int) -> None:
         row = _row_bytes(width)
+        most = max_bytes // (row + 2 * _ENTRY_BYTES)
         self._flat = _core.FlatIndex(width=width, max_bytes=most * row)
         self._graph = Hnsw(width) if most > FLAT_VECTORS and has_hnsw() else None
         self._graph_most = most - FLAT_VECTORS
         self._entries: dict[int, tuple[str, bytes]] = {}  # by id, the oldest first
         self._ids: dict[str, int] = {}
         self._kept = 0  # bytes of the entries
+        self._kept_most = most * 2 * _ENTRY_BYTES
         self._settler = 0  # the process in which a thread does so
         self._lock = ForkLock()
 
@@ -112,6 +114,8 @@ class _Index:
             self._settler = 0
 
     def _forget(self) -> None:
+        while self._kept > self._kept_most:  # of long texts
+            self._leave(self._oldest())
         while (oldest := self._oldest()) < self._flat.oldest:
             if self._graph and oldest in self._graph:
                 return
@@ -183,8 +187,7 @@ class Indexes:
             if index is None:
                 if not make:
                     return None
-                width = len(query.vector)
-                index = _Index(width, self._max_bytes // (_row_bytes(width) + 2 * _ENTRY_BYTES))
+                index = _Index(len(query.vector), self._max_bytes)
             self._indexes[name] = index
         return index
 

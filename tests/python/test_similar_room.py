@@ -38,6 +38,23 @@ def test_of_many_indexes_those_not_used_leave(cache: ClockedCache) -> None:
     assert 2 < sum(kept) < 50
 
 
+def test_long_texts_have_no_more_room(cache: ClockedCache) -> None:
+    """What is kept of a text counts: of texts of 500 words fewer queries are known."""
+
+    @cache.cache_vector_search(similar=0.97, similar_text="text", similar_memory="64KiB")
+    def search(text: str, vector: Any) -> list[int]:
+        return [1]
+
+    queries = np.random.default_rng(5).standard_normal((100, DIM))
+    texts = [" ".join(f"{chr(97 + n % 26)}{chr(97 + n // 26)}word" for n in range(500))] * 100
+    for text, query in zip(texts, queries, strict=True):
+        search(text, query)
+    found = [search.nearest(text, query) for text, query in zip(texts, queries, strict=True)]
+    kept = [near is not None and near.similarity > 0.999 for near in found]
+    assert 5 < sum(kept) < 20, "5 KB each"
+    assert kept == sorted(kept)
+
+
 class AtOnce:
     """Does in the calling thread what is to be done in the background."""
 
