@@ -213,6 +213,9 @@ class _Items(ItemsView[Key, Any]):
 class _Values(ValuesView[Any]):
     _mapping: Entries
 
+    def __contains__(self, value: object) -> bool:
+        return any(each is value or each == value for each in self)
+
     def __iter__(self) -> Iterator[Any]:
         return (value for _, value in self._mapping.items())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import MutableMapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,28 @@ def test_reads_and_writes(cache: ClockedCache) -> None:
     assert view.get("a", 7) == 7
     view["none"] = None
     assert view["none"] is None
+
+
+class Deleting:
+    """Deletes all keys of a view when it is compared, and is equal to nothing."""
+
+    def __init__(self, view: MutableMapping[Any, Any]) -> None:
+        self.view = view
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        for key in ("a", "b", "c"):
+            self.view.pop(key, None)
+        return False
+
+
+def test_a_value_is_looked_for_among_what_goes_meanwhile(cache: ClockedCache) -> None:
+    view = cache.mapping()
+    view.update(a=1, b=2, c=3)
+    assert 3 in view.values()
+    assert Deleting(view) not in view.values()
+    assert list(view) == []
 
 
 def test_what_is_missing_is_a_key_error(cache: ClockedCache) -> None:
