@@ -67,7 +67,8 @@ class SimilarSite(SearchSite):
         if query is None:
             return await super().load(caller, key, seen, args, named)
         near = self._near(key, query)
-        result = await self._answer(caller, near, query, args, named)
+        is_check = self._has_near(near) and self._traffic.is_check_due()
+        result = MISSING if is_check else await self._answer(caller, near, query, args, named)
         if result is not MISSING:
             self.hits += 1
             self.similar_hits += 1
@@ -76,7 +77,14 @@ class SimilarSite(SearchSite):
         source = self.source(args, named)
         begin = partial(self._begin_near, None if best is None else best.similarity)
         source = replace(source, function=partial(noted(self.function, begin), *args, **named))
-        outcome, result = await self.outcome(caller, key, seen, source, args, named)
+        try:
+            outcome, result = await self.outcome(caller, key, seen, source, args, named)
+        except Exception as error:
+            result = await self._answer(caller, near, query, args, named) if is_check else MISSING
+            if result is MISSING:
+                raise
+            self.cache._loader.failures.note(error)
+            return result
         if outcome.stored and outcome.stale is None and not key.startswith(self.unready_head):
             self._indexes.add(key, query)
         if best is not None:
@@ -158,6 +166,9 @@ class SimilarSite(SearchSite):
         one, other = (msgspec.msgpack.decode(each.gist, type=Gist) for each in (near, query))
         return difference(one, other)
 
+    def _has_near(self, near: list[Near]) -> bool:
+        return bool(near) and self._is_near(near[0])
+
     def _is_near(self, near: Near) -> bool:
         return near.similarity >= self._at_least
 
@@ -165,9 +176,7 @@ class SimilarSite(SearchSite):
         self, caller: Caller, near: list[Near], query: Query, args: Args, named: Named
     ) -> Any:
         """The result of the nearest that has one, or MISSING. What has none leaves `near`."""
-        while near and self._is_near(near[0]):
-            if self._traffic.is_check_due():
-                return MISSING
+        while self._has_near(near):
             found = await caller.core(self.cache._fresh_get, near[0].key, MISSING)
             if found is MISSING:
                 self._indexes.drop(near.pop(0).key, query)

@@ -30,9 +30,10 @@ class VectorSearchOptions(FreshnessOptions, total=False):
         parameters. Only searches for which this process has called the function are compared.
         The result is read under that query's key, which makes it a second look-up in stats():
         what has expired or was deleted, invalidated or cleared answers nothing. Every 32nd such
-        answer is computed all the same, for the advice() of the function; its nearest() says
-        what would answer a call. Use similar_text where there is a text: vectors alone hardly
-        show a changed number, a "not", or "is A better than B" turned round.
+        answer is computed all the same, for the advice() of the function; where that raises, the
+        nearest query answers. nearest() of the function says what would answer a call. Use
+        similar_text where there is a text: vectors alone hardly show a changed number, a "not", or
+        "is A better than B" turned round.
     similar_vector: the name of the argument that is the query's vector: `vector` unless given.
     similar_text: the name of the argument that is its text, which may then differ, but not in
         numbers, dates, units, negations, opposites, names or the order of its words. A call

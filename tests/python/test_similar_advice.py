@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from clocked import ClockedCache
-from similar_searches import similar_search, turned
+from similar_searches import OfLoop, similar_search, turned
 
 from vcache import _advice
 
@@ -165,3 +165,29 @@ def test_results_that_cannot_be_compared_are_not() -> None:
         raise KeyError("absent")
 
     assert _advice.overlap([1], [1], broken) is None
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_check_that_fails_is_answered_all_the_same(cache: ClockedCache, is_async: bool) -> None:
+    is_away = False
+    calls = 0
+
+    def answer(vector: Any) -> list[int]:
+        nonlocal calls
+        calls += 1
+        if is_away:
+            raise OSError("the index is away")
+        return [1]
+
+    async def answer_async(vector: Any) -> list[int]:
+        return answer(vector)
+
+    decorator = cache.cache_vector_search(similar=0.97)
+    search: Any = OfLoop(decorator(answer_async)) if is_async else decorator(answer)
+    base = np.ones(DIM)
+    search(base)
+    is_away, calls = True, 0
+    asked = [search(turned(0.99, base, seed)) for seed in range(70)]
+    assert (asked, calls) == ([[1]] * 70, 2)
+    with pytest.raises(OSError, match="away"):
+        search(-base)
