@@ -9,7 +9,14 @@ from ._messages import shown
 from .durations import Duration, parse_duration, parse_ttl
 from .errors import ConfigError
 
-__all__ = ["AdaptiveTTL", "least_ttl", "parse_adaptive", "parse_adaptive_text", "to_core"]
+__all__ = [
+    "AdaptiveTTL",
+    "least_memory_ttl",
+    "least_ttl",
+    "parse_adaptive",
+    "parse_adaptive_text",
+    "to_core",
+]
 
 _MOST_READS = 65534
 _COUNTS = ("hot_hits", "cold_hits", "warm_reads", "hot_reads")
@@ -117,6 +124,12 @@ def least_ttl(rule: AdaptiveTTL) -> float | None:
     """Seconds that Redis keeps any value at least; None: no value expires."""
     ttls = (parse_ttl(ttl, "ttl") for ttl in (rule.ttl, rule.warm_ttl, rule.hot_ttl))
     return min((ttl for ttl in ttls if ttl is not None), default=None)
+
+
+def least_memory_ttl(rule: AdaptiveTTL) -> float:
+    """Seconds that memory keeps at least what Redis has for longer."""
+    ttls = (rule.memory_ttl, rule.hot_memory_ttl, rule.cold_memory_ttl)
+    return min(parse_duration(ttl, "memory_ttl") for ttl in ttls)
 
 
 def to_core(rule: AdaptiveTTL | None) -> _core.AdaptiveTtl | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, cast
 
+from ._adaptive import least_memory_ttl
 from ._ahead import batches, count_argument, share_argument
 from ._arguments import Key, Ttl, callable_argument
 from ._callers import Blocking, Computation, refuse_async, run_blocking
@@ -96,8 +97,9 @@ class _Refreshing:
 
         One whose time in memory is shorter than memory would have it ends in Redis then, too.
         """
-        longest = config.memory_ttl
-        is_cut = longest is not None and age + left >= longest * (1.0 - config.jitter)
+        rule, ttl = config.adaptive_ttl, config.memory_ttl
+        given = ttl if rule is None else least_memory_ttl(rule)
+        is_cut = given is not None and age + left >= given * (1.0 - config.jitter)
         if config.redis is None or not is_cut:
             return left
         return config.terms.left(self._storing.ttl, age, left)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from redis_server import RedisServer
 
 from vcache import Cache
+from vcache.options import AdaptiveTTL
 
 MakeCache = Callable[..., Cache]
 Eventually = Callable[[Callable[[], object]], None]
@@ -76,6 +77,20 @@ def test_refreshed_values_reach_the_other_processes(
     report = job.wait(10)
     assert report.refreshed >= 1
     assert report.failed == 0
+
+
+def test_what_redis_has_for_longer_is_not_refreshed(
+    make_cache: MakeCache, eventually: Eventually
+) -> None:
+    """Though memory is to drop it before the round after the next, by its use."""
+    rule = AdaptiveTTL(memory_ttl=4, hot_memory_ttl=4, cold_memory_ttl=4)
+    cache = make_cache(adaptive_ttl=rule)
+    cache.set("kept", "old")
+    job = cache.refresh_hot(3, 2, lambda keys: ["new" for _ in keys])
+    eventually(lambda: cache.get("kept") and job.progress.looked_at >= 2)
+    job.cancel()
+    assert job.wait(10).refreshed == 0
+    assert cache.get("kept") == "old"
 
 
 def test_prefetching_from_redis(make_cache: MakeCache, eventually: Eventually) -> None:
