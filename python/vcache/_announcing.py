@@ -175,7 +175,7 @@ def about_of(config: Config) -> dict[str, Any]:
         "program": Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "",
         "memory_limit": config.memory,
         "ttl": config.ttl,
-        "memory_ttl": config.memory_ttl,
+        "memory_ttl": None if config.adaptive_ttl else config.memory_ttl,  # by use: not known
         "grace": config.grace,
         "promotion_threshold": config.promotion_threshold,
         "admits_all": config.admit is None,

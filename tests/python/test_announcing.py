@@ -210,6 +210,12 @@ def test_no_secret_is_in_a_record() -> None:
     assert "bob" not in told
 
 
+def test_a_time_in_memory_that_goes_by_use_is_not_said_to_be_one() -> None:
+    with Cache() as cache, Cache(adaptive_ttl=True) as by_use:
+        assert about_of(cache._config)["memory_ttl"] == 300.0
+        assert about_of(by_use._config)["memory_ttl"] is None
+
+
 def test_a_folder_is_of_its_user_alone(desk: Desk) -> None:
     desk.board.write("live:1", b"x", 10)
     assert stat.S_IMODE(desk.folder.stat().st_mode) == 0o700
