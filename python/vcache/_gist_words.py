@@ -25,7 +25,7 @@ CONTRACTED = "n't"
 # English; German; French; Spanish, Portuguese and Italian; Dutch; Russian; Polish.
 NEGATIONS = _words(
     "no not nor non never none nobody nothing nowhere neither without cannot hardly except",
-    "excluding exclude excludes unless minus lacks lacking lack",
+    "excluding exclude excludes unless minus lacks lacking lack free",
     "dont doesnt didnt isnt arent wasnt werent wont cant couldnt shouldnt wouldnt havent hasnt",
     "nicht kein keine keinen keinem keiner nie niemals nichts ohne weder",
     "ne pas sans jamais aucun aucune rien",

@@ -20,6 +20,7 @@ SAME = [
     ("Is Python faster than Ruby?", "is Python faster than Ruby"),
     ("why does my build fail", "why does the build fail"),
     ("weather in New York", "weather in new york"),
+    ("bread free of gluten", "bread without gluten"),
     ("\u5982\u4f55\u91cd\u7f6e\u5bc6\u7801", "\u5982\u4f55\u91cd\u7f6e\u5bc6\u7801\uff1f"),
 ]
 
@@ -40,6 +41,7 @@ OTHERS = [
     ("negation", "which plants are safe for cats", "which plants aren't safe for cats"),
     ("negation", "which plants are safe for cats", "which plants aren\u2019t safe for cats"),
     ("negation", "recipes with nuts", "recipes without nuts"),
+    ("negation", "snacks with sugar for kids", "sugar-free snacks for kids"),
     ("negation", "welche Pilze sind essbar", "welche Pilze sind nicht essbar"),
     ("negation", "\u00bfpuedo viajar con visado?", "\u00bfpuedo viajar sin visado?"),
     ("negation", "\u6211\u559c\u6b22\u732b", "\u6211\u4e0d\u559c\u6b22\u732b"),
