@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from . import _core
+from ._arguments import FLAGS
 from ._messages import shown
 from .durations import Duration, parse_duration, parse_ttl
 from .errors import ConfigError
@@ -20,12 +21,6 @@ __all__ = [
 
 _MOST_READS = 65534
 _COUNTS = ("hot_hits", "cold_hits", "warm_reads", "hot_reads")
-_FLAGS = {"true": True, "yes": True, "on": True, "1": True} | {
-    "false": False,
-    "no": False,
-    "off": False,
-    "0": False,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +92,7 @@ def parse_adaptive(value: object, name: str) -> AdaptiveTTL | None:
 
 def parse_adaptive_text(text: str, name: str) -> AdaptiveTTL | None:
     """Of "true", "false" or options such as "hot_hits=100,hot_memory_ttl=5m"."""
-    flag = _FLAGS.get(text.strip().lower())
+    flag = FLAGS.get(text.strip().lower())
     if flag is not None:
         return AdaptiveTTL() if flag else None
     names = [each.name for each in fields(AdaptiveTTL)]

@@ -18,6 +18,7 @@ from .durations import Duration, parse_ttl
 from .objects import check_plain, encode
 
 __all__ = [
+    "FLAGS",
     "VOLATILITY",
     "Key",
     "Ttl",
@@ -44,6 +45,14 @@ Ttl = Duration | None | DefaultType
 # How soon the source of a value changes: its time to live in seconds instead of a ttl.
 Volatility = Literal["high", "medium", "low"]
 VOLATILITY = {"high": 86400.0, "medium": 7 * 86400.0, "low": 30 * 86400.0}
+
+# What a text says for True and False.
+FLAGS = {"1": True, "true": True, "yes": True, "on": True} | {
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
 
 _MAX_METADATA = 64 * 1024
 _MAX_PATTERN = 1024

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ._adaptive import parse_adaptive_text
+from ._arguments import FLAGS
 from ._config import CHECKS
 from ._locks import ForkLock
 from ._messages import shown
@@ -105,13 +106,6 @@ class _Variables(BaseSettings):
 
 
 VARIABLES = tuple(_Variables.model_fields)
-
-_FLAGS = {"1": True, "true": True, "yes": True, "on": True} | {
-    "0": False,
-    "false": False,
-    "no": False,
-    "off": False,
-}
 _MAX_DIGITS = 20
 _SERVICE_LINK = re.compile(r"(?:tcp|udp|sctp)://\S+")  # Kubernetes sets NAME_PORT to one
 _OPTIONAL = f"{POSITIVE}, or none for no expiry"
@@ -249,7 +243,7 @@ def _text(text: str, name: str) -> str:
 
 
 def _flag(text: str, name: str) -> bool:
-    value = _FLAGS.get(text.strip().lower())
+    value = FLAGS.get(text.strip().lower())
     if value is None:
         raise ConfigError(
             f"{name}={shown(text)}: allowed are true and false (1, 0, yes, no, on, off)"
