@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,14 @@ import least_user
 import numpy as np
 import pytest
 from redis_server import RedisServer, is_installed
+from two_models import NEW, OLD, Model, embeddings
 
 from vcache import MISSING, Cache, RedisOptions
+from vcache._boards import ASK
+from vcache.migration import Migration
+from vcache.rollout import Rollout
 
+FORMAT = Path(__file__).parents[2] / "cpp" / "l2" / "codec" / "FORMAT.md"
 VECTOR = np.arange(4, dtype="f4")
 
 
@@ -102,6 +108,52 @@ def test_r38_a_cache_is_announced_within_its_rights(
         assert len(told) == (1 if command in ("getrange", "set") else 0)
     finally:
         server.stop()
+
+
+@pytest.mark.filterwarnings("ignore:Redis refuses CLIENT TRACKING")
+@pytest.mark.parametrize("command", ["nothing", "getrange", "watch", "set"])
+def test_r38_processes_agree_within_their_rights(tmp_path: Path, command: str) -> None:
+    """Without one of them the control and the old model serve, and the reports say why."""
+    if not is_installed():
+        pytest.skip("redis-server is not installed")
+    server = RedisServer(tmp_path, "--user", least_user.NAME, *least_user.rules(without=command))
+    server.start()
+    login = {"port": server.port, "username": least_user.NAME, "password": least_user.PASSWORD}
+    options = RedisOptions(**login, timeout=2)  # type: ignore[arg-type]
+    try:
+        with Cache(redis=options) as control, Cache(redis=options) as canary:
+            rollout = Rollout(control, canary, check_every=None)
+            old = embeddings(control, Model(OLD), "old")
+            migration = Migration(old, embeddings(control, Model(NEW), "new"), check_every=None)
+            if command == "nothing":
+                rollout.advance()
+                migration.cut_over(least=0)
+            reports = (rollout.check(), migration.check())
+        has_agreed = command == "nothing"
+        assert [report.problem is None for report in reports] == [has_agreed] * 2
+        phases = [report.phase for report in reports]
+        assert phases == (["running", "cut_over"] if has_agreed else [None, None])
+        assert set(rejected(server)) == (set() if has_agreed else {f"cmdstat_{command}"})
+    finally:
+        server.stop()
+
+
+def test_keys_of_our_own_are_as_the_format_says(redis_server: RedisServer) -> None:
+    """All that lies under NAMESPACE! is in the table of FORMAT.md."""
+    rows = re.findall(r"^\| `NAMESPACE!([a-z]+)", FORMAT.read_text(encoding="utf-8"), re.MULTILINE)
+    with Cache(redis=redis_server.url, namespace="ns", announce=True) as cache:
+        cache.set("tagged", 1, tags=["red"])
+        cache.invalidate_tags("red")
+        cache.clear()
+        assert cache._announcement is not None
+        cache._announcement._tick()
+        cache._tiers.write_blob(ASK, b"?", 60)
+        Rollout(cache, Cache(redis=redis_server.url, namespace="ns"), name="one").canary.close()
+        Migration(embeddings(cache, Model(OLD), "old"), embeddings(cache, Model(NEW), "new"))
+        found = [key.decode() for key in redis_server.client().keys("*")]
+    own = {key.removeprefix("ns!").partition(":")[0] for key in found if not key.startswith("ns:")}
+    assert own >= {"gen", "tag", "live", "ask", "rollout", "migration"}
+    assert own <= set(rows)
 
 
 def test_r38_what_the_user_may_not_do(tmp_path: Path) -> None:
