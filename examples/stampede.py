@@ -53,8 +53,6 @@ def main() -> None:
     calls, answers = context.Value("i", 0), context.Value("i", 0)
     ready = context.Barrier(PROCESSES * THREADS + 1, timeout=START_SECONDS)
     with servers.redis() as url:
-        # A connection for each thread: one that finds none free computes on its own.
-        url = f"{url}{'&' if '?' in url else '?'}pool_size={THREADS}"
         vcache.Cache(redis=url).close()  # says here what may be wrong with the URL
         given = (url, f"example-{uuid4().hex[:8]}", ready, calls, answers)
         processes = [context.Process(target=ask, args=given) for _ in range(PROCESSES)]

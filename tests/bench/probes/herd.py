@@ -1,6 +1,6 @@
 """64 threads of one process that ask a cache of embeddings for one text at the same moment.
 
-Arguments: which cache (vcache, pooled, langchain or redisvl), the URL of Redis. For each line of
+Arguments: which cache (vcache, langchain or redisvl), the URL of Redis. For each line of
 standard input, a text, it prints how often the model was called, how many got its row, and the
 seconds.
 """
@@ -48,11 +48,6 @@ def ours(model: Model, url: str) -> Ask:
     cached = vcache.EmbeddingCache(model.embed_documents, model="a-model", cache=cache)
     cached.embed_one("a text before the first")
     return lambda text: cached.embed_one(text).tolist()
-
-
-def pooled(model: Model, url: str) -> Ask:
-    """With a connection for each thread: who finds none free does without Redis and its leases."""
-    return ours(model, f"{url}?pool_size={THREADS}")
 
 
 def langchain(model: Model, url: str) -> Ask:
@@ -108,7 +103,7 @@ def asked(model: Model, ask: Ask, text: str) -> dict[str, Any]:
 
 def main(which: str, url: str) -> None:
     model = Model()
-    caches = {"vcache": ours, "pooled": pooled, "langchain": langchain, "redisvl": redisvl}
+    caches = {"vcache": ours, "langchain": langchain, "redisvl": redisvl}
     ask = caches[which](model, url)
     say("ready")
     for line in sys.stdin:
