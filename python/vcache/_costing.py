@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ._locks import ForkLock
 
 if TYPE_CHECKING:
-    from .costs import Bill, CostReport
+    from .costs import Bill, CacheCosts, CostReport
     from .prices import Price
     from .stats import Stats
 
-__all__ = ["CacheCosts", "CostCalls", "Runs"]
+__all__ = ["CostCalls", "Runs"]
 
 _READS = ("get", "mget", "lookup", "get_vectors")
 
@@ -59,38 +58,6 @@ class Runs:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class CacheCosts:
-    """What a whole cache saved. Money is as in a CostReport.
-
-    groups: by the part of a key before its first ":", as in Stats.groups, each by its own price.
-        A miss counts as one call of the function: what several callers shared is not known here.
-    total: of them together; its times are those that were measured of factories.
-    recorded: what the entries that were hit had as their `cost`, in whatever unit that was given;
-        entries without one are not in it. None: none had one.
-    """
-
-    total: CostReport
-    groups: dict[str, CostReport]
-    recorded: float | None
-
-    def rows(self) -> list[dict[str, Any]]:
-        """A row for each group and one for all, named by "group", for a DataFrame."""
-        named = [*self.groups.items(), ("total", self.total)]
-        return [{"group": name} | report.as_dict() for name, report in named]
-
-    def as_dict(self) -> dict[str, Any]:
-        groups = {name: report.as_dict() for name, report in self.groups.items()}
-        return {"total": self.total.as_dict(), "groups": groups, "recorded": self.recorded}
-
-    def __str__(self) -> str:
-        from ._cost_text import table
-
-        text = table([*self.groups.items(), ("total", self.total)])
-        recorded = "none" if self.recorded is None else f"{self.recorded:,.6g}"
-        return f"{text}\ncost recorded with entries that were hit: {recorded}"
-
-
 class CostCalls:
     """Calls of a cache that have to do with costs."""
 
@@ -103,6 +70,7 @@ class CostCalls:
             or what else a PriceTable takes. A group that is not named has no known price, as one
             that goes by tokens or seconds, which are not counted by group.
         """
+        from .costs import CacheCosts
         from .prices import PriceTable
 
         table = prices if isinstance(prices, PriceTable) else PriceTable(prices)

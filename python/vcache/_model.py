@@ -6,7 +6,7 @@ import os
 import re
 import warnings
 from functools import cache
-from importlib import import_module, metadata
+from importlib import import_module
 from importlib.util import find_spec
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -107,6 +107,8 @@ def _torch() -> Any:
 @cache
 def _unfit() -> str:
     """Why no torch can be used; empty where one can. Warns once about one that does not fit."""
+    from importlib import metadata  # not with vcache: it brings in a good part of the library
+
     try:
         installed = metadata.version("torch")
     except metadata.PackageNotFoundError:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from .prices import amount
 
-__all__ = ["Bill", "CostReport", "Period", "Savings", "Upkeep"]
+__all__ = ["Bill", "CacheCosts", "CostReport", "Period", "Savings", "Upkeep"]
 
 Period = Literal["hour", "day", "month", "year"]
 
@@ -318,6 +318,38 @@ class CostReport:
     def _pace(self, hours: float) -> float:
         """Requests in so many hours, as they came so far."""
         return self.requests / self.seconds * hours * 3600 if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CacheCosts:
+    """What a whole cache saved. Money is as in a CostReport.
+
+    groups: by the part of a key before its first ":", as in Stats.groups, each by its own price.
+        A miss counts as one call of the function: what several callers shared is not known here.
+    total: of them together; its times are those that were measured of factories.
+    recorded: what the entries that were hit had as their `cost`, in whatever unit that was given;
+        entries without one are not in it. None: none had one.
+    """
+
+    total: CostReport
+    groups: dict[str, CostReport]
+    recorded: float | None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each group and one for all, named by "group", for a DataFrame."""
+        named = [*self.groups.items(), ("total", self.total)]
+        return [{"group": name} | report.as_dict() for name, report in named]
+
+    def as_dict(self) -> dict[str, Any]:
+        groups = {name: report.as_dict() for name, report in self.groups.items()}
+        return {"total": self.total.as_dict(), "groups": groups, "recorded": self.recorded}
+
+    def __str__(self) -> str:
+        from ._cost_text import table
+
+        text = table([*self.groups.items(), ("total", self.total)])
+        recorded = "none" if self.recorded is None else f"{self.recorded:,.6g}"
+        return f"{text}\ncost recorded with entries that were hit: {recorded}"
 
 
 def _bill_of(reports: list[CostReport]) -> Bill:

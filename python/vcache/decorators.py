@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from functools import update_wrapper
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from ._arguments import callable_argument
@@ -15,11 +16,11 @@ from ._core import MISSING, TextCall
 from ._many import ManySite
 from ._methods import Method
 from ._naming import full_name
-from ._similar_records import Nearest, SimilarAdvice, SimilarBand
 from ._site import Site
 from ._site_options import CacheInfo
 
 if TYPE_CHECKING:
+    from ._similar_records import Nearest, SimilarAdvice, SimilarBand
     from .cache import Cache
     from .costs import CostReport
     from .prices import Price
@@ -40,6 +41,9 @@ __all__ = [
     "SimilarBand",
     "decorate",
 ]
+
+# Of searches with `similar`, and so loaded with their first use.
+_RECORDS = ("Nearest", "SimilarAdvice", "SimilarBand")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -302,3 +306,9 @@ def _async_wrapper(site: Site) -> Callable[..., Any]:
         return found
 
     return wrapper
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _RECORDS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("._similar_records", __package__), name)

@@ -67,7 +67,9 @@ numpy_seconds = time.perf_counter() - started
 started = time.perf_counter()
 import vcache
 seconds = time.perf_counter() - started
-heavy = {"torch", "asyncio", "pydantic", "pydantic_settings", "fastapi", "redis"} & set(sys.modules)
+heavy = {"torch", "asyncio", "pydantic", "pydantic_settings", "fastapi", "redis"}
+heavy |= {"importlib.metadata", "email", "vcache.costs", "vcache._similar_records"}
+heavy &= set(sys.modules)
 print(sorted(heavy), threading.active_count(), len(opened), seconds < 0.15 + numpy_seconds)
 """
     )
