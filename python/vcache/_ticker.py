@@ -39,6 +39,7 @@ class Ticker:
         self._lock = ForkLock()
         self._woken = threading.Event()
         self._running = threading.Lock()
+        self._runs: Job | None = None  # who holds that
         self._thread: threading.Thread | None = None
 
     @property
@@ -62,9 +63,9 @@ class Ticker:
             if job in self._jobs:
                 self._jobs.remove(job)
             is_own = self._thread is threading.current_thread()
+            waits, running = self._runs is job and not is_own, self._running
         self._woken.set()
-        running = self._running
-        if not is_own and running.acquire(timeout=_PATIENCE):
+        if waits and running.acquire(timeout=_PATIENCE):
             running.release()
 
     def run_due(self) -> float | None:
@@ -82,6 +83,7 @@ class Ticker:
     def after_fork_in_child(self) -> None:
         """The thread did not come along."""
         self._running = threading.Lock()
+        self._runs = None
         self._woken = threading.Event()
         self._thread = None
         if self._jobs:
@@ -92,11 +94,13 @@ class Ticker:
             with self._lock:
                 if job not in self._jobs:
                     return
+                self._runs = job
             try:
                 job.work()
             except Exception:  # noqa: S110  # a job tells of its own failures
                 pass
             finally:
+                self._runs = None
                 job.due = self._clock() + job.every
 
     def _start(self) -> None:

@@ -9,7 +9,7 @@ import weakref
 import pytest
 from polling import wait_until
 
-from vcache import Cache
+from vcache import Cache, _ticker
 from vcache._reporting import Report
 from vcache._ticker import Ticker, ticker
 from vcache.errors import ConfigError
@@ -75,6 +75,28 @@ def test_a_job_may_remove_itself_and_others() -> None:
     runner.join(10)
     assert ran == []
     assert jobs.run_due() is None
+
+
+def test_only_who_runs_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The close of one cache does not wait for the Redis of another."""
+    monkeypatch.setattr(_ticker, "_PATIENCE", 3600.0)
+    jobs, begun, go_on, gone = Ticker(), *(threading.Event() for _ in range(3))
+
+    def slow() -> None:
+        begun.set()
+        assert go_on.wait(60)
+
+    running, other = jobs.add(slow, 0.01), jobs.add(gone.set, 3600)
+    assert begun.wait(20)
+    jobs.remove(other)
+    removing = threading.Thread(target=lambda: (jobs.remove(running), gone.set()))
+    removing.start()
+    wait_until(lambda: running not in jobs._jobs)
+    assert not gone.is_set(), "it runs"
+    go_on.set()
+    removing.join(20)
+    assert gone.is_set()
+    wait_until(lambda: jobs.is_idle)
 
 
 def test_the_thread_ends_with_the_last_job() -> None:
