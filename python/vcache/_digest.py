@@ -7,9 +7,10 @@ from typing import Protocol, Self
 
 from .errors import ConfigError
 
-__all__ = ["PLAIN", "KeyDigest", "KeySecret", "parse_secret"]
+__all__ = ["DIGITS", "PLAIN", "KeyDigest", "KeySecret", "parse_secret"]
 
 KeySecret = str | bytes
+DIGITS = 64  # hexadecimal, of a digest
 
 _LEAST, _MOST = 16, 1024
 _ALLOWED = (

@@ -66,6 +66,18 @@ def test_the_whole_way(two: Two) -> None:
     assert phases == ["dual", "cut_over", "rolled_back", "cut_over", "finished"]
 
 
+def test_what_is_dropped_is_of_the_old_name_alone(two: Two) -> None:
+    longer = embeddings(two.cache, Model(NEW), "old:v2")
+    migration = Migration(two.old, longer, name="longer", check_every=None)
+    query = embeddings(two.cache, Model(OLD), "old", kind="query")
+    for each in (two.old, query, longer):
+        each.embed(TEXTS[:5])
+    migration.cut_over(least=0)
+    assert migration.finish(drop_old=True) == 10
+    assert not two.old.find(TEXTS[:5])[1].any()
+    assert longer.find(TEXTS[:5])[1].all()
+
+
 def test_new_first_answers_as_a_whole(make: Make) -> None:
     two = make(read="new_first")
     two.old.embed(TEXTS)

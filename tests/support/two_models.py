@@ -48,5 +48,5 @@ def number(text: str) -> int:
     return crc32(text.encode()) % 100_000
 
 
-def embeddings(cache: Cache, model: Any, name: str) -> EmbeddingCache:
-    return EmbeddingCache(model, model=name, cache=cache, ttl=None)
+def embeddings(cache: Cache, model: Any, name: str, **options: Any) -> EmbeddingCache:
+    return EmbeddingCache(model, model=name, cache=cache, ttl=None, **options)

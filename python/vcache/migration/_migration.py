@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._arguments import callable_argument
+from .._digest import DIGITS
 from .._locks import ForkLock
 from .._messages import shown
 from .._shared_state import state_of
@@ -88,6 +89,11 @@ class MigrationReport:
             lines.append(f"  {self.job}")
         lines += [f"  {_time(event.at)} {event.phase}: {event.why}" for event in self.events]
         return "\n".join([*lines, *([f"  problem: {self.problem}"] if self.problem else [])])
+
+
+def _keys_of(model: str) -> str:
+    """A pattern of all keys of a model, and not of one whose name goes on, as "a:v2" of "a"."""
+    return f"emb:{escape(model)}:{'?' * DIGITS}"
 
 
 def _time(at: float) -> str:
@@ -334,7 +340,7 @@ class Migration:
         if drop_old and self._old.model == self._new.model:
             raise ConfigError("drop_old=True: allowed is False, as both models have one name")
         self._phases.change("finished", why_of(why), ("cut_over",))
-        return self._old._cache.invalidate(f"emb:{escape(self._old.model)}:*") if drop_old else 0
+        return self._old._cache.invalidate(_keys_of(self._old.model)) if drop_old else 0
 
     def check(self) -> MigrationReport:
         """Takes over the phase, and writes what is not yet written."""
