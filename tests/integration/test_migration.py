@@ -56,7 +56,7 @@ def start(redis_server: RedisServer, embedded: Path) -> Iterator[Callable[[], Wo
 def test_a_crash_half_way_loses_nothing(start: Callable[[], Worker], embedded: Path) -> None:
     first = start()
     first.ask("embed", *TEXTS)
-    assert first.ask("start", TEXTS, 10, 400.0, 60) >= 60
+    assert first.ask("start", TEXTS, 10, 100.0, 60) >= 60
     first.stop()  # as a crash would
     before = embedded.read_text().splitlines()
     assert 60 <= len(before) < 200
@@ -116,10 +116,10 @@ def test_a_job_waits_for_redis(
 
     eventually(breaks)
     migration.embed(TEXTS[:20])
-    eventually(lambda: job.progress().paused)
+    eventually(lambda: job.progress.paused)
     assert model.batches == []
     redis_server.start()
-    eventually(lambda: job.progress().embedded == 20)
+    eventually(lambda: job.progress.embedded == 20)
     with make_cache() as fresh:
         assert two(fresh, Model(NEW))._new.find(TEXTS[:20])[1].all()
     job.cancel()

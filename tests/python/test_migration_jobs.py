@@ -77,7 +77,7 @@ def test_rate(two: Two) -> None:
 
 def test_a_wait_for_the_rate_can_be_cancelled(two: Two) -> None:
     job = two.migration.start(TEXTS, batch=10, rate=0.001)
-    wait_until(lambda: job.progress().embedded == 10, DEADLINE)
+    wait_until(lambda: job.progress.embedded == 10, DEADLINE)
     job.cancel()
     assert job.wait(DEADLINE).state == "cancelled"
     assert two.new_model.texts == TEXTS[:10]
@@ -101,9 +101,10 @@ def test_a_model_that_is_down_ends_the_job(two: Two) -> None:
         two.new_model.is_down = progress.embedded >= 10
 
     job = two.migration.start(TEXTS, batch=10, retries=2, retry_after=0.001, on_progress=fall)
-    progress = job.wait(DEADLINE)
+    with pytest.raises(LookupError):
+        job.wait(DEADLINE)
+    progress = job.progress
     assert (progress.state, progress.error, progress.embedded) == ("failed", "LookupError", 10)
-    assert isinstance(job.error, LookupError)
     assert len(two.new_model.batches) == 1 + 3 + 8, "it is not asked for ever"
     two.new_model.is_down = False
     assert two.run().embedded == 30
@@ -138,14 +139,14 @@ def test_what_is_asked_for_is_taken_up(two: Two) -> None:
     migration = two.migration
     migration.embed(["before there is a job"])
     job = migration.start(follow=True)
-    wait_until(lambda: job.progress().state == "following", DEADLINE)
+    wait_until(lambda: job.progress.state == "following", DEADLINE)
     migration.embed(TEXTS)
     with pytest.raises(TypeError):
         migration.embed(["a", 5])  # type: ignore[list-item]
-    wait_until(lambda: job.progress().embedded == 40, DEADLINE)
+    wait_until(lambda: job.progress.embedded == 40, DEADLINE)
     assert two.new.find(TEXTS)[1].all()
     migration.cut_over()
-    assert job.progress().state == "following"
+    assert job.progress.state == "following"
     migration.roll_back()
     assert job.wait(DEADLINE).state == "cancelled"
     assert sorted(two.new_model.texts) == sorted(TEXTS)
@@ -182,6 +183,37 @@ def test_one_job_at_a_time(two: Two) -> None:
     job.cancel()
     job.wait(DEADLINE)
     assert two.run().state == "done"
+
+
+def test_a_job_ends_with_its_cache(two: Two) -> None:
+    """It would have the model compute what nobody keeps."""
+    going, go_on = threading.Event(), threading.Event()
+
+    def held(progress: Progress) -> None:
+        going.set()
+        assert go_on.wait(DEADLINE)
+
+    job = two.migration.start(TEXTS, batch=10, on_progress=held)
+    assert going.wait(DEADLINE)
+    two.cache.close()
+    go_on.set()
+    assert job.wait(DEADLINE).state == "cancelled"
+    assert two.new_model.texts == TEXTS[:10]
+
+
+def test_a_wait_that_is_over_before_the_job(two: Two) -> None:
+    job = two.migration.start(follow=True)
+    with pytest.raises(TimeoutError):
+        job.wait(0)
+    assert not job.done
+
+
+def test_a_text_that_fails_often_is_not_covered(two: Two) -> None:
+    two.new_model.failing = {"text 3"}
+    progress = two.run([*TEXTS[:4], *["text 3"] * 200, *["text 1"] * 3], batch=1000)
+    assert (progress.seen, progress.embedded, progress.skipped, progress.failed) == (207, 3, 3, 201)
+    with pytest.raises(ConfigError, match="the coverage is 0.0290: allowed is at least 0.99"):
+        two.migration.cut_over()
 
 
 def test_texts_that_raise(two: Two) -> None:
@@ -225,4 +257,4 @@ def test_a_job_is_of_the_process_that_began_it(two: Two) -> None:
     job: Job = two.migration.start(follow=True)
     job.cancel()
     assert not job.wait(DEADLINE).paused
-    assert not job.is_alive
+    assert job.done

@@ -55,7 +55,7 @@ class Worker:
 
         job = self.migration.start(texts, batch=batch, rate=rate, on_progress=told)
         reached.wait()
-        return job.progress().embedded
+        return job.progress.embedded
 
     def _embed(self, texts: list[str]) -> Any:
         with self._path.open("a") as file:

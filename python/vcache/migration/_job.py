@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from time import monotonic
 from typing import Any, Literal
 
+from .. import _jobs
 from .._callers import is_async
 from ..embedding import EmbeddingCache
 from ..errors import RedisError
@@ -36,7 +37,8 @@ class Progress:
         up; "done"; "cancelled"; "failed": the model, or the texts, raised `error`; "lost": the
         process was forked, and this is not the one where it runs.
     seen: so many were looked at: `embedded` now, `skipped` since they were cached already, `dead`
-        since the old model has them no more, `failed` since the model did for each alone.
+        since the old model has them no more, `failed` since the model did for each alone. A text
+        that comes again counts again, as skipped where it was embedded.
     total: how many were given; None: not known. dropped: asked for meanwhile, and not taken up.
     paused: whether it waits, for Redis to answer or the model to recover.
     failures: the digest in the key of the first hundred of the failed, and what was raised.
@@ -104,8 +106,10 @@ class _Stop(Exception):
     """The job is over before its end."""
 
 
-class Job:
+class Job(_jobs.Job[Progress]):
     """A thread that embeds texts under the new model, batch by batch. Thread-safe.
+
+    It ends with the cache of that, too. A following one has no end unless it is cancelled.
 
     Each batch is stored as it is done, and what is stored is skipped: a job that was cut short, by
     whatever, is begun anew with the same texts, and does the rest.
@@ -119,35 +123,31 @@ class Job:
         waiting: Waiting,
         is_wanted: Callable[[], bool],
     ) -> None:
+        super().__init__(lambda _: self._embed_all(), self._progress)
         self._old, self._new, self._order, self._waiting = old, new, order, waiting
         self._is_wanted = is_wanted
-        self._cancelled = threading.Event()
         self._counts = {"seen": 0, "embedded": 0, "skipped": 0, "dead": 0, "failed": 0}
         self._failures: list[tuple[str, str]] = []
+        self._times = Counter[str]()  # of the batch at hand: how often it has each text
         self._state: State = "running"
-        self._error: BaseException | None = None
         self._paused = False
         self._in_a_row = 0
         self._next = self._started = monotonic()
-        self._ended: float | None = None
+        self._over_at: float | None = None
         self._runner: asyncio.Runner | None = None
-        self._thread = threading.Thread(target=self._run, name="vcache-migration", daemon=True)
-        self._thread.start()
+        new._cache._jobs.start(self)
 
-    @property
-    def error(self) -> BaseException | None:
-        """What it failed with."""
-        return self._error
+    def cancel(self) -> None:
+        """Has it end after the batch under way, which is stored. Idempotent; does not wait."""
+        super().cancel()
+        if not self.done:
+            self._waiting.wake()
 
-    @property
-    def is_alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def progress(self) -> Progress:
+    def _progress(self) -> Progress:
         is_over = self._state not in ("running", "following")
-        ended = self._ended if self._ended is not None else monotonic()
+        ended = self._over_at if self._over_at is not None else monotonic()
         return Progress(
-            state=self._state if is_over or self.is_alive else "lost",
+            state=self._state if is_over or not self._is_inherited else "lost",
             **self._counts,
             dropped=self._waiting.dropped,
             total=self._order.total,
@@ -157,17 +157,7 @@ class Job:
             failures=tuple(self._failures),
         )
 
-    def cancel(self) -> None:
-        """Has it end after the batch under way, which is stored."""
-        self._cancelled.set()
-        self._waiting.wake()
-
-    def wait(self, timeout: float | None = None) -> Progress:
-        """Waits for its end, or so many seconds; a following one has none unless cancelled."""
-        self._thread.join(timeout)
-        return self.progress()
-
-    def _run(self) -> None:
+    def _embed_all(self) -> None:
         state: State = "failed"
         try:
             try:
@@ -180,7 +170,7 @@ class Job:
             state = "cancelled"
         except BaseException as error:
             self._error = error
-        self._ended, self._state = monotonic(), state
+        self._over_at, self._state = monotonic(), state
         self._tell()
 
     def _work(self) -> None:
@@ -199,8 +189,8 @@ class Job:
     def _embed_missing(self, texts: list[str]) -> None:
         self._check()
         self._await_redis()
-        missing = [text for text in dict.fromkeys(texts) if self._is_missing(text)]
-        self._counts["skipped"] += len(texts) - len(set(texts))
+        self._times = Counter(texts)
+        missing = [text for text in self._times if self._is_missing(text)]
         if missing:
             self._await_turn(len(missing))
             self._await_redis()
@@ -212,13 +202,13 @@ class Job:
         """Whether a text is to be embedded; counts those that are not."""
         try:
             if self._has(self._new, text):
-                self._counts["skipped"] += 1
+                self._counts["skipped"] += self._times[text]
             elif self._order.only_live and not self._has(self._old, text):
-                self._counts["dead"] += 1
+                self._counts["dead"] += self._times[text]
             else:
                 return True
         except ValueError as error:  # it is no UTF-8
-            self._note_failure("", error)
+            self._note_failure("", text, error)
         return False
 
     def _has(self, embeddings: EmbeddingCache, text: str) -> bool:
@@ -234,8 +224,7 @@ class Job:
         """All at once, else one by one, so that one that cannot be embedded keeps none back."""
         error = self._tried(texts)
         if error is None:
-            self._counts["embedded"] += len(texts)
-            self._in_a_row = 0
+            self._note_embedded(texts)
             return
         if len(texts) == 1:
             self._fail(texts[0], error)
@@ -244,8 +233,7 @@ class Job:
             self._check()
             error = self._tried([text], retries=0)
             if error is None:
-                self._counts["embedded"] += 1
-                self._in_a_row = 0
+                self._note_embedded([text])
             else:
                 self._fail(text, error)
 
@@ -254,10 +242,15 @@ class Job:
         self._in_a_row += 1
         if self._in_a_row >= _IN_A_ROW:
             raise error
-        self._note_failure(self._new.key(text).rpartition(":")[2], error)
+        self._note_failure(self._new.key(text).rpartition(":")[2], text, error)
 
-    def _note_failure(self, digest: str, error: Exception) -> None:
-        self._counts["failed"] += 1
+    def _note_embedded(self, texts: list[str]) -> None:
+        self._in_a_row = 0
+        self._counts["embedded"] += len(texts)
+        self._counts["skipped"] += sum(self._times[text] - 1 for text in texts)
+
+    def _note_failure(self, digest: str, text: str, error: Exception) -> None:
+        self._counts["failed"] += self._times[text]
         if len(self._failures) < _MOST_FAILURES:
             self._failures.append((digest, type(error).__name__))
 
@@ -310,18 +303,18 @@ class Job:
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0:
-            self._cancelled.wait(seconds)
+            self._is_over(seconds)
         self._check()
 
     def _check(self) -> None:
-        if self._cancelled.is_set() or not self._is_wanted():
+        if self._is_over() or not self._is_wanted():
             raise _Stop
 
     def _tell(self) -> None:
         if self._order.on_progress is None:
             return
         try:
-            self._order.on_progress(self.progress())
+            self._order.on_progress(self._progress())
         except Exception as error:  # of a user's function, whatever it raises
             _log.warning("on_progress of a migration raised %s", type(error).__name__)
 

@@ -15,20 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._arguments import callable_argument
-from .._digest import DIGITS
 from .._locks import ForkLock
 from .._messages import shown
 from .._shared_state import state_of
 from ..durations import Duration
 from ..embedding import EmbeddingCache, text_list
 from ..errors import ConfigError
-from ..keys import escape
 from ._coverage import Coverage, coverage_of
 from ._job import Job, Order, Progress
 from ._options import (
     duration,
     models,
     name_of,
+    pattern_of,
     rate_of,
     share_of,
     text_source,
@@ -89,11 +88,6 @@ class MigrationReport:
             lines.append(f"  {self.job}")
         lines += [f"  {_time(event.at)} {event.phase}: {event.why}" for event in self.events]
         return "\n".join([*lines, *([f"  problem: {self.problem}"] if self.problem else [])])
-
-
-def _keys_of(model: str) -> str:
-    """A pattern of all keys of a model, and not of one whose name goes on, as "a:v2" of "a"."""
-    return f"emb:{escape(model)}:{'?' * DIGITS}"
 
 
 def _time(at: float) -> str:
@@ -314,7 +308,7 @@ class Migration:
         """
         self._phases.require("dual", "cut_over", "rolled_back", None)
         said, job = why_of(why), self._job
-        if job is not None and job.is_alive:
+        if job is not None and not job.done:
             job.cancel()
         self._phases.roll_back(said)
         return self.report()
@@ -340,7 +334,7 @@ class Migration:
         if drop_old and self._old.model == self._new.model:
             raise ConfigError("drop_old=True: allowed is False, as both models have one name")
         self._phases.change("finished", why_of(why), ("cut_over",))
-        return self._old._cache.invalidate(_keys_of(self._old.model)) if drop_old else 0
+        return self._old._cache.invalidate(pattern_of(self._old.model)) if drop_old else 0
 
     def check(self) -> MigrationReport:
         """Takes over the phase, and writes what is not yet written."""
@@ -357,21 +351,21 @@ class Migration:
             new=self._new.model,
             asked=self._asked,
             covered=self._covered,
-            job=None if job is None else job.progress(),
+            job=None if job is None else job.progress,
             problem=self._phases.problem,
             events=self._phases.events,
         )
 
     @property
     def _has_job(self) -> bool:
-        return self._job is not None and self._job.is_alive
+        return self._job is not None and not self._job.done
 
     def _wants_job(self) -> bool:
         return self.phase in _OF_JOBS
 
     def _job_share(self) -> float | None:
         """What the last job left covered of what it was given, where that is done."""
-        progress = None if self._job is None else self._job.progress()
+        progress = None if self._job is None else self._job.progress
         if progress is None or progress.state not in ("done", "following"):
             return None
         wanted = progress.seen - progress.dead

@@ -1,4 +1,4 @@
-"""Checks of what a migration is given."""
+"""Checks of what a migration is given, and which keys a model has."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import math
 from collections.abc import Iterable, Sized
 from typing import Any
 
+from .._digest import DIGITS
 from .._messages import shown
 from ..durations import parse_duration
 from ..embedding import EmbeddingCache
 from ..errors import ConfigError
+from ..keys import escape
 
 __all__ = [
     "duration",
     "models",
     "name_of",
+    "pattern_of",
     "rate_of",
     "share_of",
     "text_source",
@@ -67,6 +70,11 @@ def duration(given: object, name: str) -> float:
         return parse_duration(given, name)
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from None
+
+
+def pattern_of(model: str) -> str:
+    """What all keys of a model match, and none of one whose name goes on, as "a:v2" of "a"."""
+    return f"emb:{escape(model)}:{'?' * DIGITS}"
 
 
 def rate_of(given: object) -> float | None:
