@@ -8,15 +8,17 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from ._locks import ForkLock
+from ._messages import shown
 from ._shared_state import MOST, SharedState
 from .errors import ConfigError, RedisError
 
-__all__ = ["NO_ANSWER", "Agreed", "Versioned"]
+__all__ = ["NO_ANSWER", "Agreed", "Versioned", "name_option", "why_option"]
 
 NO_ANSWER = (RedisError, OSError)
 """What is raised where nobody says what the record is."""
 
 _TRIES = 8
+_MOST_NAME, _MOST_WHY = 64, 500  # characters
 
 
 class Versioned(Protocol):
@@ -107,3 +109,20 @@ class Agreed(Generic[K]):
 
     def _too_busy(self) -> OSError:
         return OSError(f"{self._what} changes all the time")
+
+
+def name_option(given: object) -> str:
+    """The name of a record, by which processes find it. Raises ConfigError."""
+    return _text(given, "name", _MOST_NAME)
+
+
+def why_option(given: object) -> str:
+    """What a change is for, which its event tells. Raises ConfigError."""
+    return _text(given, "why", _MOST_WHY)
+
+
+def _text(given: object, name: str, most: int) -> str:
+    if not isinstance(given, str) or not given.isprintable() or not 1 <= len(given) <= most:
+        allowed = f"allowed is printable text of 1 to {most} characters"
+        raise ConfigError(f"{name}={shown(given)}: {allowed}")
+    return given

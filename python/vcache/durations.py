@@ -8,8 +8,16 @@ from datetime import timedelta
 from numbers import Real
 
 from ._messages import shown
+from .errors import ConfigError
 
-__all__ = ["MAX_SECONDS", "POSITIVE", "Duration", "parse_duration", "parse_ttl"]
+__all__ = [
+    "MAX_SECONDS",
+    "POSITIVE",
+    "Duration",
+    "duration_option",
+    "parse_duration",
+    "parse_ttl",
+]
 
 Duration = float | str | timedelta
 
@@ -36,6 +44,14 @@ def parse_duration(value: object, name: str, *, allowed: str = POSITIVE) -> floa
     if not 0 < seconds <= MAX_SECONDS:
         raise ValueError(f"{name}={shown(value)}: {allowed}")
     return seconds
+
+
+def duration_option(value: object, name: str, *, allowed: str = POSITIVE) -> float:
+    """As parse_duration(), of what is given to a constructor or a command: raises ConfigError."""
+    try:
+        return parse_duration(value, name, allowed=allowed)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(str(error)) from None
 
 
 def parse_ttl(value: object, name: str) -> float | None:

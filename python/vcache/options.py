@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ._adaptive import AdaptiveTTL
 from ._messages import shown
 from ._servers import SERVERS_QUERY, check_nodes, servers_of_url, shown_nodes
-from .durations import Duration, parse_duration
+from .durations import Duration, duration_option
 from .errors import ConfigError
 from .sizes import Size, parse_size
 
@@ -288,10 +288,7 @@ def with_timeouts(options: RedisOptions, timeout: float, connect_timeout: float)
 def parse_timeout(value: object, name: str) -> float:
     """Seconds of a timeout, at least a millisecond and at most an hour; else a ConfigError."""
     allowed = 'allowed is 1 ms to 1 hour, as seconds, a timedelta or text such as "250ms"'
-    try:
-        seconds = parse_duration(value, name, allowed=allowed)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(str(error)) from None
+    seconds = duration_option(value, name, allowed=allowed)
     if not 0.001 <= seconds <= 3600:
         raise ConfigError(f"{name}={shown(value)}: {allowed}")
     return seconds

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import __version__
 from .._progress import bar
-from ..durations import parse_duration
+from ..durations import duration_option
 from ..errors import ConfigError
 from ._measuring import Measured, compete
 from ._place import (
@@ -60,10 +60,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _bench(given: argparse.Namespace) -> int:
-    try:
-        seconds = parse_duration(given.seconds, "--seconds")
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    seconds = duration_option(given.seconds, "--seconds")
     if not _LEAST <= seconds <= _MOST:
         raise ConfigError(f"--seconds={given.seconds!r}: allowed is 20ms to 1m")
     place = place_of(given)

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..durations import parse_duration
+from ..durations import duration_option
 from ..errors import ConfigError
 from ._asking import asker
 from ._conclusions import Facts, conclusions, unknowns
@@ -64,10 +64,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _explain(given: argparse.Namespace) -> int:
     key = _key(given.key)
-    try:
-        wait = parse_duration(given.wait, "--wait")
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    wait = duration_option(given.wait, "--wait")
     place = place_of(given)
     entry = find_entry(place, key)
     found, answers = _asked(place, key, wait)

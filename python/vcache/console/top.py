@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from ..durations import parse_duration
+from ..durations import duration_option
 from ..errors import ConfigError
 from ._asking import Asker, asker
 from ._live import find_live
@@ -49,10 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _top(given: argparse.Namespace) -> int:
-    try:
-        every = parse_duration(given.every, "--every")
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    every = duration_option(given.every, "--every")
     if every < _LEAST_EVERY:
         raise ConfigError(f"--every={given.every!r}: allowed is at least 200ms")
     place = place_of(given)

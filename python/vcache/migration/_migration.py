@@ -14,26 +14,24 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from .._agreed import name_option, why_option
 from .._arguments import callable_argument
 from .._locks import ForkLock
 from .._messages import shown
 from .._shared_state import state_of
-from ..durations import Duration
+from ..durations import Duration, duration_option
 from ..embedding import EmbeddingCache, text_list
 from ..errors import ConfigError
 from ._coverage import Coverage, coverage_of
 from ._job import Job, Order, Progress
 from ._options import (
-    duration,
     models,
-    name_of,
     pattern_of,
     rate_of,
     share_of,
     text_source,
     total_of,
     whole,
-    why_of,
 )
 from ._phases import Event, Phase, Phases
 from ._waiting import Waiting
@@ -136,7 +134,7 @@ class Migration:
         self._new_first = read == "new_first"
         self._most_waiting = whole(waiting, "waiting", 0)
         self._waiting = Waiting(self._most_waiting)
-        self._name = name_of(name)
+        self._name = name_option(name)
         self._lock = ForkLock()
         self._asked = self._covered = 0
         self._job: Job | None = None
@@ -145,7 +143,7 @@ class Migration:
             old,
             new,
             state_of([new._cache, old._cache], state_path, f"migration:{name}"),
-            every=None if check_every is None else duration(check_every, "check_every"),
+            every=None if check_every is None else duration_option(check_every, "check_every"),
             clock=callable_argument(clock, "clock"),
             on_event=None if on_event is None else callable_argument(on_event, "on_event"),
         )
@@ -246,7 +244,7 @@ class Migration:
             rate=rate_of(rate),
             only_live=bool(only_live),
             retries=whole(retries, "retries", 0),
-            retry_after=duration(retry_after, "retry_after"),
+            retry_after=duration_option(retry_after, "retry_after"),
             follow=bool(follow),
             on_progress=(
                 None if on_progress is None else callable_argument(on_progress, "on_progress")
@@ -287,7 +285,7 @@ class Migration:
         """
         self._phases.refresh()
         self._phases.require("dual", "rolled_back")
-        share, said = share_of(least, "least"), why_of(why)
+        share, said = share_of(least, "least"), why_option(why)
         if share > 0:
             known = self._job_share() if texts is None else self.coverage(texts).share
             if known is None:
@@ -307,7 +305,7 @@ class Migration:
         stays, for another cut_over(). Raises ConfigError once it is finished.
         """
         self._phases.require("dual", "cut_over", "rolled_back", None)
-        said, job = why_of(why), self._job
+        said, job = why_option(why), self._job
         if job is not None and not job.done:
             job.cancel()
         self._phases.roll_back(said)
@@ -319,7 +317,7 @@ class Migration:
         """
         self._phases.refresh()
         self._phases.require("rolled_back", "cut_over")
-        self._phases.change("dual", why_of(why), ("rolled_back", "cut_over"))
+        self._phases.change("dual", why_option(why), ("rolled_back", "cut_over"))
         return self.report()
 
     def finish(self, *, drop_old: bool = False, why: str = "by hand") -> int:
@@ -333,7 +331,7 @@ class Migration:
         self._phases.require("cut_over", "finished")
         if drop_old and self._old.model == self._new.model:
             raise ConfigError("drop_old=True: allowed is False, as both models have one name")
-        self._phases.change("finished", why_of(why), ("cut_over",))
+        self._phases.change("finished", why_option(why), ("cut_over",))
         return self._old._cache.invalidate(pattern_of(self._old.model)) if drop_old else 0
 
     def check(self) -> MigrationReport:

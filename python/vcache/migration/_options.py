@@ -8,26 +8,19 @@ from typing import Any
 
 from .._digest import DIGITS
 from .._messages import shown
-from ..durations import parse_duration
 from ..embedding import EmbeddingCache
 from ..errors import ConfigError
 from ..keys import escape
 
 __all__ = [
-    "duration",
     "models",
-    "name_of",
     "pattern_of",
     "rate_of",
     "share_of",
     "text_source",
     "total_of",
     "whole",
-    "why_of",
 ]
-
-_MOST_NAME = 64
-_MOST_WHY = 500
 
 
 def models(old: object, new: object) -> tuple[EmbeddingCache, EmbeddingCache]:
@@ -48,28 +41,10 @@ def _embeddings(given: object, name: str) -> EmbeddingCache:
     return given
 
 
-def name_of(given: object, name: str = "name", most: int = _MOST_NAME) -> str:
-    if not isinstance(given, str) or not given.isprintable() or not 1 <= len(given) <= most:
-        allowed = f"allowed is printable text of 1 to {most} characters"
-        raise ConfigError(f"{name}={shown(given)}: {allowed}")
-    return given
-
-
-def why_of(given: object) -> str:
-    return name_of(given, "why", _MOST_WHY)
-
-
 def whole(given: object, name: str, least: int) -> int:
     if isinstance(given, bool) or not isinstance(given, int) or given < least:
         raise ConfigError(f"{name}={shown(given)}: allowed is an int of {least} or more")
     return given
-
-
-def duration(given: object, name: str) -> float:
-    try:
-        return parse_duration(given, name)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(str(error)) from None
 
 
 def pattern_of(model: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from .._messages import shown
-from ..durations import Duration, parse_duration
+from ..durations import Duration, duration_option
 from ..errors import ConfigError
 from ._window import CANARY, CONTROL, Counts, Slice, sum_of
 
@@ -61,14 +61,11 @@ class Limits:
         least = self.least_requests
         if isinstance(least, bool) or not isinstance(least, int) or least < 1:
             raise ConfigError(f"least_requests={shown(least)}: allowed is an int of 1 or more")
-        try:
-            object.__setattr__(self, "window", parse_duration(self.window, "window"))
-            for name in ("warmup", "latency_warmup"):
-                given = getattr(self, name)
-                seconds = 0.0 if given is None else parse_duration(given, name)
-                object.__setattr__(self, name, seconds)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(str(error)) from None
+        object.__setattr__(self, "window", duration_option(self.window, "window"))
+        for name in ("warmup", "latency_warmup"):
+            given = getattr(self, name)
+            seconds = 0.0 if given is None else duration_option(given, name)
+            object.__setattr__(self, name, seconds)
 
     @property
     def window_seconds(self) -> float:

@@ -11,14 +11,14 @@ from typing import Literal
 
 import msgspec
 
-from .._agreed import NO_ANSWER, Agreed
+from .._agreed import NO_ANSWER, Agreed, name_option, why_option
 from .._arguments import callable_argument
 from .._background import workers
 from .._locks import ForkLock
 from .._messages import shown
 from .._shared_state import state_of
 from ..cache import Cache
-from ..durations import Duration, parse_duration
+from ..durations import Duration, duration_option
 from ..errors import ConfigError
 from ._judge import Limits, judge, judge_sums
 from ._report import RolloutReport, SideReport
@@ -29,7 +29,6 @@ from ._window import CANARY, CONTROL, Counts, Window, sum_of
 __all__ = ["Rollout"]
 
 _MOST_EVENTS = 50
-_MOST_NAME = 64
 _BY_HAND = "by hand"
 
 _log = logging.getLogger("vcache")
@@ -83,11 +82,11 @@ class Rollout(Routing):
     ) -> None:
         self._stages = stage_list(stages)
         self._limits = _limits(limits)
-        self._name = _name(name)
+        self._name = name_option(name)
         if undecided not in ("roll_back", "hold"):
             raise ConfigError(f"undecided={shown(undecided)}: allowed are 'roll_back' and 'hold'")
         self._undecided = undecided
-        self._every = None if check_every is None else _seconds(check_every, "check_every")
+        self._every = None if check_every is None else duration_option(check_every, "check_every")
         if on_event is not None:
             callable_argument(on_event, "on_event")
         self._on_event = on_event
@@ -142,7 +141,7 @@ class Rollout(Routing):
 
         Where the state cannot be written it is tried again with each check.
         """
-        self._end(_why(why))
+        self._end(why_option(why))
         return self.report()
 
     def advance(self, why: str = _BY_HAND) -> RolloutReport:
@@ -153,12 +152,12 @@ class Rollout(Routing):
         if self.phase not in ("running", None):
             raise ConfigError(f"the rollout {self._name!r} is {self.phase}: allowed is running")
         of = self._agreed.newest
-        self._change(partial(self._following, of=of, why=_why(why)), must=True)
+        self._change(partial(self._following, of=of, why=why_option(why)), must=True)
         return self.report()
 
     def restart(self, why: str = _BY_HAND) -> RolloutReport:
         """Begins with the first stage again, whatever was. Raises as advance()."""
-        self._change(partial(self._restarted, why=_why(why)), must=True)
+        self._change(partial(self._restarted, why=why_option(why)), must=True)
         return self.report()
 
     def report(self) -> RolloutReport:
@@ -323,23 +322,3 @@ def _limits(given: object) -> Limits:
         kind = type(given).__name__
         raise ConfigError(f"limits={shown(given)} of type {kind}: allowed are None and Limits")
     return given
-
-
-def _name(given: object) -> str:
-    allowed = f"allowed is printable text of 1 to {_MOST_NAME} characters"
-    if not isinstance(given, str) or not given.isprintable() or not 1 <= len(given) <= _MOST_NAME:
-        raise ConfigError(f"name={shown(given)}: {allowed}")
-    return given
-
-
-def _why(given: object) -> str:
-    if not isinstance(given, str) or not 1 <= len(given) <= 500:
-        raise ConfigError(f"why={shown(given)}: allowed is text of 1 to 500 characters")
-    return given
-
-
-def _seconds(given: object, name: str) -> float:
-    try:
-        return parse_duration(given, name)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(str(error)) from None

@@ -10,7 +10,7 @@ from zlib import crc32
 import msgspec
 
 from .._messages import shown
-from ..durations import Duration, parse_duration
+from ..durations import Duration, duration_option
 from ..errors import ConfigError
 
 __all__ = ["STAGES", "Event", "Kept", "Phase", "Stage", "position", "seed_of", "stage_list"]
@@ -39,11 +39,8 @@ class Stage:
         share = self.share
         if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
             raise ConfigError(f"share={shown(share)}: allowed is a number above 0, at most 1")
-        try:
-            least = parse_duration(self.least, "least")
-            most = None if self.most is None else parse_duration(self.most, "most")
-        except (TypeError, ValueError) as error:
-            raise ConfigError(str(error)) from None
+        least = duration_option(self.least, "least")
+        most = None if self.most is None else duration_option(self.most, "most")
         if most is not None and most < least:
             raise ConfigError(f"most={shown(self.most)}: allowed is None, or `least` and longer")
         object.__setattr__(self, "least", least)
