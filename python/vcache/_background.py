@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from time import monotonic
+from typing import TypeVar
 
 from ._locks import ForkLock
 from .logs import tell
 
-__all__ = ["FailureLog", "Workers", "blocked", "factories", "workers"]
+__all__ = ["FailureLog", "Workers", "blocked", "factories", "tell_listener", "workers"]
 
 _MOST_THREADS = 16
 _MOST_FACTORIES = 32  # as many as asyncio would have
@@ -23,6 +24,8 @@ _IDLE = 10.0  # seconds after which a thread without work ends
 _LOG_EVERY = 60.0
 
 _log = logging.getLogger("vcache")
+
+T = TypeVar("T")
 
 
 class Workers:
@@ -181,6 +184,17 @@ class FailureLog:
             error=type(error).__name__,  # its text may hold anything
             count=since,
         )
+
+
+def tell_listener(listener: Callable[[T], object] | None, told: T, of: str) -> None:
+    """Calls a function of the user's, of which nothing depends; logs what it raises."""
+    if listener is None:
+        return
+    try:
+        listener(told)
+    except Exception as error:  # whatever that is
+        kind = type(error).__name__
+        tell(_log, logging.WARNING, "listener_failed", "{of} raised {error}", of=of, error=kind)
 
 
 workers = Workers()

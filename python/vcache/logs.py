@@ -45,6 +45,9 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "value_not_cached": ("of",),
     "value_unreadable": ("of", "error"),
     "report_failed": ("of", "error"),
+    "rollout": ("name", "change", "share", "why"),
+    "migration": ("name", "phase", "why"),
+    "listener_failed": ("of", "error"),
 }
 """The fields of each event. Further ones may be added, none is taken away or changes its meaning.
 Times are seconds, sizes bytes, rates shares from 0 to 1; what is not known is absent."""

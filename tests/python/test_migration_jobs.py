@@ -226,11 +226,13 @@ def test_texts_that_raise(two: Two) -> None:
     assert two.run([*TEXTS[:20], 5]).error == "TypeError"
 
 
-def test_a_listener_that_raises_stops_nothing(two: Two) -> None:
+def test_a_listener_that_raises_stops_nothing(two: Two, caplog: pytest.LogCaptureFixture) -> None:
     def raising(progress: Progress) -> None:
-        raise LookupError
+        raise LookupError("text 3")
 
     assert two.run(on_progress=raising).embedded == 40
+    assert {record.event for record in caplog.records} == {"listener_failed"}  # type: ignore[attr-defined]
+    assert "text 3" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,14 @@ def make() -> Iterator[Make]:
         each.close()
 
 
-def test_by_hand(make: Make) -> None:
+def test_by_hand(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     traffic = make()
     rollout = traffic.rollout
-    assert rollout.advance("it looks good").share == 0.5
+    with caplog.at_level("INFO", "vcache"):
+        assert rollout.advance("it looks good").share == 0.5
+    (record,) = caplog.records
+    told = {"name": "canary", "change": "advanced", "share": 0.5, "why": "it looks good"}
+    assert (record.event, record.fields) == ("rollout", told)  # type: ignore[attr-defined]
     assert rollout.roll_back("it does not").share == 0.0
     with pytest.raises(ConfigError, match="is rolled_back: allowed is running"):
         rollout.advance()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from time import monotonic
 from typing import Any, Literal
 
 from .. import _jobs
+from .._background import tell_listener
 from .._callers import is_async
 from ..embedding import EmbeddingCache
 from ..errors import RedisError
@@ -25,8 +25,6 @@ State = Literal["running", "following", "done", "cancelled", "failed", "lost"]
 _MOST_FAILURES = 100
 _IN_A_ROW = 8  # texts that fail in a row, after which the model counts as down
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 60.0  # seconds
-
-_log = logging.getLogger("vcache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,12 +309,8 @@ class Job(_jobs.Job[Progress]):
             raise _Stop
 
     def _tell(self) -> None:
-        if self._order.on_progress is None:
-            return
-        try:
-            self._order.on_progress(self._progress())
-        except Exception as error:  # of a user's function, whatever it raises
-            _log.warning("on_progress of a migration raised %s", type(error).__name__)
+        if self._order.on_progress is not None:
+            tell_listener(self._order.on_progress, self._progress(), "on_progress of a migration")
 
 
 def _batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:

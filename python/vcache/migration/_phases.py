@@ -10,10 +10,11 @@ from typing import Literal
 import msgspec
 
 from .._agreed import NO_ANSWER, Agreed
-from .._background import workers
+from .._background import tell_listener, workers
 from .._shared_state import SharedState
 from ..embedding import EmbeddingCache
 from ..errors import ConfigError
+from ..logs import tell
 
 __all__ = ["Event", "Phase", "Phases"]
 
@@ -170,12 +171,11 @@ class Phases:
 
     def _on_news(self, kept: Kept, before: Kept | None) -> None:
         for event in kept.events[before.version - kept.version :] if before else ():
-            _log.info("migration %s: %s: %s", self._name, event.phase, event.why)
-            if self._on_event is not None:
-                self._tell(self._on_event, event)
-
-    def _tell(self, on_event: Callable[[Event], object], event: Event) -> None:
-        try:
-            on_event(event)
-        except Exception as error:  # of a user's function, whatever it raises
-            _log.warning("on_event of migration %s raised %s", self._name, type(error).__name__)
+            tell(
+                *(_log, logging.INFO, "migration"),
+                "migration {name}: {phase}: {why}",
+                name=self._name,
+                phase=event.phase,
+                why=event.why,
+            )
+            tell_listener(self._on_event, event, f"on_event of migration {self._name}")

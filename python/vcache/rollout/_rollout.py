@@ -13,13 +13,14 @@ import msgspec
 
 from .._agreed import NO_ANSWER, Agreed, name_option, why_option
 from .._arguments import callable_argument
-from .._background import workers
+from .._background import tell_listener, workers
 from .._locks import ForkLock
 from .._messages import shown
 from .._shared_state import state_of
 from ..cache import Cache
 from ..durations import Duration, duration_option
 from ..errors import ConfigError
+from ..logs import tell
 from ._judge import Limits, judge, judge_sums
 from ._report import RolloutReport, SideReport
 from ._routing import Routing
@@ -254,16 +255,15 @@ class Rollout(Routing):
             self._tell(event)
 
     def _tell(self, event: Event) -> None:
-        _log.info(
-            "rollout %s: %s, %.0f %% of the keys: %s",
-            *(self._name, event.kind, 100 * event.share, event.why),
+        tell(
+            *(_log, logging.INFO, "rollout"),
+            "rollout {name}: {change}, {share:.0%} of the keys: {why}",
+            name=self._name,
+            change=event.kind,
+            share=event.share,
+            why=event.why,
         )
-        if self._on_event is None:
-            return
-        try:
-            self._on_event(event)
-        except Exception as error:  # of a user's function, whatever it raises
-            _log.warning("on_event of rollout %s raised %s", self._name, type(error).__name__)
+        tell_listener(self._on_event, event, f"on_event of rollout {self._name}")
 
     def _first(self) -> Kept:
         now, shares = self._clock(), [stage.share for stage in self._stages]
