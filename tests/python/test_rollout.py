@@ -82,6 +82,22 @@ def test_a_hit_rate_that_is_low_for_both_is_not_the_canarys_fault(make: Make) ->
     assert traffic.rollout.phase == "rolled_back"
 
 
+def test_a_hit_rate_that_was_low_before_ends_no_last_stage(make: Make) -> None:
+    stages = (Stage(0.5, "10m", "20m"), Stage(1.0, "10m"))
+    traffic = make(stages=stages)
+    traffic.minutes(11, control=0.5, canary=0.5)
+    assert (traffic.rollout.share, traffic.rollout.phase) == (1.0, "running")
+    traffic.minutes(11, canary=0.5)
+    assert traffic.rollout.phase == "done"
+    traffic.rollout.restart()
+    traffic.minutes(11, control=0.5, canary=0.5)
+    assert (traffic.rollout.share, traffic.rollout.phase) == (1.0, "running")
+    traffic.minutes(5, canary=0.3)
+    report = traffic.rollout.report()
+    assert report.phase == "rolled_back", "worse than it was for the control"
+    assert "allowed is 39" in (report.why or "") or "allowed is 40" in (report.why or "")
+
+
 def test_a_drop_of_the_hit_rate(make: Make) -> None:
     limits = Limits(least_requests=100, warmup=None, hit_rate=None, hit_rate_drop=0.05)
     traffic = make(limits=limits)

@@ -23,7 +23,8 @@ _LEAST_TIMED = 10  # look-ups of a slice
 class Limits:
     """When a canary is rolled back. Each limit is off where it is None.
 
-    hit_rate: its hit rate is surely below this, unless the control's is too and no better.
+    hit_rate: its hit rate is surely below this, unless the control's is too and no better. In a
+        stage of all keys, where the control's was below it before: below this share of that.
     hit_rate_drop: its hit rate is surely lower than the control's by more than this.
     latency: its look-ups of one key that hit surely take longer than the control's, by their
         arithmetic or geometric means, by more than this share, and by more than `latency_least`
@@ -91,9 +92,11 @@ class Verdict:
     is_judged: bool
 
 
-def judge(limits: Limits, slices: Sequence[Slice], began: float, *, alone: bool) -> Verdict:
+def judge(
+    limits: Limits, slices: Sequence[Slice], began: float, *, alone: bool, before: float | None
+) -> Verdict:
     """Of the slices up to now, in a stage that began then. `alone`: the canary has all keys, and
-    there is no control.
+    there is no control, whose hit rate was `before`; None: not known.
     """
     warm = [each for each in slices if each.began >= began + limits.warm_seconds]
     control, canary = sum_of(warm)
@@ -102,7 +105,7 @@ def judge(limits: Limits, slices: Sequence[Slice], began: float, *, alone: bool)
     enough = enough and (alone or control.requests >= limits.least_requests)
     if errors is not None or not enough:
         return Verdict(errors, enough)
-    why = _hits(limits, control, canary, alone=alone)
+    why = _hits(limits, control, canary, alone=alone, before=before)
     if why is None and not alone:
         from_then = began + limits.latency_seconds
         why = _latency(limits, [each for each in warm if each.began >= from_then])
@@ -118,10 +121,12 @@ class Whole:
     why: str
 
 
-def judge_sums(limits: Limits, control: Counts, canary: Counts, *, alone: bool) -> Whole:
+def judge_sums(
+    limits: Limits, control: Counts, canary: Counts, *, alone: bool, before: float | None
+) -> Whole:
     least = limits.least_requests
     is_judged = canary.requests >= least and (alone or control.requests >= least)
-    worse = _hits(limits, control, canary, alone=alone)
+    worse = _hits(limits, control, canary, alone=alone, before=before)
     worse = worse or _errors(limits, control, canary, alone=alone)
     return Whole(is_judged, worse is not None, worse or _said(control, canary, alone=alone))
 
@@ -132,8 +137,12 @@ def _said(control: Counts, canary: Counts, *, alone: bool) -> str:
     return f"the hit rate is {rate:.2%} of {canary.requests:,}{beside}"
 
 
-def _hits(limits: Limits, control: Counts, canary: Counts, *, alone: bool) -> str | None:
+def _hits(
+    limits: Limits, control: Counts, canary: Counts, *, alone: bool, before: float | None
+) -> str | None:
     rate, floor, drop = _rate(canary.hits, canary.requests), limits.hit_rate, limits.hit_rate_drop
+    if alone and floor is not None and before is not None and before < floor:
+        floor *= before
     other = _rate(control.hits, control.requests)
     spread = math.hypot(_spread(rate, canary.requests), _spread(other, control.requests))
     said = _said(control, canary, alone=alone)

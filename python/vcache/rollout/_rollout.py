@@ -186,7 +186,7 @@ class Rollout(Routing):
     def _judge(self, kept: Kept, now: float) -> None:
         stage, alone = self._stages[kept.stage], kept.share == 1
         slices, began = self._window.slices(now), self._window.began
-        verdict = judge(self._limits, slices, began, alone=alone)
+        verdict = judge(self._limits, slices, began, alone=alone, before=kept.before)
         if verdict.why is not None:
             self._end(verdict.why)
         elif now - kept.began >= stage.seconds:
@@ -194,7 +194,8 @@ class Rollout(Routing):
 
     def _end_stage(self, kept: Kept, stage: Stage, age: float) -> None:
         """It has lasted long enough: goes on if it can be judged by all that came since."""
-        verdict = judge_sums(self._limits, *self._window.since(), alone=kept.share == 1)
+        alone, before = kept.share == 1, kept.before
+        verdict = judge_sums(self._limits, *self._window.since(), alone=alone, before=before)
         is_late = stage.most_seconds is not None and age >= stage.most_seconds
         if verdict.is_judged and verdict.is_worse:
             self._end(verdict.why)
@@ -276,7 +277,10 @@ class Rollout(Routing):
             return None
         if kept.stage + 1 == len(self._stages):
             return self._changed(kept, "done", kept.stage, "done", why)
-        return self._changed(kept, "running", kept.stage + 1, "advanced", why)
+        control = self._window.since()[CONTROL]
+        known = control.requests >= self._limits.least_requests
+        following = self._changed(kept, "running", kept.stage + 1, "advanced", why)
+        return msgspec.structs.replace(following, before=control.hit_rate if known else kept.before)
 
     def _rolled_back(self, kept: Kept, *, why: str) -> Kept | None:
         if kept.phase == "rolled_back":
@@ -284,7 +288,8 @@ class Rollout(Routing):
         return self._changed(kept, "rolled_back", kept.stage, "rolled_back", why)
 
     def _restarted(self, kept: Kept, *, why: str) -> Kept:
-        return self._changed(kept, "running", 0, "restarted", why)
+        restarted = self._changed(kept, "running", 0, "restarted", why)
+        return msgspec.structs.replace(restarted, before=None)
 
     def _changed(self, kept: Kept, phase: Phase, stage: int, kind: str, why: str) -> Kept:
         now = self._clock()

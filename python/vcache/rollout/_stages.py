@@ -86,7 +86,10 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What all processes know of a rollout. `version` grows with each change of it."""
+    """What all processes know of a rollout. `version` grows with each change of it.
+
+    before: the hit rate of the control before the canary had all keys; None: not known.
+    """
 
     version: int
     phase: Phase
@@ -94,6 +97,7 @@ class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     began: float
     shares: list[float]
     events: list[Event] = []
+    before: float | None = None
 
     @property
     def share(self) -> float:
