@@ -145,7 +145,7 @@ def _line(record: logging.LogRecord) -> dict[str, Any]:
         line |= {
             name: "***" if _SECRETS.search(name) else _clean(value)
             for name, value in fields.items()
-            if name not in _OWN and value is not None
+            if isinstance(name, str) and name not in _OWN and value is not None
         }
     if record.exc_info and record.exc_info[0] is not None:
         line.setdefault("error", record.exc_info[0].__name__)  # its text may hold anything
@@ -183,7 +183,7 @@ def _value(value: Any) -> str:
 def _json(value: Any) -> str:
     import json  # not before a line is written
 
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value)  # in ASCII, which any stream takes
 
 
 # What the core tells of is text: the events that it stands for.

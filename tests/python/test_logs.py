@@ -92,6 +92,22 @@ def test_nothing_private_is_in_a_line(stream: io.StringIO) -> None:
     assert "unknown" not in line
 
 
+@pytest.mark.parametrize("form", ["json", "keyvalue"])
+def test_any_text_is_a_line_for_any_stream(form: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path of bytes that are no text, and a stream of a host whose locale is C."""
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
+    handler = logs.configure(format=form, stream=stream)
+    monkeypatch.setattr(handler, "handleError", lambda record: pytest.fail("no line"))
+    try:
+        LOGGER.warning("caf\xe9 \udcff", extra={"event": "odd", "fields": {"path": "\udcff", 5: 1}})
+    finally:
+        logging.getLogger("vcache").removeHandler(handler)
+        logging.getLogger("vcache").setLevel(logging.NOTSET)
+    assert rb'"caf\u00e9 \udcff"' in raw.getvalue()
+
+
 def test_of_an_exception_only_the_type_is_told(stream: io.StringIO) -> None:
     logs.configure(stream=stream)
     try:
