@@ -56,8 +56,9 @@ class Measured:
     """What one replay of the day came to. Passages and other objects count one each.
 
     asked, memory, redis, computed: objects, and how many of them came from where; ahead: how many
-    were computed before the first request. compute_seconds: of both. p50: seconds that the calls of the cache took for half of
-    the requests or less. redis_bytes, memory_bytes: held at the end of the day.
+    were computed before the first request. compute_seconds: of both. p50: seconds that the calls
+    of the cache took for half of the requests or less. redis_bytes, memory_bytes: held at the end
+    of the day.
     """
 
     phase: str

@@ -168,7 +168,7 @@ def test_off_costs_no_thread_and_close_ends_it(caplog: pytest.LogCaptureFixture)
     before = threading.active_count()
     with Cache() as cache:
         cache.log_stats(every=None)
-        assert threading.active_count() == before
+        assert threading.active_count() <= before, "those of other tests may end meanwhile"
     with caplog.at_level(logging.INFO, "vcache.stats"):
         with Cache(metrics_interval="100ms") as cache:
             wait_until(lambda: caplog.records)
