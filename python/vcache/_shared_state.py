@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ._locks import ForkLock
 from ._messages import shown
+from .durations import MAX_SECONDS
 from .errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["FileState", "MemoryState", "RedisState", "SharedState", "state_of"]
 
 MOST = 64 * 1024  # bytes
-_LIFETIME = 365 * 86400.0  # seconds that Redis keeps what nobody replaces
+_LIFETIME = MAX_SECONDS  # that Redis keeps what nobody replaces, as the end of a migration
 
 
 class SharedState(Protocol):

@@ -150,10 +150,16 @@ def test_keys_of_our_own_are_as_the_format_says(redis_server: RedisServer) -> No
         cache._tiers.write_blob(ASK, b"?", 60)
         Rollout(cache, Cache(redis=redis_server.url, namespace="ns"), name="one").canary.close()
         Migration(embeddings(cache, Model(OLD), "old"), embeddings(cache, Model(NEW), "new"))
-        found = [key.decode() for key in redis_server.client().keys("*")]
+        client = redis_server.client()
+        found = [key.decode() for key in client.keys("*")]
+        years = [
+            client.pttl(f"ns!{name}") / (365 * 86_400_000)
+            for name in ("rollout:one", "migration:migration")
+        ]
     own = {key.removeprefix("ns!").partition(":")[0] for key in found if not key.startswith("ns:")}
     assert own >= {"gen", "tag", "live", "ask", "rollout", "migration"}
     assert own <= set(rows)
+    assert all(9.9 < each <= 10 for each in years), "which model serves is not forgotten"
 
 
 def test_r38_what_the_user_may_not_do(tmp_path: Path) -> None:
