@@ -123,7 +123,8 @@ class JobRunner:
     def close(self) -> None:
         """Closes the connections, frees the memory tier and writes the access log to its end.
 
-        Ends what warm(), refresh_hot() and prefetch() have under way. Values handed out stay valid.
+        Ends what warm(), refresh_hot(), prefetch() and a migration have under way. Values handed
+        out stay valid.
         """
         self._jobs.end()
         super().close()  # type: ignore[misc]

@@ -107,7 +107,8 @@ class _Stop(Exception):
 class Job(_jobs.Job[Progress]):
     """A thread that embeds texts under the new model, batch by batch. Thread-safe.
 
-    It ends with the cache of that, too. A following one has no end unless it is cancelled.
+    It ends with the cache of that, too; a following one not before, unless it is cancelled. wait()
+    raises what the model raised, or the texts, where that ended it.
 
     Each batch is stored as it is done, and what is stored is skipped: a job that was cut short, by
     whatever, is begun anew with the same texts, and does the rest.
