@@ -11,7 +11,8 @@ py::list peek_times(Core& core, const py::object& keys) {
   py::list times(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const l1::EntryRef entry = core.cache.peek_memory(batch.views()[i]);
-    times[i] = entry ? py::object(py::make_tuple(age_of(core, *entry), seconds_left(core, *entry)))
+    times[i] = entry ? py::object(py::make_tuple(age_of(core, *entry), seconds_left(core, *entry),
+                                                 entry->has_tags()))
                      : py::none();
   }
   return times;
@@ -22,8 +23,8 @@ py::list peek_times(Core& core, const py::object& keys) {
 void bind_reads(py::class_<Core, std::shared_ptr<Core>>& cache) {
   cache
       .def("peek_times", &peek_times, py::arg("keys"),
-           "Of each key that memory has its age and the seconds left, which is None for no\n"
-           "expiry; else None. Counts nothing.")
+           "Of each key that memory has its age, the seconds left, which is None for no\n"
+           "expiry, and whether it has tags; else None. Counts nothing.")
       .def(
           "watch_reads", [](Core& core, bool on) { core.reads.watch(on); }, py::arg("on"),
           "Has the keys of reads be noted, or no longer.")

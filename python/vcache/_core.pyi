@@ -390,8 +390,8 @@ class TieredCache:
     ) -> None: ...
     def peek_times(self, keys: typing.Any) -> list:
         """
-        Of each key that memory has its age and the seconds left, which is None for no
-        expiry; else None. Counts nothing.
+        Of each key that memory has its age, the seconds left, which is None for no
+        expiry, and whether it has tags; else None. Counts nothing.
         """
     def pin_expert(self, expert: str) -> bool: ...
     def predict(self, key: typing.Any) -> typing.Any: ...

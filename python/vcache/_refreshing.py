@@ -85,9 +85,12 @@ class _Refreshing:
         config = cast(Any, cache)._config
         due = {}
         for key, times in zip(keys, cache._tiers.peek_times(keys), strict=True):
-            if times is None or times[1] is None:
+            if times is None:
                 continue
-            left = self._left(config, *times)
+            age, left, has_tags = times
+            if left is None or has_tags:  # which the new value would not have
+                continue
+            left = self._left(config, age, left)
             if left is not None and left <= _AHEAD * self._every:
                 due[normal_key(key)] = key
         return due

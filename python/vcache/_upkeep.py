@@ -145,7 +145,7 @@ class UpkeepCalls(JobRunner):
         values stay until they expire, and the next round tries again.
 
         The hottest of the whole cache are meant, also those that others have set: `factory` is to
-        make them all. The new values have neither the tags nor the metadata of the older ones.
+        make them all. Those with tags are left alone; new values have no metadata.
 
         n: 1 to 65,536. every: seconds, a timedelta or "5m". ttl: of the new values. Raises
         ConfigError for a cache without memory.

@@ -70,6 +70,23 @@ def test_entries_without_expiry_are_left_alone() -> None:
     assert calls == []
 
 
+def test_what_a_tag_may_end_is_left_to_who_made_it() -> None:
+    cache, calls = ClockedCache(ttl=100, memory_ttl=None), list[list[str]]()
+    cache.set("tagged", "old", tags=["t"])
+    cache.set("plain", "old")
+    for _ in range(5):
+        cache.mget(["tagged", "plain"])
+    job = cache.refresh_hot(5, EVERY, counting(calls))
+    cache.clock.advance(99.995)
+    wait_until(lambda: cache.get("plain") == "new plain")
+    after_rounds(job)
+    job.cancel()
+    job.wait(10)
+    assert {key for keys in calls for key in keys} == {"plain"}
+    cache.invalidate_tags("t")
+    assert cache.get("tagged") is None
+
+
 def test_a_factory_that_raises_leaves_the_values() -> None:
     cache = hot_cache()
 
