@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ._boards import ASK, SLOTS, Board, FolderBoard, RedisBoard, slot_name
-from ._ticker import Job, Ticker, ticker
+from ._ticker import Recurring, Ticker, ticker
 from .errors import ConfigError, RedisError
 from .logs import tell
 from .stats import Stats
@@ -73,20 +73,20 @@ class Announcement:
         self._ticker = ticker
         self._clock = clock
         self._failed = ""
-        self._job: Job | None = None
+        self._recurring: Recurring | None = None
         self._begin()
 
     def start(self, *, until_exit: bool = False) -> None:
         """`until_exit`: the end of the interpreter takes the record back as well."""
-        self._job = self._ticker.add(self._tick, LOOK)
+        self._recurring = self._ticker.add(self._tick, LOOK)
         if until_exit:
             atexit.register(self.stop)
 
     def stop(self) -> None:
         """Takes the record back, if the board can be reached."""
         atexit.unregister(self.stop)
-        if self._job is not None:
-            self._ticker.remove(self._job)
+        if self._recurring is not None:
+            self._ticker.remove(self._recurring)
         if self._slot is not None and self._pid == os.getpid():
             try:
                 if self._is_mine(self._slot):

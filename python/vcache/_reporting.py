@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._locks import ForkLock
 from ._messages import shown
-from ._ticker import Job, Ticker, ticker
+from ._ticker import Recurring, Ticker, ticker
 from ._twins import Twins
 from .durations import Duration, parse_duration
 from .errors import ConfigError
@@ -96,18 +96,18 @@ class Report:
         self._namespace = namespace
         self._ticker = ticker
         self._clock = clock
-        self._job: Job | None = None
+        self._recurring: Recurring | None = None
         self._last: tuple[float, int, int] = (clock(), 0, 0)  # then, requests, hits
 
     def start(self, every: float) -> None:
         now = self._stats()
         if now is not None:
             self._remember(now())
-        self._job = self._ticker.add(self._tick, every)
+        self._recurring = self._ticker.add(self._tick, every)
 
     def stop(self) -> None:
-        if self._job is not None:
-            self._ticker.remove(self._job)
+        if self._recurring is not None:
+            self._ticker.remove(self._recurring)
 
     def log(self, stats: Stats) -> None:
         then, requests, hits = self._last

@@ -9,12 +9,12 @@ from time import monotonic
 
 from ._locks import ForkLock
 
-__all__ = ["Job", "Ticker", "ticker"]
+__all__ = ["Recurring", "Ticker", "ticker"]
 
-_PATIENCE = 5.0  # seconds; a job may wait for a lock of who removes it
+_PATIENCE = 5.0  # seconds; work may wait for a lock of who removes it
 
 
-class Job:
+class Recurring:
     """Work and when it is due next, by the clock of its ticker."""
 
     __slots__ = ("due", "every", "work")
@@ -24,10 +24,10 @@ class Job:
 
 
 class Ticker:
-    """Runs jobs on one daemon thread, which starts with the first and ends with the last of them.
+    """Runs work on one daemon thread, which starts with the first and ends with the last of it.
 
-    Jobs run one after the other, never two at once; one that raises is run again when it is due.
-    A forked child has the jobs of its parent and a thread of its own. Thread-safe.
+    One runs after the other, never two at once; one that raises is run again when it is due. A
+    forked child has the work of its parent and a thread of its own. Thread-safe.
     """
 
     def __init__(
@@ -35,50 +35,50 @@ class Ticker:
     ) -> None:
         self._clock = clock
         self._starts_threads = starts_threads
-        self._jobs: list[Job] = []
+        self._all: list[Recurring] = []
         self._lock = ForkLock()
         self._woken = threading.Event()
         self._running = threading.Lock()
-        self._runs: Job | None = None  # who holds that
+        self._runs: Recurring | None = None  # who holds that
         self._thread: threading.Thread | None = None
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is neither a job nor a thread."""
+        """Whether there is neither work nor a thread."""
         with self._lock:
-            return not self._jobs and self._thread is None
+            return not self._all and self._thread is None
 
-    def add(self, work: Callable[[], object], every: float) -> Job:
+    def add(self, work: Callable[[], object], every: float) -> Recurring:
         """Has `work` run every so many seconds, for the first time when those are over."""
-        job = Job(work, every, self._clock() + every)
+        recurring = Recurring(work, every, self._clock() + every)
         with self._lock:
-            self._jobs.append(job)
+            self._all.append(recurring)
             self._start()
         self._woken.set()
-        return job
+        return recurring
 
-    def remove(self, job: Job) -> None:
+    def remove(self, recurring: Recurring) -> None:
         """Has it run no more. Waits while it runs, unless it calls this itself, at most 5 s."""
         with self._lock:
-            if job in self._jobs:
-                self._jobs.remove(job)
+            if recurring in self._all:
+                self._all.remove(recurring)
             is_own = self._thread is threading.current_thread()
-            waits, running = self._runs is job and not is_own, self._running
+            waits, running = self._runs is recurring and not is_own, self._running
         self._woken.set()
         if waits and running.acquire(timeout=_PATIENCE):
             running.release()
 
     def run_due(self) -> float | None:
-        """Runs what is due; seconds until the next, None where there is no job."""
+        """Runs what is due; seconds until the next, None where there is no work."""
         with self._lock:
             now = self._clock()
-            due = [job for job in self._jobs if job.due <= now]
-        for job in due:
-            self._run(job)
+            due = [each for each in self._all if each.due <= now]
+        for each in due:
+            self._run(each)
         with self._lock:
-            if not self._jobs:
+            if not self._all:
                 return None
-            return max(0.0, min(job.due for job in self._jobs) - self._clock())
+            return max(0.0, min(each.due for each in self._all) - self._clock())
 
     def after_fork_in_child(self) -> None:
         """The thread did not come along."""
@@ -86,22 +86,22 @@ class Ticker:
         self._runs = None
         self._woken = threading.Event()
         self._thread = None
-        if self._jobs:
+        if self._all:
             self._start()
 
-    def _run(self, job: Job) -> None:
+    def _run(self, recurring: Recurring) -> None:
         with self._running:
             with self._lock:
-                if job not in self._jobs:
+                if recurring not in self._all:
                     return
-                self._runs = job
+                self._runs = recurring
             try:
-                job.work()
-            except Exception:  # noqa: S110  # a job tells of its own failures
+                recurring.work()
+            except Exception:  # noqa: S110  # it tells of its own failures
                 pass
             finally:
                 self._runs = None
-                job.due = self._clock() + job.every
+                recurring.due = self._clock() + recurring.every
 
     def _start(self) -> None:
         """Requires: the lock, or that no other thread is there."""
@@ -118,7 +118,7 @@ class Ticker:
             wait = self.run_due()
             if wait is None:
                 with self._lock:
-                    if not self._jobs:
+                    if not self._all:
                         self._thread = None
                         return
                 continue

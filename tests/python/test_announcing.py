@@ -105,7 +105,7 @@ def test_a_cache_is_not_kept_alive(desk: Desk) -> None:
     gc.collect()
     desk.pass_time(1)
     assert desk.records() == []
-    assert desk.ticker._jobs == []
+    assert desk.ticker._all == []
 
 
 def test_two_that_chose_one_slot_part(desk: Desk) -> None:

@@ -68,7 +68,7 @@ def test_a_job_may_remove_itself_and_others() -> None:
     later = jobs.add(lambda: ran.append("later"), 1.5)
     first = jobs.add(lambda: (jobs.remove(first), jobs.remove(later)), 1)
     clock.now += 2
-    jobs._jobs.reverse()
+    jobs._all.reverse()
     runner = threading.Thread(target=jobs.run_due)
     jobs._thread = runner  # as the ticker's own thread, which waits for nobody
     runner.start()
@@ -91,7 +91,7 @@ def test_only_who_runs_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs.remove(other)
     removing = threading.Thread(target=lambda: (jobs.remove(running), gone.set()))
     removing.start()
-    wait_until(lambda: running not in jobs._jobs)
+    wait_until(lambda: running not in jobs._all)
     assert not gone.is_set(), "it runs"
     go_on.set()
     removing.join(20)
@@ -174,7 +174,7 @@ def test_off_costs_no_thread_and_close_ends_it(caplog: pytest.LogCaptureFixture)
             wait_until(lambda: caplog.records)
             cache.log_stats(every="1h")
             cache.log_stats(every="2h")
-            assert len(ticker._jobs) == 1
+            assert len(ticker._all) == 1
         wait_until(lambda: ticker.is_idle)
 
 

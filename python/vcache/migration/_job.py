@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from itertools import islice
 from time import monotonic
 from typing import Any, Literal
 
 from .. import _jobs
+from .._ahead import batches
 from .._background import tell_listener
 from .._callers import is_async
 from ..embedding import EmbeddingCache
@@ -173,7 +173,7 @@ class Job(_jobs.Job[Progress]):
         self._tell()
 
     def _work(self) -> None:
-        for batch in _batches(self._order.texts, self._order.batch):
+        for batch in batches(self._order.texts, self._order.batch):
             while asked := self._waiting.take(self._order.batch):  # these are wanted sooner
                 self._embed_missing(asked)
             self._embed_missing(batch)
@@ -312,9 +312,3 @@ class Job(_jobs.Job[Progress]):
     def _tell(self) -> None:
         if self._order.on_progress is not None:
             tell_listener(self._order.on_progress, self._progress(), "on_progress of a migration")
-
-
-def _batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
-    left = iter(texts)
-    while batch := list(islice(left, size)):
-        yield batch
