@@ -48,14 +48,14 @@ TEST(DailyReadsTest, CountsStopAtTheMost) {
 }
 
 TEST(DailyReadsTest, NoCountIsTooLowAndFewAreTooHigh) {
-  constexpr int kKeys = 50'000;
+  constexpr std::uint32_t kKeys = 50'000;
   DailyReads reads(7);
-  for (int i = 0; i < kKeys; ++i) reads.add(std::to_string(i), i % 8, Nanos(0));
-  int wrong = 0;
-  for (int i = 0; i < kKeys; ++i) {
+  for (std::uint32_t i = 0; i < kKeys; ++i) reads.add(std::to_string(i), i % 8, Nanos(0));
+  std::uint32_t wrong = 0;
+  for (std::uint32_t i = 0; i < kKeys; ++i) {
     const std::uint32_t count = reads.count(std::to_string(i), Nanos(0));
-    EXPECT_GE(count, static_cast<std::uint32_t>(i % 8));
-    wrong += count == static_cast<std::uint32_t>(i % 8) ? 0 : 1;
+    EXPECT_GE(count, i % 8);
+    wrong += count == i % 8 ? 0 : 1;
   }
   EXPECT_LT(wrong, kKeys / 10);
 }
