@@ -356,7 +356,11 @@ def test_failures_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> 
         log.note(ValueError("secret"))
     now = 61.0
     log.note(KeyError("secret"))
-    assert [record.args for record in caplog.records] == [("ValueError", 1), ("KeyError", 3)]
+    told = [(record.event, record.fields) for record in caplog.records]  # type: ignore[attr-defined]
+    assert told == [
+        ("factory_failed", {"error": "ValueError", "count": 1}),
+        ("factory_failed", {"error": "KeyError", "count": 3}),
+    ]
     assert "secret" not in caplog.text
     assert log.count == 4
 

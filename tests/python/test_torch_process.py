@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,7 @@ def forgetful() -> Iterator[None]:
 def test_other_torch_warns_once_and_switches_models_off(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_model.metadata, "version", lambda name: "2.14.1")
+    monkeypatch.setattr(metadata, "version", lambda name: "2.14.1")
     message = "torch 2.14.1 is installed: models need torch 2.13, and are switched off"
     with pytest.warns(RuntimeWarning, match=message), pytest.raises(ModelError, match=message):
         load_scorer(model)
@@ -157,8 +158,8 @@ def test_other_torch_warns_once_and_switches_models_off(
 @pytest.mark.usefixtures("forgetful")
 def test_absent_torch_says_what_to_install(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def version(name: str) -> str:
-        raise _model.metadata.PackageNotFoundError(name)
+        raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(_model.metadata, "version", version)
+    monkeypatch.setattr(metadata, "version", version)
     with pytest.raises(ModelError, match=r"pip install vcache\[torch\]"):
         load_scorer(model)
