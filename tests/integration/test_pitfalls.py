@@ -143,6 +143,7 @@ def test_a_request_is_answered_whatever_redis_does_and_the_figures_say_so(
     wait_until(lambda: cache.get("k") == 5)
 
 
+@pytest.mark.filterwarnings("ignore:Redis refuses CLIENT TRACKING")  # by the second cache too
 def test_a_server_that_denies_client_commands_is_used_all_the_same(
     redis_server: RedisServer, make_cache: MakeCache
 ) -> None:
