@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from polling import wait_until
 from redis_server import RedisServer
 
 from vcache import Cache
@@ -67,8 +67,8 @@ def test_the_time_in_memory_begins_anew(make_cache: MakeCache, path: Path) -> No
     first = make_cache(memory_ttl=1)
     first.set("k", 1, ttl=100)
     assert first.snapshot(path).entries == 1
+    wait_until(lambda: first.lookup("k").tier == "redis")
     first.close()
-    time.sleep(1.0)
     second = make_cache(memory_ttl=40)
     assert second.restore(path).confirmed == 1
     left = second.lookup("k").ttl
