@@ -12,27 +12,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from migrating import TEXTS, Two
+from migrating import TEXTS, Make, Two, made
 from two_models import NEW, OLD, Model, embeddings, rows
 
 from vcache import EmbeddingCache
 from vcache.errors import ConfigError
 from vcache.migration import Coverage, Event, Migration
 
-Make = Callable[..., Two]
-
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    made: list[Two] = []
-
-    def two(**options: Any) -> Two:
-        made.append(Two(**options))
-        return made[-1]
-
-    yield two
-    for each in made:
-        each.close()
+    with made() as make:
+        yield make
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from migrating import TEXTS, Two
+from migrating import TEXTS, Make, Two, made
 from polling import wait_until
 from sync_points import DEADLINE
 from two_models import NEW, embeddings, rows
@@ -16,20 +16,11 @@ from two_models import NEW, embeddings, rows
 from vcache.errors import ConfigError
 from vcache.migration import Job, Migration, Progress
 
-Make = Callable[..., Two]
-
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    made: list[Two] = []
-
-    def two(**options: Any) -> Two:
-        made.append(Two(**options))
-        return made[-1]
-
-    yield two
-    for each in made:
-        each.close()
+    with made() as make:
+        yield make
 
 
 @pytest.fixture

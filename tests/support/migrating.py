@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from clocked import ClockedCache
@@ -42,3 +43,19 @@ class Two:
             with suppress(LookupError, TypeError):
                 job.wait(DEADLINE)
         self.cache.close()
+
+
+Make = Callable[..., Two]
+
+
+@contextmanager
+def made() -> Iterator[Make]:
+    """Makes them, and closes them at its end."""
+    with ExitStack() as stack:
+
+        def two(**options: Any) -> Two:
+            each = Two(**options)
+            stack.callback(each.close)
+            return each
+
+        yield two

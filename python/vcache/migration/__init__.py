@@ -4,7 +4,7 @@ from vcache.migration import Migration
 
 migration = Migration(old, new)             # two EmbeddingCaches
 job = migration.start(texts, rate=200)      # embeds in the background what `new` has not
-migration.embed(queries)                    # of the model that serves: the old one, until cut_over()
+migration.embed(queries)                    # of the model that serves: the old one until then
 migration.cut_over(least=0.99)              # from here on the new one; roll_back() goes back
 """
 
